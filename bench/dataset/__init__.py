@@ -1,0 +1,32 @@
+"""Data sets: one module per source, each a frozen model of its settings with one verb, `load`."""
+
+from abc import abstractmethod
+from typing import Literal
+
+from pydantic import PositiveInt
+
+from bench.dataset.example import Splits
+from bench.settings import Part
+
+
+class Dataset(Part):
+    """Where the examples come from, and how many of them are used."""
+
+    language: Literal["en", "zh"]
+    """How the scores split answers into words."""
+    train: str | None
+    """A local file with the training examples, or null for the source's own."""
+    validation: str | None
+    """A local file with the validation examples, or null for the source's own."""
+    train_limit: PositiveInt | None
+    """Use at most this many training examples, the first ones; null for all."""
+    validation_limit: PositiveInt | None
+    """Use at most this many validation examples, the first ones; null for all."""
+
+    @abstractmethod
+    def load(self) -> Splits:
+        """Both splits, in a fixed order that does not depend on the cell's seed.
+
+        Raises:
+            InputError: a file is missing, empty, broken (with its line number) or lacks a column.
+        """

@@ -1,0 +1,246 @@
+"""The record: one JSON file that says how a cell ended and what it measured. A cell without one has not ended."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SCHEMA_VERSION = 1
+
+Status = Literal["ok", "oom", "failed", "timeout", "killed", "interrupted"]
+PhaseName = Literal["load", "prepare", "train", "validate", "generate", "score", "latency", "save"]
+
+
+class Entry(BaseModel):
+    """A section of the record. Units stand in the names: `_s` seconds, `_w` watts, `_j` joules, `_bytes` bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class Error(Entry):
+    type: str
+    message: str
+    phase: PhaseName | None
+    """The phase that was under way; null before the first one."""
+
+
+class Gpu(Entry):
+    name: str
+    uuid: str
+    memory_bytes: int | None
+
+
+class Environment(Entry):
+    """Where and with what the numbers came about."""
+
+    git_commit: str | None
+    git_dirty: bool | None
+    python: str
+    packages: dict[str, str]
+    """Distribution name to version, of those that can change a number."""
+    gpu: tuple[Gpu, ...] | None
+    driver: str | None
+    cuda: str | None
+    host: str
+    platform: str
+    cpu: str
+    cpu_count: int
+    memory_bytes: int
+
+
+class Base(Entry):
+    """The base model as it was loaded."""
+
+    weights: Literal["pretrained", "random"]
+    revision: str | None
+    """The commit that the hub gave."""
+    precision: str
+    """Of weights that are not quantised, and of what is computed."""
+    device: str
+    context_length: int
+    """The longest sequence in tokens that the model and its tokenizer take."""
+
+
+class SplitCounts(Entry):
+    n_read: int
+    n_dropped: int
+    """Examples that do not fit even with an empty context."""
+    n_truncated: int
+    """Examples whose context was shortened to fit; an answer never is."""
+
+
+class Overlap(Entry):
+    """How it was checked that no validation document occurs in training."""
+
+    method: str
+    n_shared_clusters: int
+    n_shared_texts: int
+
+
+class Data(Entry):
+    n_train: int
+    n_validation: int
+    n_dropped: int
+    n_truncated: int
+    n_clusters_validation: int
+    train: SplitCounts
+    validation: SplitCounts
+    train_fingerprint: str
+    validation_fingerprint: str
+    overlap: Overlap
+
+
+class Parameters(Entry):
+    trainable: int
+    total: int
+    """All parameters of the model as trained, adapters included, tied weights once, at their unpacked sizes."""
+    trainable_percent: float
+    saved_bytes: int | None
+    """Size on disk of what training changed: the adapter, or the changed weights."""
+
+
+class Phase(Entry):
+    name: PhaseName
+    start_s: float
+    """Since the cell's start, on the monotonic clock."""
+    seconds: float
+
+
+class Evaluation(Entry):
+    step: int
+    epoch: float
+    loss: float | None
+    """Mean cross-entropy in nats per completion token over the validation examples; null if not finite."""
+
+
+class Training(Entry):
+    steps: int
+    epochs: float
+    tokens: int
+    """Tokens of the sequences trained on, padding left out, over all steps including those before a resume."""
+    completion_tokens: int
+    """Tokens that the loss was taken over."""
+    first_loss: float | None
+    last_loss: float | None
+    step_time_s_p50: float | None
+    step_time_s_p95: float | None
+    n_steps_timed: int
+    """Steps behind the step times and `tokens_per_s`: those of this run of the cell, without the warm-up steps."""
+    tokens_per_s: float | None
+    micro_batch: int
+    effective_batch: int
+    micro_batches_tried: tuple[int, ...]
+    resumed_from_step: int
+    """0 for a run that was not interrupted; otherwise times and memory are of the steps since."""
+    stopped_early: bool
+    best_step: int | None
+    """The step whose weights were kept, if `train.best_checkpoint` asked for the best."""
+    evaluations: tuple[Evaluation, ...]
+
+
+class PhaseMemory(Entry):
+    torch_allocated_peak_bytes: int | None
+    torch_reserved_peak_bytes: int | None
+    device_peak_bytes: int | None
+    rss_peak_bytes: int | None
+
+
+class Memory(PhaseMemory):
+    """Peaks over the whole cell and by phase: `torch_*` of its allocator, `device_*` of NVML, `rss_*` of the process."""
+
+    phases: dict[PhaseName, PhaseMemory]
+
+
+class Power(Entry):
+    energy_j: float | None
+    peak_sampled_power_w: float | None
+
+
+class LatencyAtBatch(Entry):
+    batch: int
+    n_runs: int
+    n_output_tokens: int
+    """Tokens that each run generates for each prompt of its batch."""
+    time_to_first_token_s_p50: float
+    time_to_first_token_s_p95: float
+    time_per_output_token_s_p50: float
+    time_per_output_token_s_p95: float
+    tokens_per_s_p50: float
+    tokens_per_s_p95: float
+
+
+class Latency(Entry):
+    single: LatencyAtBatch
+    batched: LatencyAtBatch
+
+
+class Record(Entry):
+    """How one cell ended and what it measured.
+
+    Every null of a measured section has its reason in `missing`, under the null's own dotted path or a parent's.
+    """
+
+    schema_version: int = Field(default=SCHEMA_VERSION, ge=1, le=SCHEMA_VERSION)
+    key: str
+    study: str
+    started_at: str
+    """Wall-clock time of the cell's start, ISO 8601 in UTC."""
+    seconds: float
+    status: Status
+    error: Error | None
+    cell: dict[str, Any]
+    environment: Environment
+    base: Base | None
+    data: Data | None
+    parameters: Parameters | None
+    phases: tuple[Phase, ...]
+    training: Training | None
+    memory: Memory | None
+    power: Power | None
+    latency: Latency | None
+    scores: dict[str, float | None] | None
+    score_settings: dict[str, str] | None
+    missing: dict[str, str]
+
+    @classmethod
+    def draw_up(cls, reasons: dict[str, str], **sections: Any) -> Self:
+        """The record of `sections`, with those of the `reasons` that a null among them needs."""
+        nulls = cls.model_construct(**sections, missing={})._nulls()
+        closest = [max((path for path in reasons if _covers(path, null)), key=len, default=None) for null in nulls]
+        return cls(**sections, missing={path: reasons[path] for path in closest if path is not None})
+
+    def _nulls(self) -> list[str]:
+        return list(null_paths(self.model_dump(exclude={"cell", "missing"})))
+
+    @model_validator(mode="after")
+    def _every_null_has_a_reason(self) -> Self:
+        silent = [path for path in self._nulls() if not any(_covers(given, path) for given in self.missing)]
+        if silent:
+            raise ValueError(f"null without a reason in `missing`: {', '.join(silent)}")
+        return self
+
+
+def schema_version_of(text: str) -> int | None:
+    """The schema version that a record's text claims, or None if it is no record at all."""
+    try:
+        version = json.loads(text)["schema_version"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return version if isinstance(version, int) else None
+
+
+def null_paths(value: Any, path: str = "") -> Iterator[str]:
+    """Dotted paths of every null inside nested mappings; lists are numbered from 0."""
+    if value is None:
+        yield path
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from null_paths(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from null_paths(item, f"{path}.{index}")
+
+
+def _covers(given: str, path: str) -> bool:
+    return path == given or path.startswith(f"{given}.")
