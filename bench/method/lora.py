@@ -1,0 +1,73 @@
+"""Low-rank adapters beside frozen weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+
+from bench.errors import InputError
+from bench.method import Method
+from bench.settings import Strings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+class LoRA(Method):
+    """Low-rank adaptation (Hu et al. 2021): the update of each target is scaled by alpha / rank."""
+
+    learning_rate: PositiveFloat
+    rank: PositiveInt
+    alpha: PositiveFloat
+    dropout: NonNegativeFloat
+    target_modules: Strings
+    """Names of the linear layers that get an adapter, such as `q_proj`."""
+    adapter_dtype: Literal["float32", "bfloat16"]
+    """Precision that the adapters are held and trained in; the base keeps its own."""
+
+    def prepare(self, base: PreTrainedModel) -> PreTrainedModel:
+        import torch
+        from peft import LoraConfig, TaskType, get_peft_model
+
+        base.requires_grad_(False)
+        config = LoraConfig(
+            task_type=TaskType.CAUSAL_LM,
+            r=self.rank,
+            lora_alpha=self.alpha,
+            lora_dropout=self.dropout,
+            target_modules=list(self.target_modules),
+            bias="none",
+            use_rslora=False,
+            use_dora=False,
+            init_lora_weights=True,
+        )
+        _require(base, self.target_modules)
+        model = get_peft_model(base, config, autocast_adapter_dtype=False)
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.data = parameter.data.to(getattr(torch, self.adapter_dtype))
+        return model
+
+    def save(self, model: PreTrainedModel, folder: Path) -> int:
+        # save_embedding_layers="auto" would ask the hub whether the vocabulary was resized
+        model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
+        return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+
+    def restore(self, base: PreTrainedModel, folder: Path) -> PreTrainedModel:
+        from peft import PeftModel
+
+        return PeftModel.from_pretrained(base, str(folder), autocast_adapter_dtype=False)
+
+
+def _require(base: PreTrainedModel, target_modules: tuple[str, ...]) -> None:
+    import torch
+
+    linear = {name.rpartition(".")[2] for name, module in base.named_modules() if isinstance(module, torch.nn.Linear)}
+    absent = [name for name in target_modules if name not in linear]
+    if absent or not target_modules:
+        given = ", ".join(absent) or "nothing"
+        raise InputError(
+            f"method.target_modules: this model has no linear layer named {given}; it has {', '.join(sorted(linear))}"
+        )
