@@ -1,0 +1,45 @@
+"""`python -m bench`: composes the grid with Hydra and supervises its cells."""
+
+import os
+import sys
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+
+from bench import help
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
+def run_cell(config: DictConfig) -> None:
+    """Supervise one composed cell. A cell that fails is recorded, never raised: the sweep goes on."""
+    from bench.job import job_of
+    from bench.supervise import supervise
+
+    supervise(job_of(OmegaConf.create({"hydra": HydraConfig.get(), **config})))
+
+
+def main() -> int:
+    """Run the command line; gives the exit status."""
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(help.text(), end="")
+        return 0
+    # Hydra would print its own error and exit; with this it raises, and the sentence is ours.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        run_cell()
+    except HydraException as error:
+        from bench import sweep
+
+        print(sweep.explain(error), "Nothing was started.", sep="\n", file=sys.stderr)
+        return sweep.REFUSED
+    except KeyboardInterrupt:
+        pass
+    from bench import sweep
+
+    return sweep.conclude()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""Where and with what a cell ran: commit, packages, GPU, driver, host."""
+
+import os
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+
+from bench.record import Environment, Gpu
+
+PACKAGES = (
+    *("tunebench", "torch", "transformers", "peft", "bitsandbytes", "accelerate", "trl", "datasets", "tokenizers"),
+    *("safetensors", "numpy", "evaluate", "sacrebleu", "rouge-score", "bert-score", "hydra-core", "nvidia-ml-py"),
+)
+"""Distributions that can change a number."""
+
+
+@cache
+def environment() -> tuple[Environment, dict[str, str]]:
+    """The environment of this process, asked for once, and the reasons for what could not be told."""
+    commit, dirty = _git("rev-parse", "HEAD"), _git("status", "--porcelain")
+    gpu, driver, cuda, no_gpu = _gpu()
+    missing: dict[str, str] = {}
+    if commit is None:
+        missing |= {"environment.git_commit": "not_a_git_checkout", "environment.git_dirty": "not_a_git_checkout"}
+    if no_gpu is not None:
+        missing |= dict.fromkeys(("environment.gpu", "environment.driver", "environment.cuda"), no_gpu)
+    found = Environment(
+        git_commit=commit,
+        git_dirty=None if dirty is None else bool(dirty),
+        python=platform.python_version(),
+        packages={name: installed for name in PACKAGES if (installed := _version(name)) is not None},
+        gpu=gpu,
+        driver=driver,
+        cuda=cuda,
+        host=platform.node(),
+        platform=platform.platform(),
+        cpu=_cpu(),
+        cpu_count=os.cpu_count() or 1,
+        memory_bytes=psutil.virtual_memory().total,
+    )
+    return found, missing
+
+
+def _git(*arguments: str) -> str | None:
+    """What git says of the checkout that this code runs from, or None where it is none."""
+    command = ["git", "-C", str(Path(__file__).parent), *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _gpu() -> tuple[tuple[Gpu, ...] | None, str | None, str | None, str | None]:
+    """Devices, driver and CUDA version as NVML tells them, and why not where it does not."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None, None, None, "no_nvml"
+    try:
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
+        devices = tuple(
+            Gpu(
+                name=pynvml.nvmlDeviceGetName(handle),
+                uuid=pynvml.nvmlDeviceGetUUID(handle),
+                memory_bytes=pynvml.nvmlDeviceGetMemoryInfo(handle).total,
+            )
+            for handle in handles
+        )
+        cuda = pynvml.nvmlSystemGetCudaDriverVersion_v2()
+        return devices, pynvml.nvmlSystemGetDriverVersion(), f"{cuda // 1000}.{cuda % 1000 // 10}", None
+    except pynvml.NVMLError as error:
+        return None, None, None, f"nvml_error: {error}"
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _cpu() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
