@@ -1,0 +1,115 @@
+"""SQuAD v2.0 (Rajpurkar, Jia and Liang 2018): questions about Wikipedia articles, answered by a span or not at all."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field, ValidationError
+
+from bench.dataset import Dataset
+from bench.dataset.example import Example, Splits
+from bench.dataset.files import Numbered, place, read_json
+from bench.dataset.hub import read_hub
+from bench.errors import InputError
+
+
+class SquadV2(Dataset):
+    """SQuAD's own splits from the hub, or files in its official JSON layout (v1.1 and v2.0) for either or both."""
+
+    path: str
+    """The data set's name on the hub, for the splits that no local file is named for."""
+    revision: str | None
+    """The hub's commit; null for the newest one."""
+    unanswerable: Literal["drop", "keep"]
+    """Leave out the questions that the article does not answer, or keep them with the empty answer: abstention."""
+
+    def load(self) -> Splits:
+        hub = {} if self.train and self.validation else read_hub(self.path, self.revision)
+        splits = {}
+        for split, file in (("train", self.train), ("validation", self.validation)):
+            pairs = _official(file) if file else _hub_rows(hub, self.path, split)
+            splits[split] = [example for example, answerable in pairs if answerable or self.unanswerable == "keep"]
+        return Splits(
+            train=tuple(splits["train"][: self.train_limit]),
+            validation=tuple(splits["validation"][: self.validation_limit]),
+        )
+
+
+class _Answer(BaseModel):
+    text: str = Field(min_length=1)
+
+
+class _Question(BaseModel):
+    id: str = Field(min_length=1)
+    question: str = Field(min_length=1)
+    answers: list[_Answer]
+    is_impossible: bool = False
+
+
+class _Paragraph(BaseModel):
+    context: str = Field(min_length=1)
+    qas: list[_Question]
+
+
+class _Article(BaseModel):
+    title: str = Field(min_length=1)
+    paragraphs: list[_Paragraph]
+
+
+class _File(BaseModel):
+    data: list[_Article]
+
+
+class _HubAnswers(BaseModel):
+    text: list[str]
+
+
+class _HubRow(BaseModel):
+    id: str = Field(min_length=1)
+    title: str = Field(min_length=1)
+    context: str = Field(min_length=1)
+    question: str = Field(min_length=1)
+    answers: _HubAnswers
+
+
+def _official(path: str) -> list[tuple[Example, bool]]:
+    """Every question of an official file, in its order, and whether it has an answer."""
+    try:
+        articles = _File.model_validate(read_json(path)).data
+    except ValidationError as error:
+        raise InputError(f"{path}: not SQuAD's official layout: {_first(error)}") from error
+    pairs = []
+    for article in articles:
+        for paragraph in article.paragraphs:
+            for question in paragraph.qas:
+                if not question.answers and not question.is_impossible:
+                    raise InputError(f"{path}: question {question.id!r} has no answer and is not marked is_impossible")
+                texts = [] if question.is_impossible else [answer.text for answer in question.answers]
+                example = _example(question.id, article.title, question.question, paragraph.context, texts)
+                pairs.append((example, bool(texts)))
+    return pairs
+
+
+def _hub_rows(hub: dict[str, Numbered], path: str, split: str) -> list[tuple[Example, bool]]:
+    """Every question of the hub's split, in its order, and whether it has an answer."""
+    if split not in hub:
+        raise InputError(f"{path} has no split {split!r}, only {', '.join(map(repr, hub))}")
+    pairs = []
+    for number, record in hub[split]:
+        try:
+            row = _HubRow.model_validate(record)
+        except ValidationError as error:
+            raise InputError(f"{place(f'{path} {split}', number)}: not SQuAD's layout: {_first(error)}") from error
+        pairs.append((_example(row.id, row.title, row.question, row.context, row.answers.text), bool(row.answers.text)))
+    return pairs
+
+
+def _example(id: str, title: str, question: str, context: str, answers: list[str]) -> Example:
+    references = tuple(dict.fromkeys(answers)) or ("",)
+    return Example(id=id, cluster=title, question=question, context=context, references=references)
+
+
+def _first(error: ValidationError) -> str:
+    """The first thing that is wrong and its place, such as `data[0].paragraphs[3].qas[1].id: Field required`."""
+    first = error.errors(include_url=False)[0]
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
+    message = first["msg"].partition(" or instance of ")[0]  # what follows names a class of this module
+    return f"{path}: {message}" if path else message

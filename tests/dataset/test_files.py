@@ -1,0 +1,127 @@
+import csv
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import pandas
+import pytest
+
+from bench.dataset.files import column, digest, place, read_json, read_records
+from bench.errors import InputError
+
+RECORDS = [{"id": "a", "text": 'one,\n"two"'}, {"id": "b", "text": "äö 漢\u2028字"}]
+
+
+@pytest.fixture(autouse=True)
+def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def write(name: str, content: str | bytes) -> str:
+    Path(name).write_bytes(content.encode() if isinstance(content, str) else content)
+    return name
+
+
+def message(name: str, content: str | bytes) -> str:
+    with pytest.raises(InputError) as caught:
+        read_records(write(name, content))
+    return str(caught.value)
+
+
+def test_all_formats_give_the_same_records() -> None:
+    write("a.json", json.dumps(RECORDS))
+    write("a.jsonl", "\n".join(json.dumps(record, ensure_ascii=False) for record in RECORDS))
+    pandas.DataFrame(RECORDS).to_csv("a.csv", index=False)
+    pandas.DataFrame(RECORDS).to_parquet("a.parquet")
+
+    assert read_records("a.json") == list(zip((1, 2), RECORDS, strict=True))
+    assert read_records("a.jsonl") == list(zip((1, 2), RECORDS, strict=True))
+    assert read_records("a.csv") == list(zip((2, 4), RECORDS, strict=True))
+    assert read_records("a.parquet") == list(zip((1, 2), RECORDS, strict=True))
+
+
+def test_numbers_are_lines_of_the_file() -> None:
+    assert read_records(write("a.jsonl", '\r\n{"x": 1}\r\n\r\n{"x": 2}\r\n')) == [(2, {"x": 1}), (4, {"x": 2})]
+    assert read_records(write("a.csv", '\nx,y\n\n"1\n2",3\n4,5\n')) == [
+        (4, {"x": "1\n2", "y": "3"}),
+        (6, {"x": "4", "y": "5"}),
+    ]
+
+
+def test_byte_order_mark_is_no_part_of_the_first_column() -> None:
+    assert read_records(write("a.csv", b"\xef\xbb\xbfx,y\r\n1,2\r\n")) == [(2, {"x": "1", "y": "2"})]
+
+
+def test_csv_field_may_be_longer_than_the_csv_module_allows() -> None:
+    limit = csv.field_size_limit()
+    text = "word " * 40_000
+    assert read_records(write("a.csv", f"x\n{text}\n")) == [(2, {"x": text})]
+    assert csv.field_size_limit() == limit
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.json", "", "a.json is empty; it must hold one JSON value"),
+        ("a.json", "[]", "a.json is empty; it must hold at least one record"),
+        ("a.json", '[\n{"x": 1},\n]', "a.json:3: broken JSON: Expecting value (column 1)"),
+        ("a.json", '{"x": 1}', "a.json: must hold a list of objects, got an object"),
+        ("a.json", '[{"x": 1}, null]', "a.json, record 2: every record must be an object, got null"),
+        ("a.json", b'[{"x": "\n\xe4"}]', "a.json:2: not UTF-8; save the file in that encoding"),
+        ("a.jsonl", "\n", "a.jsonl is empty; it must hold at least one record"),
+        ("a.jsonl", '{"x": 1}\n{"x": \n', "a.jsonl:2: broken JSON: Expecting value (column 7)"),
+        ("a.jsonl", '{"x": 1}\n[1]\n', "a.jsonl:2: every record must be an object, got a list"),
+        ("a.jsonl", "7\n", "a.jsonl:1: every record must be an object, got a number"),
+        ("a.csv", "x,y\n", "a.csv is empty; it must hold at least one record"),
+        ("a.csv", "x,y\n1,2\n3\n", "a.csv:3: broken CSV: 1 fields where the header has 2"),
+        ("a.csv", 'x,y\n1,"2\n', "a.csv:2: broken CSV: unexpected end of data"),
+        ("a.csv", "x,y,x\n1,2,3\n", "a.csv:1: the header names a column twice: 'x', 'y', 'x'"),
+        ("a.txt", "x", "a.txt: cannot read a .txt file; name one of .json, .jsonl, .csv, .parquet"),
+        ("data", "x", "data: cannot read a suffixless file; name one of .json, .jsonl, .csv, .parquet"),
+    ],
+)
+def test_unusable_file_is_named_with_the_place(name: str, content: str | bytes, expected: str) -> None:
+    assert message(name, content) == expected
+
+
+def test_cut_off_parquet_is_named_with_what_pyarrow_says() -> None:
+    pandas.DataFrame(RECORDS).to_parquet("whole.parquet")
+    whole = Path("whole.parquet").read_bytes()
+    assert re.fullmatch(r"a\.parquet: broken Parquet: .*magic bytes not found.*", message("a.parquet", whole[:-9]))
+    assert re.fullmatch(r"a\.parquet: broken Parquet: .*size is 0 bytes", message("a.parquet", b""))
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.csv", "a.parquet"])
+def test_missing_file(name: str) -> None:
+    expected = f"{name}: cannot be read (No such file or directory); name an existing file"
+    for read in (read_records, digest):
+        with pytest.raises(InputError, match=f"^{re.escape(expected)}$"):
+            read(name)
+
+
+def test_read_json_gives_any_value() -> None:
+    assert read_json(write("a.json", '{"x": [1, null]}')) == {"x": [1, None]}
+
+
+def test_column_lists_the_columns_that_there_are() -> None:
+    record = {"Question": "Why?", "Answer": None}
+    assert column(record, "Answer", "a.jsonl", 3) is None
+    with pytest.raises(InputError) as caught:
+        column(record, "question", "a.jsonl", 3)
+    assert str(caught.value) == "a.jsonl:3: no column 'question'; the columns are 'Question', 'Answer'"
+
+
+def test_place_is_a_line_where_the_file_has_lines() -> None:
+    assert [place(path, 7) for path in ("a.csv", "b/c.jsonl", "a.json", "a.parquet", "owner/name train")] == [
+        "a.csv:7",
+        "b/c.jsonl:7",
+        "a.json, record 7",
+        "a.parquet, record 7",
+        "owner/name train, record 7",
+    ]
+
+
+def test_digest_is_of_the_content_alone() -> None:
+    expected = hashlib.sha256(b"[1]").hexdigest()
+    assert digest(write("a.json", "[1]")) == digest(write("b.json", "[1]")) == expected

@@ -1,0 +1,180 @@
+"""The hub's client reads its settings when it is imported, so each of these worlds is a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pandas
+import pytest
+import yaml
+
+CONF = Path(__file__).parents[2] / "conf" / "dataset"
+SQUAD = yaml.safe_load((CONF / "squad_v2.yaml").read_text())
+ALPACA = yaml.safe_load((CONF / "alpaca.yaml").read_text())
+REVISION = "0123456789abcdef0123456789abcdef01234567"
+REMEDY = (
+    "name local files with dataset.train=PATH dataset.validation=PATH, "
+    "or give access to it (network, and for a gated one its terms accepted on its hub page and `hf auth login`)"
+)
+
+LOAD = """
+import json, sys
+from bench.dataset import Dataset
+from bench.errors import InputError
+for settings in json.load(sys.stdin):
+    try:
+        print(Dataset.model_validate(settings).load().model_dump_json())
+    except InputError as error:
+        print(json.dumps(str(error)))
+"""
+
+CACHE = """
+import json, sys
+from datasets import config, load_dataset_builder
+for name, revision, files in json.load(sys.stdin):
+    builder = load_dataset_builder("parquet", data_files=files)
+    builder.dataset_name = name.split("/")[1]
+    folder = config.HF_DATASETS_CACHE / name.replace("/", "___") / "default" / "0.0.0" / revision
+    builder.download_and_prepare(str(folder))
+"""
+
+
+def python(code: str, content: Any, home: Path, **environment: str) -> list[Any]:
+    """What `code` prints, a JSON value a line, in a process whose hub cache is in `home` and which reads `content`."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input=json.dumps(content),
+        env={**os.environ, "HF_HOME": str(home), **environment},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hub cache as a download leaves it: a SQuAD with both splits, and an Alpaca with training alone."""
+    folder = tmp_path_factory.mktemp("hub")
+    squad = [
+        {
+            "id": "a",
+            "title": "T",
+            "context": "It rained.",
+            "question": "What?",
+            "answers": {"text": ["rained", "rained"]},
+        },
+        {"id": "b", "title": "T", "context": "It rained.", "question": "Why?", "answers": {"text": []}},
+    ]
+    alpaca = [{"instruction": f"Name town {number}.", "input": "", "output": "Bern"} for number in range(50)]
+    files = {}
+    for name, rows in (("squad", squad), ("alpaca", alpaca)):
+        files[name] = str(folder / f"{name}.parquet")
+        pandas.DataFrame(rows).to_parquet(files[name])
+    python(
+        CACHE,
+        [
+            ("someone/squad", REVISION, {"train": [files["squad"]], "validation": [files["squad"]]}),
+            ("someone/alpaca", REVISION, {"train": [files["alpaca"]]}),
+        ],
+        folder,
+    )
+    return folder
+
+
+def test_cached_copy_is_read_offline_at_its_revision_only(home: Path) -> None:
+    squad = SQUAD | {"path": "someone/squad", "revision": REVISION}
+    splits, kept, alpaca, other, absent = python(
+        LOAD,
+        [
+            squad,
+            squad | {"unanswerable": "keep"},
+            ALPACA | {"path": "someone/alpaca", "revision": None},
+            squad | {"revision": "f" * 40},
+            squad | {"path": "someone/nothing"},
+        ],
+        home,
+        HF_HUB_OFFLINE="1",
+    )
+
+    rain = {"id": "a", "cluster": "T", "question": "What?", "context": "It rained.", "references": ["rained"]}
+    assert splits == {"train": [rain], "validation": [rain]}
+    assert kept["train"] == [rain, rain | {"id": "b", "question": "Why?", "references": [""]}]
+    assert len(alpaca["train"]) + len(alpaca["validation"]) == 50
+    assert {example["references"][0] for example in alpaca["validation"]} == {"Bern"}
+    assert other == f"someone/squad at revision {'f' * 40} is not at hand, only revision {REVISION} is; {REMEDY}"
+    assert absent == (
+        f"someone/nothing at revision {REVISION} cannot be had from the hub (ConnectionError: "
+        f"Couldn't reach 'someone/nothing' on the Hub (OfflineModeIsEnabled)); {REMEDY}"
+    )
+
+
+def test_unreachable_hub_is_reported_within_seconds(tmp_path: Path) -> None:
+    started = time.monotonic()
+    squad, alpaca = python(LOAD, [SQUAD, ALPACA], tmp_path, HF_ENDPOINT="http://127.0.0.1:9", HF_HUB_OFFLINE="0")
+    assert time.monotonic() - started < 20  # two imports of the client and two refusals; retrying takes 23 s each
+    for settings, message in ((SQUAD, squad), (ALPACA, alpaca)):
+        assert message == (
+            f"{settings['path']} at revision {settings['revision']} cannot be had from the hub "
+            f"(ConnectError: [Errno 111] Connection refused); {REMEDY}"
+        )
+
+
+class _Hub(BaseHTTPRequestHandler):
+    """Answers as the hub does for a data set that does not exist and one whose terms were not accepted."""
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/api/datasets/someone/gated"):
+            self._answer(200, json.dumps({"id": "someone/gated", "sha": REVISION, "gated": "manual"}))
+        elif "someone/gated" in self.path:
+            self._answer(403, "", "GatedRepo")
+        else:
+            self._answer(404, "", "RepoNotFound")
+
+    do_HEAD = do_GET
+
+    def _answer(self, status: int, body: str, error: str | None = None) -> None:
+        self.send_response(status)
+        if error:
+            self.send_header("X-Error-Code", error)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body.encode())
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def hub() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_missing_and_gated_data_sets(hub: str, tmp_path: Path) -> None:
+    names = ("someone/missing", "someone/gated")
+    settings = [SQUAD | {"path": name, "revision": REVISION} for name in names]
+    missing, gated = python(LOAD, settings, tmp_path, HF_ENDPOINT=hub, HF_HUB_OFFLINE="0")
+    assert missing == (
+        f"someone/missing at revision {REVISION} cannot be had from the hub (RepositoryNotFoundError: "
+        f"404 Client Error.); {REMEDY}"
+    )
+    assert gated == (
+        f"someone/gated at revision {REVISION} cannot be had from the hub (DatasetNotFoundError: "
+        "Dataset 'someone/gated' is a gated dataset on the Hub. "
+        f"Visit the dataset page at https://huggingface.co/datasets/someone/gated to ask for access.); {REMEDY}"
+    )

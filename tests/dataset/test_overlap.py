@@ -1,0 +1,79 @@
+import pytest
+
+from bench.dataset.example import Example, Splits
+from bench.dataset.overlap import METHOD, check, require_disjoint
+from bench.errors import InputError
+from bench.record import Overlap
+
+
+def example(id: str, cluster: str, question: str = "Who?", context: str = "") -> Example:
+    return Example(id=id, cluster=cluster, question=question, context=context, references=("x",))
+
+
+def splits(train: list[Example], validation: list[Example]) -> Splits:
+    return Splits(train=tuple(train), validation=tuple(validation))
+
+
+def refusal(train: list[Example], validation: list[Example]) -> str:
+    with pytest.raises(InputError) as caught:
+        require_disjoint(splits(train, validation))
+    return str(caught.value)
+
+
+TRAIN = [example("1", "A", context="The Cat  sat."), example("2", "B", question="Why is it?"), example("3", "C")]
+
+
+def test_disjoint_splits_pass_with_two_zeros() -> None:
+    apart = splits(TRAIN, [example("1", "D", context="A dog."), example("4", "E", question="Why?")])
+    assert require_disjoint(apart) == check(apart) == Overlap(method=METHOD, n_shared_clusters=0, n_shared_texts=0)
+
+
+def test_counts_are_of_distinct_clusters_and_texts() -> None:
+    validation = [
+        example("5", "A", question="New?", context="New."),
+        example("6", "A", question="Newer?", context="Newer."),
+        example("7", "D", question="Other?", context="the\ncat sat."),  # NFKC and case: the text of 1
+        example("8", "E", question="Another?", context="\uff34he cat sat."),  # the same text, T in full width
+        example("9", "F", question="WHY is it?"),
+    ]
+    assert check(splits(TRAIN, validation)) == Overlap(method=METHOD, n_shared_clusters=1, n_shared_texts=2)
+
+
+def test_same_question_about_another_text_is_not_shared() -> None:
+    validation = [example("5", "D", question="Why is it?", context="Because.")]
+    assert check(splits(TRAIN, validation)).n_shared_texts == 0
+
+
+def test_shared_document_is_refused_by_name() -> None:
+    assert refusal(TRAIN, [example("5", "C", question="New?"), example("6", "D", question="Newer?")]) == (
+        "validation shares 1 of its 2 documents with training ('C'); "
+        "remove them from one of the two and name the files with dataset.train=PATH dataset.validation=PATH"
+    )
+
+
+def test_many_shared_documents_are_counted_and_three_named() -> None:
+    train = [example(str(number), f"doc{number}") for number in range(5)]
+    assert refusal(train, train[1:]) == (
+        "validation shares 4 of its 4 documents with training ('doc1', 'doc2', 'doc3', ...); "
+        "remove them from one of the two and name the files with dataset.train=PATH dataset.validation=PATH"
+    )
+
+
+def test_shared_text_under_another_cluster_is_refused_and_shown_in_part() -> None:
+    text = "A long sentence that goes on and on until it is more than sixty characters."
+    assert refusal([example("1", "A", context=text)], [example("2", "B", context=text.upper())]) == (
+        "validation shares 1 of its 1 texts with training "
+        "('a long sentence that goes on and on until it is more than...'); "
+        "remove them from one of the two and name the files with dataset.train=PATH dataset.validation=PATH"
+    )
+
+
+def test_repeated_ids_are_refused() -> None:
+    assert refusal([*TRAIN, TRAIN[0]], [example("5", "D")]) == (
+        "the training split has ids more than once ('1'); each example needs its own"
+    )
+
+
+def test_empty_splits_are_refused() -> None:
+    assert refusal([], TRAIN) == "the training split is empty; it needs at least one example"
+    assert refusal(TRAIN, []) == "the validation split is empty; it needs at least one example"

@@ -1,0 +1,117 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bench.dataset import Dataset
+from bench.dataset.example import Example
+from bench.dataset.squad_v2 import SquadV2
+from bench.errors import InputError
+
+SETTINGS = yaml.safe_load((Path(__file__).parents[2] / "conf/dataset/squad_v2.yaml").read_text())
+
+CAT = {
+    "context": "The cat sat on the mat.",
+    "qas": [
+        {
+            "id": "q1",
+            "question": "Where did the cat sit?",
+            "answers": [
+                {"text": "on the mat", "answer_start": 12},
+                {"text": "the mat", "answer_start": 15},
+                {"text": "on the mat", "answer_start": 12},
+            ],
+            "is_impossible": False,
+        },
+        {
+            "id": "q2",
+            "question": "Where did the dog sit?",
+            "answers": [],
+            "plausible_answers": [{"text": "the mat", "answer_start": 15}],
+            "is_impossible": True,
+        },
+        {"id": "q3", "question": "Who sat?", "answers": [{"text": "The cat", "answer_start": 0}]},
+    ],
+}
+RAIN: dict[str, Any] = {
+    "context": "It rained.",
+    "qas": [{"id": "q4", "question": "What happened?", "answers": [{"text": "rained", "answer_start": 3}]}],
+}
+
+WHERE = Example(
+    id="q1",
+    cluster="Cats",
+    question="Where did the cat sit?",
+    context="The cat sat on the mat.",
+    references=("on the mat", "the mat"),
+)
+DOG = WHERE.model_copy(update={"id": "q2", "question": "Where did the dog sit?", "references": ("",)})
+WHO = WHERE.model_copy(update={"id": "q3", "question": "Who sat?", "references": ("The cat",)})
+WEATHER = Example(id="q4", cluster="Rain", question="What happened?", context="It rained.", references=("rained",))
+
+
+@pytest.fixture(autouse=True)
+def _in_folder_with_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write("train.json", [{"title": "Cats", "paragraphs": [CAT]}])
+    write("validation.json", [{"title": "Rain", "paragraphs": [RAIN]}])
+
+
+def write(name: str, articles: Any) -> None:
+    Path(name).write_text(json.dumps({"version": "v2.0", "data": articles}))
+
+
+def dataset(**changes: Any) -> Dataset:
+    local = {"train": "train.json", "validation": "validation.json"}
+    return Dataset.model_validate(SETTINGS | local | changes)
+
+
+def test_configuration_lists_every_field() -> None:
+    assert isinstance(dataset(), SquadV2)
+    assert set(SETTINGS) == {"_target_", *SquadV2.model_fields}
+
+
+def test_unanswerable_questions_are_dropped() -> None:
+    splits = dataset().load()
+    assert splits.train == (WHERE, WHO)
+    assert splits.validation == (WEATHER,)
+
+
+def test_unanswerable_questions_are_kept_as_abstentions() -> None:
+    assert dataset(unanswerable="keep").load().train == (WHERE, DOG, WHO)
+
+
+def test_limits_count_what_is_left_after_the_filter() -> None:
+    assert dataset(train_limit=2).load().train == (WHERE, WHO)
+    assert dataset(train_limit=1, unanswerable="keep").load().train == (WHERE,)
+    assert dataset(train="validation.json", validation="train.json", validation_limit=1).load().validation == (WHERE,)
+
+
+def message(articles: Any) -> str:
+    write("train.json", articles)
+    with pytest.raises(InputError) as caught:
+        dataset().load()
+    return str(caught.value)
+
+
+def test_message_names_the_place_in_the_file() -> None:
+    rain = RAIN | {"qas": [*RAIN["qas"], {"id": "q9", "answers": []}]}
+    assert message([{"title": "Cats", "paragraphs": [CAT, rain]}]) == (
+        "train.json: not SQuAD's official layout: data[0].paragraphs[1].qas[1].question: Field required"
+    )
+
+
+def test_answerable_question_without_an_answer() -> None:
+    paragraph = {"context": "It rained.", "qas": [{"id": "q9", "question": "Why?", "answers": []}]}
+    assert message([{"title": "Rain", "paragraphs": [paragraph]}]) == (
+        "train.json: question 'q9' has no answer and is not marked is_impossible"
+    )
+
+
+def test_list_of_records_is_not_the_official_layout() -> None:
+    Path("train.json").write_text("[]")
+    with pytest.raises(InputError) as caught:
+        dataset().load()
+    assert str(caught.value) == "train.json: not SQuAD's official layout: Input should be a valid dictionary"
