@@ -9,6 +9,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from bench import help
+from bench.errors import InputError
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
@@ -25,19 +26,20 @@ def main() -> int:
     if {"-h", "--help"} & set(sys.argv[1:]):
         print(help.text(), end="")
         return 0
+    from bench import sweep
+
     # Hydra would print its own error and exit; with this it raises, and the sentence is ours.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         run_cell()
     except HydraException as error:
-        from bench import sweep
-
         print(sweep.explain(error), "Nothing was started.", sep="\n", file=sys.stderr)
         return sweep.REFUSED
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return sweep.REFUSED
     except KeyboardInterrupt:
-        pass
-    from bench import sweep
-
+        print("Stopped.", file=sys.stderr)
     return sweep.conclude()
 
 

@@ -10,15 +10,16 @@ from bench.record import (
     Environment,
     Error,
     Latency,
-    Memory,
     Parameters,
     Phase,
-    PhaseName,
-    Power,
     Record,
     Status,
     Training,
 )
+from bench.telemetry import Telemetry
+from bench.telemetry.join import Measured, TorchPeaks, measure
+from bench.telemetry.sampler import Recording
+from bench.telemetry.windows import Stretch
 
 
 class Account:
@@ -31,7 +32,7 @@ class Account:
         self.start_s = start_s
         self.started_at = datetime.now(UTC).isoformat(timespec="seconds")
         self.phases: list[Phase] = []
-        self.torch_peaks: dict[PhaseName, tuple[int | None, int | None]] = {}
+        self._torch_peaks: dict[str, TorchPeaks] = {}
         self.open: events.PhaseStarted | None = None
         self.last_word: events.Failed | events.Finished | None = None
         self._base: Base | None = None
@@ -50,8 +51,7 @@ class Account:
                 self.open = event
             case events.PhaseEnded():
                 self._close(event.at_s)
-                peaks = (event.torch_allocated_peak_bytes, event.torch_reserved_peak_bytes)
-                self.torch_peaks[event.phase] = _larger(self.torch_peaks.get(event.phase, (None, None)), peaks)
+                self._keep_peaks(event)
             case events.ModelLoaded():
                 self._base = event.base
             case events.DataPrepared():
@@ -77,11 +77,12 @@ class Account:
         error: Error | None,
         end_s: float,
         environment: tuple[Environment, dict[str, str]],
-        memory: tuple[Memory | None, dict[str, str]],
-        power: tuple[Power | None, dict[str, str]],
+        recording: Recording,
+        settings: Telemetry,
     ) -> Record:
-        """The record as of `end_s`; each measured part comes with the reasons for what it lacks."""
+        """The record as of `end_s`, with the telemetry in `recording`, taken as `settings` ask for it."""
         self._close(end_s)
+        measured = self._measured(recording, settings)
         trains = self.cell.method.trains
         missing = {
             "base": "not_reached",
@@ -96,7 +97,7 @@ class Account:
             "error.phase": "between_phases",
             "base.revision": "not_from_the_hub",
         }
-        missing |= self._missing | environment[1] | memory[1] | power[1]
+        missing |= environment[1] | self._missing | measured.missing
         return Record.draw_up(
             missing,
             key=self.key,
@@ -112,8 +113,10 @@ class Account:
             parameters=self._parameters(),
             phases=tuple(self.phases),
             training=self._training,
-            memory=memory[0],
-            power=power[0],
+            memory=measured.memory,
+            power=measured.power,
+            host=measured.host,
+            telemetry=measured.telemetry,
             latency=self._latency,
             scores=self._scored.scores if self._scored else None,
             score_settings=self._scored.settings if self._scored else None,
@@ -129,6 +132,24 @@ class Account:
             saved_bytes=self._saved_bytes,
         )
 
+    def _measured(self, recording: Recording, settings: Telemetry) -> Measured:
+        return measure(
+            recording.readings(),
+            [Stretch(phase.name, phase.start_s, phase.seconds) for phase in self.phases],
+            settings,
+            file_bytes=recording.file_bytes,
+            torch_peaks=self._torch_peaks,
+            torch_missing="no_cuda" if self._base is None or self._base.device == "cpu" else "not_reached",
+            step_time_s=self._training.step_time_s_p50 if self._training else None,
+        )
+
+    def _keep_peaks(self, event: events.PhaseEnded) -> None:
+        """A phase that was left and taken up again has the larger peak of its stretches."""
+        allocated, reserved = self._torch_peaks.get(event.phase, (None, None))
+        self._torch_peaks[event.phase] = TorchPeaks(
+            _larger(allocated, event.torch_allocated_peak_bytes), _larger(reserved, event.torch_reserved_peak_bytes)
+        )
+
     def _close(self, at_s: float) -> None:
         if self.open is not None:
             start_s = self.open.at_s
@@ -136,6 +157,5 @@ class Account:
             self.open = None
 
 
-def _larger(one: tuple[int | None, int | None], other: tuple[int | None, int | None]) -> tuple[int | None, int | None]:
-    first, second = ((a if b is None else b if a is None else max(a, b)) for a, b in zip(one, other, strict=True))
-    return first, second
+def _larger(one: int | None, other: int | None) -> int | None:
+    return max((peak for peak in (one, other) if peak is not None), default=None)

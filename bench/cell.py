@@ -81,7 +81,7 @@ class Cell(Settings):
 
 def _identity(path: str | None) -> Any:
     """A local checkpoint by its files' content, whatever its folder is called; a hub name by itself."""
-    folder = tiny.FOLDER if path == EMBEDDED else Path(path or "")
+    folder = tiny.FOLDER if path == EMBEDDED else Path(path or "").expanduser()
     if path is None or not folder.is_dir():
         return path
     kinds = {".json", ".safetensors", ".model", ".jinja", ".txt"}

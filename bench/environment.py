@@ -21,11 +21,12 @@ PACKAGES = (
 @cache
 def environment() -> tuple[Environment, dict[str, str]]:
     """The environment of this process, asked for once, and the reasons for what could not be told."""
-    commit, dirty = _git("rev-parse", "HEAD"), _git("status", "--porcelain")
+    # An installed copy may lie in a folder of somebody else's repository, whose commit says nothing about it.
+    tracked = _git("ls-files", "--error-unmatch", Path(__file__).name) is not None
+    commit, dirty = (_git("rev-parse", "HEAD"), _git("status", "--porcelain")) if tracked else (None, None)
     gpu, driver, cuda, no_gpu = _gpu()
-    missing: dict[str, str] = {}
-    if commit is None:
-        missing |= {"environment.git_commit": "not_a_git_checkout", "environment.git_dirty": "not_a_git_checkout"}
+    unknown = {"environment.git_commit": commit, "environment.git_dirty": dirty}
+    missing = {path: "not_a_git_checkout" for path, value in unknown.items() if value is None}
     if no_gpu is not None:
         missing |= dict.fromkeys(("environment.gpu", "environment.driver", "environment.cuda"), no_gpu)
     found = Environment(

@@ -13,6 +13,7 @@ from bench import store
 from bench.cell import Cell
 from bench.errors import InputError
 from bench.settings import Name, Settings
+from bench.telemetry import Telemetry
 from bench.tracker import Tracker
 
 CONF = "conf"
@@ -30,6 +31,7 @@ class Job(Settings):
     """Run the cell even if its record is complete."""
     timeout_s: PositiveFloat | None
     """End the cell after this long; null for never."""
+    telemetry: Telemetry
     tracker: dict[str, Tracker]
 
     def folder(self) -> Path:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from bench import tiny
 from bench.errors import InputError
+from bench.hub import hub_answers
 from bench.settings import Part
 
 if TYPE_CHECKING:
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
 EMBEDDED = "embedded"
 """The path that names the model which comes with tunebench."""
+
+FETCHED = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
+"""What is fetched of a checkpoint on the hub: no pickled weights, and no code."""
+
+OTHER_WAYS = "point model.path at a local copy, or measure resources alone with model.weights=random."
 
 
 class Model(Part):
@@ -72,18 +78,20 @@ def load(model: Model, quantization: BitsAndBytesConfig | None, seed: int) -> Lo
     Raises:
         InputError: the checkpoint is gated, missing or not safetensors, or the network is down.
     """
-    build = _random if model.weights == "random" else _pretrained
-    try:
-        base = build(model, quantization, seed)
-        tokenizer = _tokenizer(model)
-    except (OSError, ValueError) as error:
-        raise _explained(model, error) from error
+    if model.weights == "random":
+        revision = None
+        base = _random(model, quantization, seed)
+        tokenizer = _tokenizer(model, _folder(model, model.tokenizer or EMBEDDED, None))
+    else:
+        folder = _folder(model, model.path, model.revision)
+        revision = folder.name if _is_on_hub(model.path) else None
+        base = _pretrained(model, folder, quantization)
+        tokenizer = _tokenizer(model, folder if model.tokenizer is None else _folder(model, model.tokenizer, None))
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "left"
-    base.config.use_cache = True
     limits = (base.config.get_text_config().max_position_embeddings, tokenizer.model_max_length)
-    return Loaded(base.eval(), tokenizer, int(min(limits)), getattr(base.config, "_commit_hash", None))
+    return Loaded(base.eval(), tokenizer, int(min(limits)), revision)
 
 
 def skeleton(model: Model, quantization: BitsAndBytesConfig | None) -> PreTrainedModel:
@@ -111,19 +119,25 @@ def count_parameters(model: torch.nn.Module) -> tuple[int, int]:
     return trainable, total
 
 
-def _pretrained(model: Model, quantization: BitsAndBytesConfig | None, seed: int) -> PreTrainedModel:
+def _pretrained(model: Model, folder: Path, quantization: BitsAndBytesConfig | None) -> PreTrainedModel:
     from transformers import AutoModelForCausalLM
 
-    return AutoModelForCausalLM.from_pretrained(
-        _place(model.path),
-        revision=model.revision,
-        dtype=precision(model),
-        attn_implementation=model.attention,
-        quantization_config=quantization,
-        device_map={"": device()},
-        use_safetensors=True,
-        trust_remote_code=model.trust_remote_code,
-    )
+    if not any(folder.glob("*.safetensors")):
+        raise InputError(
+            f"{model.path} has no safetensors weights, and no others are read. Convert it first, {OTHER_WAYS}"
+        )
+    try:
+        return AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=precision(model),
+            attn_implementation=model.attention,
+            quantization_config=quantization,
+            device_map={"": device()},
+            use_safetensors=True,
+            trust_remote_code=model.trust_remote_code,
+        )
+    except (OSError, ValueError) as error:
+        raise InputError(f"{model.path} is not a checkpoint that transformers loads: {error}") from error
 
 
 def _random(model: Model, quantization: BitsAndBytesConfig | None, seed: int) -> PreTrainedModel:
@@ -163,49 +177,48 @@ def _architecture(model: Model) -> PretrainedConfig:
     return AutoConfig.for_model(**model.architecture)
 
 
-def _tokenizer(model: Model) -> PreTrainedTokenizerBase:
+def _tokenizer(model: Model, folder: Path) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
-    own = EMBEDDED if model.weights == "random" else model.path
-    return AutoTokenizer.from_pretrained(
-        _place(model.tokenizer or own),
-        revision=model.revision if model.tokenizer is None and model.weights == "pretrained" else None,
-        trust_remote_code=model.trust_remote_code,
-    )
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=model.trust_remote_code)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder} has no tokenizer that transformers loads: {error}") from error
 
 
-def _place(path: str) -> str:
-    if path == EMBEDDED:
-        return str(tiny.FOLDER)
-    if path.startswith((".", "/", "~")) and not Path(path).expanduser().is_dir():
-        raise InputError(f"model.path: there is no folder {path}. Give a folder with a config.json, or a hub name.")
-    return str(Path(path).expanduser()) if Path(path).expanduser().is_dir() else path
+def _is_on_hub(path: str) -> bool:
+    return path != EMBEDDED and not Path(path).expanduser().is_dir()
 
 
-def _explained(model: Model, error: Exception) -> InputError:
-    """What the user can do about a checkpoint that did not load; the libraries' own text comes along."""
-    from huggingface_hub import errors
-
-    if isinstance(error, InputError):
-        return error
-    chain: list[BaseException] = [error]
-    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
-        chain.append(cause)
-    other = (
-        f"point model.path at a local copy, or measure resources alone with model.weights=random "
-        f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no further word'})"
-    )
-    if any(isinstance(link, errors.GatedRepoError) for link in chain) or "gated repo" in str(error):
-        return InputError(
-            f"{model.path} is gated and no token with access was found. Accept its licence on its hub page and run "
-            f"`hf auth login`, {other}"
+def _folder(model: Model, path: str, revision: str | None) -> Path:
+    """The checkpoint's folder on this machine, fetched from the hub if need be."""
+    if not _is_on_hub(path):
+        return tiny.FOLDER if path == EMBEDDED else Path(path).expanduser()
+    if path.startswith((".", "/", "~")):
+        raise InputError(
+            f"There is no folder {path}. Give one with a config.json and safetensors weights, or a hub name."
         )
-    if any(isinstance(link, errors.RepositoryNotFoundError | errors.RevisionNotFoundError) for link in chain):
-        return InputError(f"The hub has no model {model.path} at revision {model.revision}. Check the name, {other}")
-    if "safetensors" in str(error):
-        return InputError(f"{model.path} has no safetensors weights, and no others are read. Convert it first, {other}")
-    if not Path(_place(model.path)).is_dir():
-        return InputError(
-            f"{model.path} is not on this machine and the hub cannot be reached. Check the network, {other}"
+    from huggingface_hub import errors, snapshot_download
+
+    code = ["*.py"] if model.trust_remote_code else []
+    try:
+        # Libraries try a hub that does not answer for the better part of a minute: it is asked once, before.
+        fetched = snapshot_download(
+            path,
+            revision=revision,
+            allow_patterns=[*FETCHED, *code],
+            local_files_only=not hub_answers(),
         )
-    return InputError(f"{model.path} is not a checkpoint that transformers can load. Check its files, {other}")
+    except errors.GatedRepoError as error:
+        raise InputError(
+            f"{path} is gated, and no token with access was found. Accept its licence on its hub page and run "
+            f"`hf auth login`, {OTHER_WAYS}"
+        ) from error
+    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
+        at = f" at revision {revision}" if revision else ""
+        raise InputError(f"The hub has no model {path}{at}, or not for you. Check the name, {OTHER_WAYS}") from error
+    except (errors.LocalEntryNotFoundError, errors.HfHubHTTPError, errors.OfflineModeIsEnabled, OSError) as error:
+        raise InputError(
+            f"{path} is not on this machine, and the hub cannot be reached. Check the network, {OTHER_WAYS}"
+        ) from error
+    return Path(fetched)

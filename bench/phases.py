@@ -1,6 +1,7 @@
 """The child's voice: events to the supervisor, and the phases that every second of the cell belongs to."""
 
 import gc
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,8 +27,12 @@ class Phases:
         """The phase that an exception left."""
 
     def send(self, event: Event) -> None:
-        """Hand `event` to the supervisor."""
-        self._connection.send_bytes(event.model_dump_json().encode())
+        """Hand `event` to the supervisor, whole: a request to stop waits until it is written."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        try:
+            self._connection.send_bytes(event.model_dump_json().encode())
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
     @contextmanager
     def phase(self, name: PhaseName) -> Iterator[None]:
@@ -91,4 +96,4 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether `error` says that device or host memory ran out; torch's CPU allocator raises a plain RuntimeError."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and "not enough memory" in str(error)
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)

@@ -10,7 +10,7 @@ from bench import events
 from bench.record import Record
 from bench.tracker import Sink
 
-console = Console(highlight=False, soft_wrap=True)
+console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 class Line(Sink):
@@ -57,7 +57,7 @@ def announce(title: str, record: Record | None, word: str | None = None) -> None
         )
         if record.error and record.error.phase:
             word = f"in {record.error.phase}: {word}"
-    console.print(f"{title}{status}  {word}", markup=False)
+    console.print(f"{title}{status}  {word}")
 
 
 def summarise(cells: Iterable[tuple[str, Record | None]]) -> None:

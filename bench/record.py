@@ -6,7 +6,11 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from bench.telemetry.sections import HostUse, Memory, Power, Sampling
+
 SCHEMA_VERSION = 1
+UNEXPLAINED = "unexplained"
+"""The reason for a null that no code gave a reason for: a fault of tunebench's own."""
 
 Status = Literal["ok", "oom", "failed", "timeout", "killed", "interrupted"]
 PhaseName = Literal["load", "prepare", "train", "validate", "generate", "score", "latency", "save"]
@@ -139,24 +143,6 @@ class Training(Entry):
     evaluations: tuple[Evaluation, ...]
 
 
-class PhaseMemory(Entry):
-    torch_allocated_peak_bytes: int | None
-    torch_reserved_peak_bytes: int | None
-    device_peak_bytes: int | None
-    rss_peak_bytes: int | None
-
-
-class Memory(PhaseMemory):
-    """Peaks over the whole cell and by phase: `torch_*` of its allocator, `device_*` of NVML, `rss_*` of the process."""
-
-    phases: dict[PhaseName, PhaseMemory]
-
-
-class Power(Entry):
-    energy_j: float | None
-    peak_sampled_power_w: float | None
-
-
 class LatencyAtBatch(Entry):
     batch: int
     n_runs: int
@@ -198,6 +184,8 @@ class Record(Entry):
     training: Training | None
     memory: Memory | None
     power: Power | None
+    host: HostUse | None
+    telemetry: Sampling
     latency: Latency | None
     scores: dict[str, float | None] | None
     score_settings: dict[str, str] | None
@@ -207,8 +195,12 @@ class Record(Entry):
     def draw_up(cls, reasons: dict[str, str], **sections: Any) -> Self:
         """The record of `sections`, with those of the `reasons` that a null among them needs."""
         nulls = cls.model_construct(**sections, missing={})._nulls()
-        closest = [max((path for path in reasons if _covers(path, null)), key=len, default=None) for null in nulls]
-        return cls(**sections, missing={path: reasons[path] for path in closest if path is not None})
+        closest = {
+            null: max((path for path in reasons if _covers(path, null)), key=len, default=None) for null in nulls
+        }
+        # A reason that nobody thought of must not cost the record of a long run.
+        missing = {path or null: reasons[path] if path else UNEXPLAINED for null, path in closest.items()}
+        return cls(**sections, missing=missing)
 
     def _nulls(self) -> list[str]:
         return list(null_paths(self.model_dump(exclude={"cell", "missing"})))
@@ -221,7 +213,7 @@ class Record(Entry):
         return self
 
 
-def schema_version_of(text: str) -> int | None:
+def schema_version_of(text: str | bytes) -> int | None:
     """The schema version that a record's text claims, or None if it is no record at all."""
     try:
         version = json.loads(text)["schema_version"]

@@ -13,6 +13,7 @@ import transformers
 from transformers import PreTrainedTokenizerBase, set_seed
 
 from bench import model as models
+from bench import store
 from bench.cell import Cell
 from bench.dataset import overlap
 from bench.dataset.encode import Encoded, Room, encode
@@ -55,7 +56,7 @@ def main(cell_json: str, folder: Path, connection: Connection) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if not isinstance(error, InputError | Interrupted):
             traceback.print_exc()
-        phases.send(_failure(error, phases))
+        phases.send(_failure(error, phases, folder))
     else:
         phases.send(Finished())
 
@@ -153,11 +154,16 @@ def _prepare(
     return training, validation, data
 
 
-def _failure(error: Exception, phases: Phases) -> Failed:
+def _failure(error: Exception, phases: Phases, folder: Path) -> Failed:
+    message = str(error) or type(error).__name__
+    if store.disk_is_full(folder):
+        message = (
+            f"the disk is full ({folder}). Free some space and run again; the cell goes on from its last checkpoint."
+        )
     return Failed(
         status="interrupted" if isinstance(error, Interrupted) else "oom" if is_out_of_memory(error) else "failed",
         type=type(error).__name__,
-        message=str(error) or type(error).__name__,
+        message=message,
         phase=phases.failed_in,
     )
 

@@ -6,25 +6,18 @@ from pathlib import Path
 
 from bench import store
 from bench.cell import Cell
-from bench.errors import InputError
 from bench.metric import Answer, Scores
 
 
 def score(cell: Cell, answers: Sequence[Answer]) -> Scores:
     """The scores of every metric of the cell together.
 
-    Answers of random weights are scored too, so that the cost is the same, and then withheld: they measure nothing.
-
-    Raises:
-        InputError: two metrics give a score of the same name.
+    Of two scores with one name the later one is called `<metric>.<score>`. Answers of random weights are scored too, so
+    that the cost is the same, and then withheld: they measure nothing.
     """
     together = Scores(values={})
     for metric in cell.metric.values():
-        found = metric.score(answers, cell.dataset.language)
-        if twice := together.values.keys() & found.values.keys():
-            raise InputError(
-                f"metric: {metric.name} and another both give {', '.join(sorted(twice))}; drop one of them"
-            )
+        found = _apart(metric.name, metric.score(answers, cell.dataset.language), together)
         together = Scores(
             values=together.values | found.values,
             examples=together.examples | found.examples,
@@ -35,6 +28,17 @@ def score(cell: Cell, answers: Sequence[Answer]) -> Scores:
         names = dict.fromkeys(together.values)
         return Scores(values=names, missing=dict.fromkeys(names, "random_weights"), settings=together.settings)
     return together
+
+
+def _apart(metric: str, found: Scores, before: Scores) -> Scores:
+    """`found`, with the names changed that are taken."""
+    names = {name: f"{metric}.{name}" if name in before.values else name for name in found.values}
+    return Scores(
+        values={names[name]: value for name, value in found.values.items()},
+        examples={names[name]: values for name, values in found.examples.items()},
+        missing={names[name]: reason for name, reason in found.missing.items()},
+        settings={names[name]: setting for name, setting in found.settings.items()},
+    )
 
 
 def persist(path: Path, answers: Sequence[Answer], scores: Scores) -> None:

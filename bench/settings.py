@@ -1,6 +1,7 @@
 """How a node of the configuration becomes a typed, frozen object: strict types, no unknown keys, no foreign classes."""
 
 from importlib import import_module
+from inspect import isabstract
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
@@ -41,6 +42,8 @@ class Part(Settings):
     @classmethod
     def _as_target(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         if not isinstance(value, dict) or "_target_" not in value:
+            if isinstance(value, dict) and isabstract(cls):
+                raise ValueError(f"_target_ must name a {cls.__name__}; it is missing")
             return handler(value)
         fields = {key: field for key, field in value.items() if key != "_target_"}
         return _resolve(value["_target_"], cls).model_validate(fields)

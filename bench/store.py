@@ -14,6 +14,8 @@ from bench.errors import InputError
 from bench.record import SCHEMA_VERSION, Record, schema_version_of
 
 RECORD = "record.json"
+RESERVE = ".reserve"
+RESERVE_BYTES = 512 * 1024
 
 
 class Busy(Exception):
@@ -51,7 +53,7 @@ def read_record(folder: Path) -> Record | None:
         InputError: a newer tunebench wrote it; nothing is overwritten.
     """
     try:
-        text = (folder / RECORD).read_text()
+        text = (folder / RECORD).read_bytes()
     except FileNotFoundError:
         return None
     version = schema_version_of(text)
@@ -85,6 +87,23 @@ def set_aside_broken(folder: Path) -> Path | None:
     aside = folder / "record.broken.json"
     path.replace(aside)
     return aside
+
+
+def reserve(folder: Path) -> None:
+    """Put room for a record aside, so that a cell that fills the disk can still say so."""
+    with (folder / RESERVE).open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Write the record, last of all files: in the room that was put aside for it, if there was any."""
+    (folder / RESERVE).unlink(missing_ok=True)
+    write_atomically(folder / RECORD, record.model_dump_json(indent=1) + "\n")
+
+
+def disk_is_full(folder: Path) -> bool:
+    """Whether there is next to no room left where `folder` lies. Libraries say so in many ways, if at all."""
+    return shutil.disk_usage(folder).free < RESERVE_BYTES
 
 
 def write_atomically(path: Path, text: str) -> None:

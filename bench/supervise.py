@@ -24,7 +24,9 @@ from bench.job import Job
 from bench.journal import Journal
 from bench.progress import Line, announce
 from bench.record import Error, Record, Status
-from bench.tracker import Sink, Tracker
+from bench.telemetry.reading import Reading
+from bench.telemetry.sampler import Sampler
+from bench.tracker import Opening, Sink, Tracker
 
 RESULTS: tuple[Status, ...] = ("ok", "oom")
 """How a cell can end that running it again would only repeat."""
@@ -48,6 +50,8 @@ def supervise(job: Job) -> None:
     Raises:
         KeyboardInterrupt: the user asked to stop; the cell that was running is recorded as `interrupted`.
     """
+    # One cell uses one GPU, and telemetry measures that one.
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
     folder = job.folder()
     try:
         with store.locked(folder):
@@ -72,23 +76,24 @@ def _run(job: Job, folder: Path) -> None:
     store.write_atomically(
         folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(job.cell.model_dump(mode="json")))
     )
+    store.reserve(folder)
     account = Account(job.cell, job.cell.key(), job.study, time.monotonic())
     sinks = _Sinks([Journal(folder / "events.jsonl", account.start_s), Line(job.title())])
+    opening = Opening(job.cell, account.key, job.study, job.title(), folder, account.start_s, environment()[0])
     for tracker in job.tracker.values():
-        sinks.open(tracker, folder, job.title())
+        sinks.open(tracker, opening)
+    sampler = Sampler(job.telemetry, folder / "telemetry.jsonl", account.start_s)
+    sampler.start()
+    sampler.wait_idle()
     process, receiver = _start(job, folder)
+    sampler.watch(process.pid)
     with _stopping(process) as stop:
-        _listen(process, receiver, account, sinks, stop, job.timeout_s)
+        _listen(process, receiver, account, sinks, sampler, stop, job.timeout_s)
+    end_s = time.monotonic()
+    recording = sampler.stop()
     status, error = how_it_ended(account, process.exitcode, stop.reason)
-    record = account.record(
-        status,
-        error,
-        time.monotonic(),
-        environment(),
-        (None, {"memory": "not_sampled"}),
-        (None, {"power": "not_sampled"}),
-    )
-    _write(record, folder)
+    record = account.record(status, error, end_s, environment(), recording, job.telemetry)
+    store.write_record(folder, record)
     sinks.close(record)
     if status == "ok":
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
@@ -164,6 +169,7 @@ def _listen(
     receiver: connection.Connection,
     account: Account,
     sinks: "_Sinks",
+    sampler: Sampler,
     stop: _Stop,
     timeout_s: float | None,
 ) -> None:
@@ -171,6 +177,7 @@ def _listen(
     end_s = account.start_s + timeout_s if timeout_s is not None else float("inf")
     while True:
         ready = connection.wait([receiver, process.sentinel], timeout=0.5)
+        sinks.sample(sampler.drain())
         if receiver in ready:
             try:
                 event = events.parse(receiver.recv_bytes())
@@ -233,25 +240,24 @@ def _deaf_and_quiet() -> Iterator[None]:
             signal.signal(signal.SIGINT, before)
 
 
-def _write(record: Record, folder: Path) -> None:
-    text = record.model_dump_json(indent=1) + "\n"
-    store.write_atomically(folder / store.RECORD, text)
-
-
 class _Sinks:
     """All sinks of a cell. One that raises is closed out and told of, once; the cell and the others go on."""
 
     def __init__(self, sinks: list[Sink]) -> None:
         self._sinks = sinks
 
-    def open(self, tracker: Tracker, folder: Path, title: str) -> None:
+    def open(self, tracker: Tracker, opening: Opening) -> None:
         try:
-            self._sinks.append(tracker.open(folder, title))
+            self._sinks.append(tracker.open(opening))
         except Exception as error:
             print(f"tracker {tracker.name} could not be opened: {error}", file=sys.stderr)
 
     def hear(self, event: events.AnyEvent) -> None:
         self._each(lambda sink: sink.hear(event))
+
+    def sample(self, readings: list[Reading]) -> None:
+        for reading in readings:
+            self._each(lambda sink, reading=reading: sink.sample(reading))
 
     def close(self, record: Record) -> None:
         self._each(lambda sink: sink.close(record))

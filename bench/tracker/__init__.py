@@ -2,10 +2,28 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import NamedTuple
 
+from bench.cell import Cell
 from bench.events import AnyEvent
-from bench.record import Record
+from bench.record import Environment, Record
 from bench.settings import Part
+from bench.telemetry.reading import Reading
+
+
+class Opening(NamedTuple):
+    """The cell that a tracker is opened for."""
+
+    cell: Cell
+    key: str
+    study: str
+    title: str
+    """The cell in a few words, for people."""
+    folder: Path
+    """Where the cell's files lie."""
+    start_s: float
+    """When the cell started, on the monotonic clock that events and samples bear."""
+    environment: Environment
 
 
 class Sink(ABC):
@@ -14,6 +32,9 @@ class Sink(ABC):
     @abstractmethod
     def hear(self, event: AnyEvent) -> None:
         """Show `event`."""
+
+    def sample(self, reading: Reading) -> None:  # noqa: B027
+        """Show a reading of the telemetry; most sinks need not."""
 
     @abstractmethod
     def close(self, record: Record) -> None:
@@ -24,5 +45,5 @@ class Tracker(Part):
     """A place that shows runs. Reports never read it."""
 
     @abstractmethod
-    def open(self, folder: Path, title: str) -> Sink:
-        """Open it for the cell that lives in `folder`."""
+    def open(self, opening: Opening) -> Sink:
+        """Open it for one cell."""

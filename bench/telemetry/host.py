@@ -1,0 +1,152 @@
+"""The machine itself: memory and CPU time of the cell's processes from /proc, energy of the CPU packages from RAPL."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.telemetry import UNDATED_S, Reader, Sample, Source, Unavailable
+from bench.telemetry.processes import Paced, ProcessTree, proportional_bytes, usage
+
+OF_PROCESSES = ("rss_bytes", "pss_bytes", "cpu_s")
+
+
+class Host(Source):
+    """The machine and the cell's processes; Linux only."""
+
+    powercap: str = "/sys/class/powercap"
+    """Where the kernel shows RAPL's counters."""
+
+    def open(self) -> "HostReader":
+        """Find what there is to read."""
+        if not Path("/proc/self/statm").exists():
+            raise Unavailable("no_procfs")
+        return HostReader(Path(self.powercap))
+
+
+class HostReader(Reader):
+    """Sums over the watched process and its descendants, and over the CPU packages."""
+
+    def __init__(self, powercap: Path) -> None:
+        self._tree: ProcessTree | None = None
+        self._pss_paced = Paced()
+        self._reasons = dict.fromkeys(OF_PROCESSES, "not_started")
+        self._packages: list[Package] = []
+        self._package_energy_j = 0.0
+        try:
+            self._packages = [Package.at(folder) for folder in package_folders(powercap)]
+        except PermissionError:
+            self._reasons["package_energy_j"] = "no_permission"
+        except (OSError, ValueError) as error:
+            self._reasons["package_energy_j"] = f"read_failed: {error}"
+        else:
+            if not self._packages:
+                self._reasons["package_energy_j"] = "no_rapl"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """How many CPU packages count their energy."""
+        return {"packages": len(self._packages)}
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Field to reason."""
+        return self._reasons
+
+    def watch(self, pid: int) -> None:
+        """Read memory and CPU time of process `pid` and its descendants."""
+        self._tree = ProcessTree(pid)
+
+    def read(self, slow: bool) -> Sample:
+        """`rss_bytes` (shared pages count in every process), `pss_bytes`, `cpu_s`, `package_energy_j`."""
+        pids = () if self._tree is None else self._tree.pids(refresh=slow)
+        begun_s = time.monotonic()
+        values = self._energy() | self._usage(pids)
+        ended_s = time.monotonic()
+        if ended_s - begun_s > UNDATED_S:
+            self._reasons.update(dict.fromkeys(values, "slow_reading"))
+            values = {}
+        if pids and slow and self._pss_paced.due():
+            values |= self._pss(pids)
+        return Sample((begun_s + ended_s) / 2, values)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _energy(self) -> dict[str, float]:
+        if not self._packages:
+            return {}
+        try:
+            self._package_energy_j += sum(package.increase_j() for package in self._packages)
+        except (OSError, ValueError) as error:
+            self._packages = []
+            self._reasons["package_energy_j"] = f"read_failed: {error}"
+            return {}
+        self._reasons.pop("package_energy_j", None)
+        return {"package_energy_j": round(self._package_energy_j, 6)}
+
+    def _usage(self, pids: tuple[int, ...]) -> dict[str, float]:
+        if self._tree is None:
+            return {}
+        used = [usage(pid) for pid in pids]
+        if not used or used[0] is None or used[0].rss_bytes == 0:
+            self._reasons.update(dict.fromkeys(OF_PROCESSES, "process_ended"))
+            return {}
+        self._reasons.pop("rss_bytes", None)
+        self._reasons.pop("cpu_s", None)
+        living = [use for use in used if use is not None]
+        return {
+            "rss_bytes": sum(use.rss_bytes for use in living),
+            "cpu_s": round(sum(use.cpu_s for use in living), 3),
+        }
+
+    def _pss(self, pids: tuple[int, ...]) -> dict[str, int]:
+        begun_s = time.monotonic()
+        try:
+            total = sum(proportional_bytes(pid) for pid in pids)
+        except OSError as error:
+            denied = isinstance(error, PermissionError)
+            self._reasons["pss_bytes"] = "no_permission" if denied else f"read_failed: {error}"
+            return {}
+        finally:
+            self._pss_paced.took(begun_s)
+        if total == 0:
+            return {}
+        self._reasons.pop("pss_bytes", None)
+        return {"pss_bytes": total}
+
+
+def wrapped_increase(before: int, now: int, modulus: int) -> int:
+    """What a counter that starts again at 0 after `modulus - 1` rose by, if it wrapped at most once."""
+    return (now - before) % modulus
+
+
+def package_folders(powercap: Path) -> list[Path]:
+    """RAPL's zones for whole CPU packages.
+
+    `psys` contains the packages and would count them twice, and `intel-rapl-mmio` shows the same package once more.
+    """
+    zones = sorted(powercap.glob("intel-rapl:*"))
+    return [zone for zone in zones if (zone / "name").read_text().startswith("package-")]
+
+
+@dataclass
+class Package:
+    """The energy counter of one CPU package, which starts again at 0 after its range."""
+
+    counter: Path
+    modulus_uj: int
+    last_uj: int
+
+    @classmethod
+    def at(cls, zone: Path) -> "Package":
+        """The counter of the powercap zone in folder `zone`."""
+        counter = zone / "energy_uj"
+        return cls(counter, int((zone / "max_energy_range_uj").read_text()) + 1, int(counter.read_text()))
+
+    def increase_j(self) -> float:
+        """Joules since the last call."""
+        now_uj = int(self.counter.read_text())
+        increase = wrapped_increase(self.last_uj, now_uj, self.modulus_uj)
+        self.last_uj = now_uj
+        return increase / 1e6

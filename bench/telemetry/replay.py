@@ -1,0 +1,78 @@
+"""A recorded telemetry.jsonl in place of hardware: for trying trackers and reports without a GPU, and for tests."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bench.errors import InputError
+from bench.telemetry import Reader, Sample, Source, Unavailable
+from bench.telemetry.reading import Reading, Role, read_file
+
+
+class Replay(Source):
+    """Gives the readings of one role again, at the pace at which they were taken, from the first one on."""
+
+    path: str
+    """A telemetry.jsonl."""
+    role: Role
+
+    def open(self) -> "ReplayReader":
+        """Begin with the first reading."""
+        return ReplayReader(self._readings())
+
+    def _readings(self) -> Iterator[Reading]:
+        path = Path(self.path)
+        if not path.is_file():
+            raise InputError(f"telemetry replay: no such file: {self.path}; give a telemetry.jsonl of an earlier run")
+        return (reading for reading in read_file(path) if reading.role == self.role)
+
+
+class ReplayReader(Reader):
+    """Readings by the time since it was opened."""
+
+    def __init__(self, readings: Iterator[Reading]) -> None:
+        self._readings = readings
+        self._next = next(readings, None)
+        if self._next is None:
+            raise Unavailable("replay_empty")
+        self._behind_s = time.monotonic() - self._next.t_s
+        self._facts = self._next.facts
+        self._reasons: dict[str, str] = {}
+        self.measures_idle = any(facts.get("power_reading") for facts in self._facts.get("devices", {}).values())
+        self._take(self._next)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Those recorded."""
+        return self._facts
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Those recorded up to now."""
+        return self._reasons
+
+    def watch(self, pid: int) -> None:
+        """Nothing: the recorded process is the one that counts."""
+
+    def read(self, slow: bool) -> Sample:
+        """What was recorded last up to now, slow fields included if there were any since the last call."""
+        values: dict[str, Any] = {}
+        now_s = time.monotonic()
+        while self._next is not None and self._next.t_s <= now_s - self._behind_s:
+            self._take(self._next)
+            values = self._next.values or values
+            self._next = next(self._readings, None)
+        if self._next is None and not values:
+            raise Unavailable("replay_ended")
+        return Sample(now_s, values)
+
+    def close(self) -> None:
+        """Nothing is held open but a file that is read to its end or forgotten."""
+
+    def _take(self, reading: Reading) -> None:
+        for path, reason in reading.reasons.items():
+            if reason is None:
+                self._reasons.pop(path, None)
+            else:
+                self._reasons[path] = reason
