@@ -1,0 +1,201 @@
+"""The records of a study as one data frame, and a sentence about everything that could not be read."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import BaseModel, ValidationError
+
+from bench.errors import InputError
+from bench.record import SCHEMA_VERSION, Record
+
+AS_THEY_ARE = ("cell", "missing")
+"""Mappings of the record that stay mappings in the frame: they are read as a whole."""
+
+HYDRAS = "multirun.yaml"
+"""What Hydra leaves beside the cells of a sweep."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something in the runs folder that is in no table."""
+
+    path: str
+    """Relative to the runs folder."""
+    sentence: str
+    """What it is, and what to do."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is known of one study."""
+
+    name: str
+    cells: pd.DataFrame
+    """One row per cell, columns named as in the record (`scores.bleu`); `missing` holds the reasons for its nulls.
+
+    Not from the record: `folder`, relative to the runs folder; `setup`, the cell's configuration without its seed, as
+    JSON; `cell.model.name`, `cell.method.name`, `cell.dataset.name` and `cell.seed`; and `phase_seconds.<phase>`, the
+    summed seconds of all stretches of a phase. Ordered by model, then method (those that train nothing first), then
+    setup and seed.
+    """
+    problems: tuple[Problem, ...]
+
+
+def read_studies(runs: Path, name: str | None = None) -> list[Study]:
+    """Every study under `runs`, or the one called `name`, in the order of their names.
+
+    Raises:
+        InputError: there is no such folder, no study in it, or none of that name.
+    """
+    folders = sorted((entry for entry in _visible(runs) if entry.is_dir()), key=lambda entry: natural(entry.name))
+    if not folders:
+        raise InputError(
+            f"{runs} holds no runs: run `python -m bench -m model=tiny method=baseline,lora` first, "
+            "or name another folder with --runs."
+        )
+    known = [folder.name for folder in folders]
+    if name is not None and name not in known:
+        raise InputError(f"--study: {runs} holds no study {name!r}, only {', '.join(known)}.")
+    return [_read_study(folder) for folder in folders if name is None or folder.name == name]
+
+
+def natural(text: str) -> list[tuple[float, str]]:
+    """A key that sorts numbers inside text as numbers: rank=8 before rank=16."""
+    parts = re.split(r"(\d+(?:\.\d+)?(?:e-?\d+)?)", text)
+    return [(float(part), "") if index % 2 else (-1.0, part) for index, part in enumerate(parts)]
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted path and value of everything inside nested mappings that is not itself a mapping."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from leaves(item, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, value
+
+
+class _Named(BaseModel):
+    name: str
+
+
+class _Cell(BaseModel):
+    """What the report needs of a cell's configuration, whatever else the version that wrote it put there."""
+
+    model: _Named
+    method: _Named
+    dataset: _Named
+    seed: int
+
+
+class _Unusable(Exception):
+    """Why a file gives no row."""
+
+
+def _read_study(folder: Path) -> Study:
+    rows: list[dict[str, Any]] = []
+    problems: list[Problem] = []
+    for entry in sorted(_visible(folder), key=lambda entry: natural(entry.name)):
+        path = f"{folder.name}/{entry.name}"
+        if entry.name == HYDRAS:
+            continue
+        if not entry.is_dir():
+            problems.append(Problem(path, "is not a run folder and was not read: move it out of the runs folder."))
+            continue
+        try:
+            rows.append({"folder": path} | _row(_read_record(entry / "record.json")))
+        except FileNotFoundError:
+            sentence = "has no record.json, so this cell has not ended: wait for it, or run it again to finish it."
+            problems.append(Problem(path, sentence))
+        except _Unusable as error:
+            problems.append(Problem(f"{path}/record.json", str(error)))
+    rows, repeated = _latest(rows)
+    return Study(folder.name, _frame(rows), (*problems, *repeated))
+
+
+def _visible(folder: Path) -> list[Path]:
+    try:
+        return [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _read_record(path: Path) -> Record:
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        raise
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise _Unusable(f"cannot be read ({reason}): delete it and run the cell again.") from error
+    try:
+        content = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        where = f" at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise _Unusable(f"is cut off or broken JSON{where}: delete it and run the cell again.") from error
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if not isinstance(version, int):
+        raise _Unusable("is not a record of this project (it has no schema_version): move it out of the runs folder.")
+    if version > SCHEMA_VERSION:
+        raise _Unusable(
+            f"was written by a newer tunebench (record schema {version}, this one reads up to {SCHEMA_VERSION}): "
+            "upgrade tunebench to report it."
+        )
+    try:
+        record = Record.model_validate_json(text)
+        _Cell.model_validate(record.cell)
+    except ValidationError as error:
+        raise _Unusable(f"is not a valid record ({_first(error)}): delete it and run the cell again.") from error
+    return record
+
+
+def _first(error: ValidationError) -> str:
+    first, *others = error.errors()
+    path = ".".join(str(part) for part in first["loc"])
+    return f"{path + ': ' if path else ''}{first['msg']}" + (f", and {len(others)} more" if others else "")
+
+
+def _row(record: Record) -> dict[str, Any]:
+    content = record.model_dump()
+    kept = {name: content.pop(name) for name in AS_THEY_ARE}
+    row = dict(leaves(content)) | kept
+    cell, missing = kept["cell"], kept["missing"]
+    for part in ("model", "method", "dataset"):
+        row[f"cell.{part}.name"] = cell[part]["name"]
+    row["cell.seed"] = cell["seed"]
+    row["setup"] = json.dumps({key: value for key, value in cell.items() if key != "seed"}, sort_keys=True)
+    for phase in record.phases:
+        column = f"phase_seconds.{phase.name}"
+        row[column] = row.get(column, 0.0) + phase.seconds
+    if record.training is None:
+        row["missing"] = missing | {"phase_seconds.train": missing["training"]}
+    return row
+
+
+def _latest(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """One row per cell: taking the same cell twice would count one seed as two."""
+    latest: dict[tuple[str, int], dict[str, Any]] = {}
+    problems = []
+    for row in sorted(rows, key=lambda row: (row["started_at"], row["folder"])):
+        cell = (row["setup"], row["cell.seed"])
+        if older := latest.get(cell):
+            sentence = f"is the same cell as {row['folder']}, which was started later and is reported: delete one."
+            problems.append(Problem(older["folder"], sentence))
+        latest[cell] = row
+    return list(latest.values()), problems
+
+
+def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    untrained = {row["cell.method.name"] for row in rows if row.get("parameters.trainable") == 0}
+
+    def place(row: dict[str, Any]) -> tuple[Any, ...]:
+        model, method, dataset = (row[f"cell.{part}.name"] for part in ("model", "method", "dataset"))
+        first = (natural(model), method not in untrained, natural(method), natural(dataset))
+        return (*first, natural(row["setup"]), row["cell.seed"])
+
+    ordered = sorted(rows, key=place)
+    return pd.DataFrame(ordered)

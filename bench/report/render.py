@@ -1,0 +1,322 @@
+"""One table structure, and four ways to write it: Markdown, CSV, LaTeX and HTML.
+
+What a table says is decided where it is built; a renderer only lays out and escapes. All text is untrusted.
+"""
+
+import csv
+import html
+import io
+import math
+import re
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+DASH = "—"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: under which name a program reads it, and how a person does."""
+
+    key: str
+    """Name in the CSV, where numbers stand unscaled and in full precision: a name of the record says its unit."""
+    title: str
+    """Empty for a column that only the CSV has."""
+    unit: str = ""
+    scale: float = 1.0
+    """What a number is multiplied with before it is shown in `unit`."""
+    shown: Callable[[float], str] | None = None
+    """How a scaled number is shown; null for a column of text."""
+    align: Literal["left", "right", "wrap"] = "right"
+
+    @property
+    def heading(self) -> str:
+        """Title and unit: `Peak power (W)`."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What stands in one column of one row. A null is shown as a dash, and its note says why it is one."""
+
+    value: str | float | None
+    note: str | None = None
+    """Shown as a footnote."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row."""
+
+    entries: tuple[Entry, ...]
+    """One for each column of the table."""
+    instead: str | None = None
+    """Said in place of all number columns, which are null then."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under columns, with what must be known to read them."""
+
+    name: str
+    """Stem of its files."""
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    remarks: tuple[str, ...] = ()
+    """Sentences under the table."""
+    warnings: tuple[str, ...] = ()
+    """What speaks against comparing its rows; shown first under the table."""
+
+    def __post_init__(self) -> None:
+        """Refuses a row that does not fit under the columns."""
+        for row in self.rows:
+            if len(row.entries) != len(self.columns):
+                raise ValueError(f"{self.name}: {len(row.entries)} entries under {len(self.columns)} columns")
+
+    @property
+    def shown_columns(self) -> list[tuple[int, Column]]:
+        """The columns that a person sees, each with its place among all."""
+        return [(index, column) for index, column in enumerate(self.columns) if column.title]
+
+    @property
+    def footnotes(self) -> tuple[str, ...]:
+        """The distinct notes of the entries shown, in reading order."""
+        notes = (row.entries[index].note for row in self.rows for index, column in self.shown_columns)
+        return tuple(dict.fromkeys(note for note in notes if note))
+
+    def mark(self, entry: Entry) -> str:
+        """The letter of an entry's footnote; empty if it has none."""
+        return letter(self.footnotes.index(entry.note)) if entry.note else ""
+
+
+def fixed(decimals: int) -> Callable[[float], str]:
+    """Shows a number with that many decimals."""
+    return lambda number: f"{number:.{decimals}f}"
+
+
+def significant(digits: int) -> Callable[[float], str]:
+    """Shows a number with that many significant digits, or with all digits of its integer part; never an exponent."""
+
+    def show(number: float) -> str:
+        if number == 0:
+            return "0"
+        exponent = int(f"{number:.{digits - 1}e}".partition("e")[2])
+        return f"{number:.{max(0, digits - 1 - exponent)}f}"
+
+    return show
+
+
+def letter(index: int) -> str:
+    """a, b, ..., z, aa, ab, ..."""
+    return (letter(index // 26 - 1) if index >= 26 else "") + chr(ord("a") + index % 26)
+
+
+def text_of(column: Column, entry: Entry) -> str:
+    """An entry as a person reads it, before any escaping."""
+    if entry.value is None:
+        return DASH
+    if isinstance(entry.value, str) or column.shown is None:
+        return str(entry.value)
+    return column.shown(entry.value * column.scale)
+
+
+def markdown(table: Table) -> str:
+    """A GitHub table under a heading of level 3, with its notes below."""
+    shown = table.shown_columns
+    lines = [f"### {escape_markdown(table.title)}", ""]
+    lines.append(_pipes([escape_markdown(column.heading) for _, column in shown]))
+    lines.append(_pipes(["---:" if column.align == "right" else ":---" for _, column in shown]))
+    for row in table.rows:
+        cells = []
+        for index, column in shown:
+            entry = row.entries[index]
+            cell = escape_markdown(text_of(column, entry))
+            if mark := table.mark(entry):
+                cell += f"<sup>{mark}</sup>"
+            cells.append(cell)
+        if row.instead:
+            # Markdown cannot join cells, and of all columns the last of the names has room for words
+            last = next(place for place, (_, column) in enumerate(shown) if column.shown is not None) - 1
+            cells[last] += f": **{escape_markdown(row.instead)}**"
+        lines.append(_pipes(cells))
+    for warning in table.warnings:
+        lines += ["", f"**Warning:** {escape_markdown(warning)}"]
+    for index, note in enumerate(table.footnotes):
+        lines += ["", f"<sup>{letter(index)}</sup> {escape_markdown(note)}"]
+    for remark in table.remarks:
+        lines += ["", escape_markdown(remark)]
+    return "\n".join(lines) + "\n"
+
+
+def csv_text(table: Table) -> str:
+    """Comma-separated values (RFC 4180 quoting, but LF line ends).
+
+    Numbers have full precision in the record's units; a null is empty, and says why in `<key>_missing`. Notes on what
+    is not null stand in the last column, `note`.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    header: list[str] = []
+    for column in table.columns:
+        header += [column.key] if column.shown is None else [column.key, f"{column.key}_missing"]
+    writer.writerow([*header, "note"])
+    for row in table.rows:
+        cells: list[str] = []
+        notes: list[str] = []
+        for column, entry in zip(table.columns, row.entries, strict=True):
+            cells.append(_exact(entry.value))
+            if column.shown is not None:
+                cells.append((entry.note or row.instead or "") if entry.value is None else "")
+            if entry.value is not None and entry.note:
+                notes.append(entry.note)
+        writer.writerow([*cells, "; ".join(notes)])
+    return buffer.getvalue()
+
+
+def latex(table: Table) -> str:
+    r"""A floating table with a caption, for a document that has `\usepackage{booktabs}` and nothing else."""
+    shown = table.shown_columns
+    widest = {"left": "l", "right": "r", "wrap": r"p{0.6\linewidth}"}
+    lines = [
+        r"% Needs \usepackage{booktabs}.",
+        r"\begin{table}[htbp]",
+        r"\centering",
+        r"\footnotesize",
+        r"\setlength{\tabcolsep}{3pt}",
+        rf"\caption{{{escape_latex(table.title)}}}",
+        r"\smallskip",
+        # A table that is wider than the text is centred on it, instead of running out of the right margin
+        r"\makebox[\linewidth][c]{%",
+        rf"\begin{{tabular}}{{@{{}}{''.join(widest[column.align] for _, column in shown)}@{{}}}}",
+        r"\toprule",
+        _ampersands([_heading_latex(column) for _, column in shown]),
+        r"\midrule",
+    ]
+    for row in table.rows:
+        cells = []
+        for index, column in shown:
+            entry = row.entries[index]
+            if row.instead and column.shown is not None:
+                continue
+            mark = table.mark(entry)
+            cell = escape_latex(text_of(column, entry))
+            cells.append(rf"{cell}\textsuperscript{{{mark}}}" if mark else cell)
+        if row.instead:
+            rest = len(shown) - len(cells)
+            cells.append(rf"\multicolumn{{{rest}}}{{l@{{}}}}{{\emph{{{escape_latex(row.instead)}}}}}")
+        lines.append(_ampersands(cells))
+    lines += [r"\bottomrule", r"\end{tabular}}"]
+    below = [rf"\textbf{{Warning:}} {escape_latex(warning)}" for warning in table.warnings]
+    below += [rf"\textsuperscript{{{letter(i)}}}~{escape_latex(note)}" for i, note in enumerate(table.footnotes)]
+    below += [escape_latex(remark) for remark in table.remarks]
+    if below:
+        lines += ["", r"\smallskip", r"\begin{minipage}{\linewidth}\raggedright"]
+        lines += [(r"\par " if index else "") + line for index, line in enumerate(below)]
+        lines += [r"\end{minipage}"]
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def html_text(table: Table) -> str:
+    """A `<section>` in ASCII, so that it reads the same in a page of any encoding and alone."""
+    shown = table.shown_columns
+    lines = [f'<section class="table" id="{html.escape(table.name)}">', "<table>"]
+    lines.append(f"<caption>{html.escape(table.title)}</caption>")
+    heads = []
+    for _, column in shown:
+        unit = f"<br>({html.escape(column.unit)})" if column.unit else ""
+        heads.append(f'<th scope="col" class="{column.align}">{html.escape(column.title)}{unit}</th>')
+    lines.append(f"<thead><tr>{''.join(heads)}</tr></thead>")
+    lines.append("<tbody>")
+    for row in table.rows:
+        cells = []
+        for index, column in shown:
+            entry = row.entries[index]
+            if row.instead and column.shown is not None:
+                continue
+            mark = table.mark(entry)
+            cell = html.escape(text_of(column, entry)) + (f"<sup>{mark}</sup>" if mark else "")
+            cells.append(f'<td class="{column.align}">{cell}</td>')
+        if row.instead:
+            rest = len(shown) - len(cells)
+            cells.append(f'<td class="instead" colspan="{rest}">{html.escape(row.instead)}</td>')
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    lines += ["</tbody>", "</table>"]
+    lines += [f'<p class="warning"><strong>Warning:</strong> {html.escape(warning)}</p>' for warning in table.warnings]
+    for index, note in enumerate(table.footnotes):
+        lines.append(f'<p class="note"><sup>{letter(index)}</sup> {html.escape(note)}</p>')
+    lines += [f'<p class="note">{html.escape(remark)}</p>' for remark in table.remarks]
+    return "\n".join([*lines, "</section>"]).encode("ascii", "xmlcharrefreplace").decode() + "\n"
+
+
+RENDERERS: dict[str, Callable[[Table], str]] = {".md": markdown, ".csv": csv_text, ".tex": latex, ".html": html_text}
+"""File suffix to the renderer that writes it."""
+
+
+def escape_markdown(text: str) -> str:
+    """`text` for GitHub's Markdown: nothing in it is markup, a link, an image, mathematics or the end of a cell."""
+    escaped = re.sub(r"([\\`*\[\]|~$#])", r"\\\1", html.escape(text, quote=False))
+    # Inside a word an underscore is no emphasis, and names read better without backslashes
+    return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", escaped).replace("\n", " ")
+
+
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "`": r"\textasciigrave{}",
+    "[": "{[}",
+    "]": "{]}",
+    "*": "{*}",
+    "\n": " ",
+    DASH: "---",
+    "…": r"\ldots{}",
+}
+"""More than the special characters: after `\\\\` a bracket or a star would be taken for its argument."""
+
+
+def escape_latex(text: str) -> str:
+    """`text` for any LaTeX engine and font: what is not ASCII and has no command stands as its code point, [U+4E2D]."""
+    escaped = []
+    for character, following in zip(text, f"{text[1:]} ", strict=True):
+        if character == following and character in "-',":
+            escaped.append(f"{character}{{}}")  # two in a row would be drawn as one other character
+        elif character.isascii() or character in LATEX:
+            escaped.append(LATEX.get(character, character))
+        else:
+            escaped.append(f"{{[}}U+{ord(character):04X}{{]}}")
+    return "".join(escaped)
+
+
+def _exact(value: str | float | None) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    return str(int(value)) if math.isfinite(value) and value == int(value) else repr(float(value))
+
+
+def _pipes(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _ampersands(cells: list[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _heading_latex(column: Column) -> str:
+    """Narrow and set in lines: ten columns have to fit on a page."""
+    words = textwrap.wrap(column.title, 9, break_long_words=False) + ([f"({column.unit})"] if column.unit else [])
+    side = "r" if column.align == "right" else "l"
+    stacked = r"\\".join(escape_latex(word) for word in words)
+    return stacked if len(words) == 1 else rf"\begin{{tabular}}[b]{{@{{}}{side}@{{}}}}{stacked}\end{{tabular}}"

@@ -1,0 +1,252 @@
+"""What the tables of a report say."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from bench.report.load import Study
+from bench.report.render import Column, Entry, Row, Table, fixed, significant
+from bench.report.setups import Cell, Group, Setup, cells_of, groups
+from bench.report.words import MEMORIES, STATUSES, counted, ending, file_stem, listed, mid_sentence, printable, reason
+
+SCORES = {
+    "scores.answer_macro_f1": "Macro F1",
+    "scores.bleu": "BLEU",
+    "scores.bertscore_f1": "BERTScore",
+    "scores.rouge1": "ROUGE-1",
+    "scores.rouge2": "ROUGE-2",
+    "scores.rougeL": "ROUGE-L",
+}
+"""The study's scores, in its order: the record's path to the study's name."""
+MEANINGS = (
+    "Scores are fractions: Macro F1 is the macro average over answer strings taken as classes, BLEU is sentence BLEU "
+    "with effective order, averaged, BERTScore and ROUGE are averaged F1."
+)
+NOT_OK = "the cell did not end ok"
+
+
+def tables(study: Study) -> list[Table]:
+    """Every table of the report: the study's for each model, one over all cells, the failures, the provenance."""
+    found = [study_table(group) for group in groups(study.cells)]
+    found.append(cells_table(study))
+    if (study.cells["status"] != "ok").any():
+        found.append(failures_table(study))
+    found.append(provenance_table(study))
+    return found
+
+
+def study_table(group: Group) -> Table:
+    """The study's table of one model: a row per method, averaged over its seeds."""
+    numbers = [Column("parameters.trainable_percent", "Trainable", "%", shown=significant(4))]
+    numbers += [Column(path, title, shown=fixed(4)) for path, title in SCORES.items()]
+    numbers.append(Column("power.peak_sampled_power_w", "Peak power", "W", shown=fixed(2)))
+    memory, _ = MEMORIES[group.memory]
+    numbers.append(Column(group.memory, memory, "GB", scale=1e-9, shown=fixed(2)))
+    names = [
+        Column("model", ""),
+        Column("dataset", ""),
+        Column("method", "Method", align="left"),
+        Column("status", ""),
+        Column("seeds", ""),
+        Column("n_validation", ""),
+    ]
+    return Table(
+        name=file_stem("model", *([group.model] if group.title == group.model else [group.model, group.dataset])),
+        title=f"{group.title}: quality and cost of each method",
+        columns=(*names, *numbers),
+        rows=tuple(_setup_row(group, setup, [column.key for column in numbers]) for setup in group.setups),
+        remarks=_remarks(group),
+        warnings=tuple(group.disagreements()),
+    )
+
+
+def cells_table(study: Study) -> Table:
+    """One row per cell, failed ones included."""
+    numbers = (
+        Column("scores.token_f1", "Token F1", shown=fixed(4)),
+        Column("scores.exact_match", "Exact match", shown=fixed(4)),
+        Column("scores.perplexity", "Perplexity", shown=significant(4)),
+        Column("phase_seconds.train", "Train time", "s", shown=fixed(1)),
+        Column("training.step_time_s_p50", "Step time", "s", shown=significant(3)),
+        Column("training.tokens_per_s", "Throughput", "tokens/s", shown=significant(4)),
+        Column("seconds", "Cell time", "s", shown=fixed(1)),
+    )
+    names = (
+        Column("folder", ""),
+        Column("key", ""),
+        Column("model", "Model", align="left"),
+        Column("dataset", "Data set" if study.cells["cell.dataset.name"].nunique() > 1 else "", align="left"),
+        Column("method", "Method", align="left"),
+        Column("seed", "Seed", align="left"),
+        Column("status", "Status", align="left"),
+    )
+    found = []
+    for group in groups(study.cells):
+        for setup in group.setups:
+            for cell in setup.cells:
+                told = (cell["folder"], cell["key"], group.model, group.dataset, setup.label, str(cell["cell.seed"]))
+                texts = [Entry(printable(text)) for text in (*told, ending(cell))]
+                alone = Setup(setup.method, setup.label, (cell,))
+                figures = [_entry(alone, column.key) if alone.ok else Entry(None, NOT_OK) for column in numbers]
+                found.append(Row((*texts, *figures)))
+    remarks = (
+        "Train time is the train phase alone, without loading, evaluation and generation; step time is the median of "
+        "the steps after warm-up; cell time is everything from start to record.",
+        "Perplexity is that of the reference answers.",
+    )
+    return Table("cells", "All cells", (*names, *numbers), tuple(found), remarks)
+
+
+def failures_table(study: Study) -> Table:
+    """The cells that did not end ok, and why."""
+    columns = (
+        Column("folder", "Cell", align="left"),
+        Column("ending", "Ending", align="left"),
+        Column("error", "Error", align="wrap"),
+    )
+    found = []
+    for cell in cells_of(study.cells):
+        if cell["status"] != "ok":
+            said = "error.type" in cell
+            error = f"{cell['error.type']}: {cell['error.message']}" if said else reason(cell["missing"], "error")
+            found.append(Row(tuple(Entry(printable(text)) for text in (cell["folder"], ending(cell), error))))
+    return Table("failures", "Cells that did not end ok", columns, tuple(found))
+
+
+def provenance_table(study: Study) -> Table:
+    """Where the numbers come from; what is not the same for all cells says for how many each value holds."""
+    cells = cells_of(study.cells)
+    facts: dict[str, Callable[[Cell], str]] = {
+        "Commit": _commit,
+        "Record schema": lambda cell: str(cell["schema_version"]),
+        "Started": lambda cell: cell["started_at"],
+        "Host": lambda cell: cell["environment.host"],
+        "Platform": lambda cell: cell["environment.platform"],
+        "CPU": lambda cell: f"{cell['environment.cpu']}, {counted(cell['environment.cpu_count'], 'core')}",
+        "Memory": lambda cell: f"{cell['environment.memory_bytes'] / 1e9:.1f} GB",
+        "GPU": _gpus,
+        "Driver": lambda cell: _text(cell, "environment.driver"),
+        "CUDA": lambda cell: _text(cell, "environment.cuda"),
+        "Base model": _base,
+        "Seed": lambda cell: str(cell["cell.seed"]),
+        "Training set": lambda cell: _split(cell, "train"),
+        "Validation set": lambda cell: _split(cell, "validation"),
+        "In both sets": _overlap,
+        "Python": lambda cell: cell["environment.python"],
+    }
+    told = {title: _distinct([fact(cell) for cell in cells]) for title, fact in facts.items()}
+    first, last = min(cell["started_at"] for cell in cells), max(cell["started_at"] for cell in cells)
+    told["Started"] = first if first == last else f"{first} to {last}"
+    installed = "environment.packages."
+    for path in sorted({path for cell in cells for path in cell if path.startswith(installed)}):
+        told[path.removeprefix(installed)] = _distinct([cell.get(path, "not installed") for cell in cells])
+    columns = (Column("fact", "Fact", align="left"), Column("value", "Value", align="wrap"))
+    lines = [Row((Entry(printable(title)), Entry(printable(value)))) for title, value in told.items()]
+    return Table("provenance", "Provenance", columns, tuple(lines))
+
+
+def _setup_row(group: Group, setup: Setup, paths: list[str]) -> Row:
+    statuses = listed(dict.fromkeys(STATUSES[cell["status"]] for cell in setup.cells))
+    some_failed = f"{len(setup.ok)} of {counted(len(setup.cells), 'seed')}; {setup.ending()}"
+    texts = (
+        Entry(printable(group.model)),
+        Entry(printable(group.dataset)),
+        Entry(setup.label, some_failed if 0 < len(setup.ok) < len(setup.cells) else None),
+        Entry(statuses),
+        Entry(" ".join(map(str, setup.seeds))),
+        Entry(" or ".join(_distinct_numbers(setup.ok, "data.n_validation"))),
+    )
+    if not setup.ok:
+        return Row((*texts, *(Entry(None) for _ in paths)), instead=setup.ending())
+    return Row((*texts, *(_memory_entry(setup, path) if path in MEMORIES else _entry(setup, path) for path in paths)))
+
+
+def _entry(setup: Setup, path: str) -> Entry:
+    measured = setup.measure(path)
+    return Entry(measured.mean, measured.reason)
+
+
+def _memory_entry(setup: Setup, path: str) -> Entry:
+    """The column's own figure or none: another one would not compare, so it stands in the footnote only."""
+    entry = _entry(setup, path)
+    others = {title: setup.measure(other).mean for other, (title, _) in MEMORIES.items()}
+    known = [f"{mid_sentence(title)} {peak / 1e9:.2f} GB" for title, peak in others.items() if peak is not None]
+    return Entry(None, "; ".join([f"{entry.note}", *known])) if entry.value is None else entry
+
+
+def _remarks(group: Group) -> tuple[str, ...]:
+    if not group.ok:
+        return ()
+    examples, documents = (
+        " or ".join(_distinct_numbers(group.ok, f"data.{count}")) for count in ("n_validation", "n_clusters_validation")
+    )
+    remarks = [f"Validation examples: {examples}, from {documents} documents. {_seeds(group)}"]
+    remarks.append(MEANINGS)
+    for path, name in SCORES.items():
+        settings = path.replace("scores.", "score_settings.")
+        if pinned := sorted({cell[settings] for cell in group.ok if settings in cell}):
+            remarks.append(f"{name} settings: {' or '.join(map(printable, pinned))}.")
+    title, meaning = MEMORIES[group.memory]
+    remarks.append(
+        f"Peak power is the highest sampled power, over the whole cell. {title} is {meaning}, over the whole cell; "
+        "1 GB is 1,000,000,000 bytes."
+    )
+    return tuple(remarks)
+
+
+def _seeds(group: Group) -> str:
+    """Which seeds the numbers of a table are over."""
+    seeds = {setup.label: setup.seeds for setup in group.setups if setup.ok}
+    several = {label: ", ".join(map(str, own)) for label, own in seeds.items()}
+    if len(set(several.values())) > 1:
+        return f"Each number is a mean over seeds: {'; '.join(f'{label} {own}' for label, own in several.items())}."
+    n_seeds, own = len(next(iter(seeds.values()))), next(iter(several.values()))
+    return f"One seed: {own}." if n_seeds == 1 else f"Each number is a mean over {n_seeds} seeds: {own}."
+
+
+def _distinct_numbers(cells: Iterable[Cell], path: str) -> list[str]:
+    return [str(number) for number in sorted({int(cell[path]) for cell in cells if path in cell})]
+
+
+def _distinct(values: list[str]) -> str:
+    counts = Counter(values)
+    if len(counts) == 1:
+        return values[0]
+    return "; ".join(f"{value} ({counted(count, 'cell')})" for value, count in counts.items())
+
+
+def _text(cell: Cell, path: str) -> str:
+    return str(cell[path]) if path in cell else reason(cell["missing"], path)
+
+
+def _commit(cell: Cell) -> str:
+    changed = ", with uncommitted changes" if cell.get("environment.git_dirty") else ""
+    return f"{_text(cell, 'environment.git_commit')}{changed}"
+
+
+def _base(cell: Cell) -> str:
+    if "base.precision" not in cell:
+        return f"{cell['cell.model.name']}: {reason(cell['missing'], 'base')}"
+    weights, revision = f"{cell['base.weights']} weights", _text(cell, "base.revision")
+    told = (weights, f"revision {revision}", cell["base.precision"], f"on {cell['base.device']}")
+    return f"{cell['cell.model.name']}: {', '.join(told)}"
+
+
+def _gpus(cell: Cell) -> str:
+    if "environment.gpu" not in cell:
+        return reason(cell["missing"], "environment.gpu")
+    counts = Counter(gpu["name"] for gpu in cell["environment.gpu"])
+    return listed(name if count == 1 else f"{count} x {name}" for name, count in counts.items()) if counts else "none"
+
+
+def _split(cell: Cell, split: str) -> str:
+    if f"data.n_{split}" not in cell:
+        return reason(cell["missing"], f"data.n_{split}")
+    size, fingerprint = int(cell[f"data.n_{split}"]), cell[f"data.{split}_fingerprint"]
+    return f"{cell['cell.dataset.name']}, {counted(size, 'example')}, fingerprint {fingerprint[:8]}"
+
+
+def _overlap(cell: Cell) -> str:
+    if "data.overlap.method" not in cell:
+        return reason(cell["missing"], "data.overlap")
+    documents, texts = (int(cell[f"data.overlap.n_shared_{kind}"]) for kind in ("clusters", "texts"))
+    return f"{counted(documents, 'document')}, {counted(texts, 'text')} ({cell['data.overlap.method']})"

@@ -1,0 +1,192 @@
+"""Records for the report's tests, made through the record's own model, so that none can be what a cell cannot write."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.record import (
+    SCHEMA_VERSION,
+    Base,
+    Data,
+    Environment,
+    Error,
+    Gpu,
+    Overlap,
+    Parameters,
+    Phase,
+    Record,
+    SplitCounts,
+    Status,
+    Training,
+)
+from bench.telemetry.sections import Memory, Power, Sampling
+
+WriteCell = Callable[..., Path]
+
+TRAINABLE = {"baseline": 0, "lora": 1_000, "qlora": 1_000, "toplayer": 50_000}
+COUNTS = SplitCounts(n_read=60, n_dropped=0, n_truncated=0)
+
+
+def make_record(
+    method: str = "lora",
+    *,
+    model: str = "tiny",
+    dataset: str = "events",
+    seed: int = 0,
+    study: str = "demo",
+    status: Status = "ok",
+    error: Error | None = None,
+    trainable: int | None = None,
+    scores: dict[str, float | None] | None = None,
+    score_settings: dict[str, str] | None = None,
+    power_w: float | None = None,
+    device_bytes: int | None = None,
+    rss_bytes: int = 1_500_000_000,
+    validation_fingerprint: str = "5e6f7a8b" + 56 * "0",
+    method_settings: dict[str, Any] | None = None,
+    prompt: dict[str, Any] | None = None,
+    started_at: str = "2026-07-01T12:00:00+00:00",
+    host: str = "bench-1",
+    missing: dict[str, str] | None = None,
+) -> Record:
+    """A cell that ended `ok` on a machine without a GPU, unless the arguments say otherwise."""
+    trainable = TRAINABLE.get(method, 2_000) if trainable is None else trainable
+    ended = status == "ok"
+    values: dict[str, float | None] = {
+        "answer_macro_f1": 0.25,
+        "bleu": 0.5,
+        "bertscore_f1": None,
+        "rouge1": 0.625,
+        "rouge2": 0.375,
+        "rougeL": 0.6,
+        "token_f1": 0.7,
+        "exact_match": 0.4,
+        "perplexity": 3.5,
+    }
+    reasons = dict.fromkeys(Record.model_fields, "not_reached") | {
+        "environment": "no_nvml",
+        "base.revision": "not_from_the_hub",
+        "memory": "no_nvml",
+        "power": "no_nvml",
+        "training": "nothing_trained" if ended else "not_reached",
+        "scores.bertscore_f1": "encoder_not_available",
+    }
+    peaks = {"device_peak_bytes": device_bytes, "rss_peak_bytes": rss_bytes, "phases": {}}
+    power = {"peak_sampled_power_w": power_w, "devices": {}, "phases": {}, "seconds": 40.0, "n_samples": 400}
+    power |= {"coverage": 1.0, "worst_gap_s": 0.1, "missed_ticks": 0}
+    return Record.draw_up(
+        reasons | (missing or {}),
+        schema_version=SCHEMA_VERSION,
+        key=f"{method}{seed}",
+        study=study,
+        started_at=started_at,
+        seconds=42.25,
+        status=status,
+        error=error,
+        cell={
+            "model": {"_target_": "bench.model.Model", "name": model},
+            "method": {"_target_": f"bench.method.{method}", "name": method} | (method_settings or {}),
+            "dataset": {"_target_": f"bench.dataset.{dataset}", "name": dataset, "train": None, "validation": None},
+            "prompt": prompt or {"_target_": "bench.prompt.Template", "name": "squad", "max_length": 512},
+            "train": {"name": "default", "epochs": 3},
+            "generation": {"batch": 16, "max_new_tokens": 32},
+            "seed": seed,
+        },
+        environment=Environment(
+            git_commit="0123456789abcdef0123456789abcdef01234567",
+            git_dirty=False,
+            python="3.11.9",
+            packages={"torch": "2.13.0", "transformers": "5.23.0"},
+            gpu=None if device_bytes is None else (Gpu(name="NVIDIA H100", uuid="GPU-1", memory_bytes=80 * 10**9),),
+            driver=None if device_bytes is None else "570.1",
+            cuda=None if device_bytes is None else "12.8",
+            host=host,
+            platform="Linux-6.1-x86_64",
+            cpu="Example CPU",
+            cpu_count=2,
+            memory_bytes=8_000_000_000,
+        ),
+        base=Base(weights="pretrained", revision=None, precision="float32", device="cpu", context_length=2048),
+        data=Data(
+            n_train=400,
+            n_validation=60,
+            n_dropped=0,
+            n_truncated=0,
+            n_clusters_validation=12,
+            train=COUNTS,
+            validation=COUNTS,
+            train_fingerprint="1a2b3c4d" + 56 * "0",
+            validation_fingerprint=validation_fingerprint,
+            overlap=Overlap(method="cluster ids and texts", n_shared_clusters=0, n_shared_texts=0),
+        ),
+        parameters=Parameters(
+            trainable=trainable,
+            total=1_000_000,
+            trainable_percent=100 * trainable / 1_000_000,
+            saved_bytes=None if trainable == 0 else 4_096,
+        ),
+        phases=(
+            Phase(name="load", start_s=0.0, seconds=1.0),
+            *(
+                (Phase(name="train", start_s=1.0, seconds=20.5), Phase(name="train", start_s=22.0, seconds=9.5))
+                if trainable
+                else ()
+            ),
+            Phase(name="generate", start_s=32.0, seconds=5.0),
+        ),
+        training=_training() if trainable and ended else None,
+        memory=Memory.model_validate(dict.fromkeys(Memory.model_fields) | peaks),
+        power=None if power_w is None else Power.model_validate(dict.fromkeys(Power.model_fields) | power),
+        host=None,
+        telemetry=Sampling(hz=10.0, file_bytes=None, gpu=None, host=None),
+        latency=None,
+        scores=values | (scores or {}) if ended else None,
+        score_settings=(score_settings or {}) if ended else None,
+    )
+
+
+def _training() -> Training:
+    return Training(
+        steps=75,
+        epochs=3.0,
+        tokens=90_000,
+        completion_tokens=4_000,
+        first_loss=3.0,
+        last_loss=0.5,
+        step_time_s_p50=0.1234,
+        step_time_s_p95=0.2,
+        n_steps_timed=70,
+        tokens_per_s=9_876.5,
+        micro_batch=16,
+        effective_batch=16,
+        micro_batches_tried=(16,),
+        resumed_from_step=0,
+        stopped_early=False,
+        best_step=None,
+        evaluations=(),
+    )
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """An empty folder of runs."""
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def write_cell(runs: Path) -> WriteCell:
+    """Writes the record that `make_record` makes of the same arguments, and gives the cell's folder."""
+
+    def write(method: str = "lora", *, folder: str | None = None, **changes: Any) -> Path:
+        record = make_record(method, **changes)
+        model, dataset = record.cell["model"]["name"], record.cell["dataset"]["name"]
+        cell = runs / record.study / (folder or f"{model}-{method}-{dataset}-s{record.cell['seed']}-{record.key}")
+        cell.mkdir(parents=True)
+        (cell / "record.json").write_text(record.model_dump_json(indent=2))
+        return cell
+
+    return write

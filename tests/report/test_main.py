@@ -1,0 +1,178 @@
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+from bench.record import Error
+from bench.report.__main__ import main
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {"torch", "transformers", "peft", "trl", "datasets", "evaluate", "bert_score", "sacrebleu", "rouge_score"}
+OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="</td><script>x</script>", phase="train")}
+
+
+def report(*arguments, hash_seed="0"):
+    """Runs the command as a user does."""
+    command = [sys.executable, "-m", "bench.report", *map(str, arguments)]
+    environment = os.environ | {"PYTHONHASHSEED": hash_seed}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
+def files_under(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_report_per_study_and_problems_said(write_cell, runs, tmp_path, capsys):
+    write_cell("baseline")
+    write_cell("lora", **OOM)
+    write_cell("lora", study="other")
+    (runs / "demo" / "half").mkdir()
+    (runs / "hollow" / "half").mkdir(parents=True)
+    out = tmp_path / "reports"
+
+    assert main(["--runs", str(runs), "--out", str(out)]) == 0
+
+    said = capsys.readouterr()
+    assert said.out == f"{out}/demo/index.html: 2 cells\n{out}/other/index.html: 1 cell\n"
+    unfinished = "has no record.json, so this cell has not ended: wait for it, or run it again to finish it."
+    assert said.err == f"{runs}/demo/half {unfinished}\n{runs}/hollow/half {unfinished}\n"
+    assert sorted(files_under(out / "demo")) == [
+        *("figures/costs.pdf", "figures/costs.png", "figures/scores.pdf", "figures/scores.png"),
+        *("index.html", "report.md"),
+        *(
+            f"tables/{table}.{kind}"
+            for table in ("cells", "failures", "model-tiny", "provenance")
+            for kind in ("csv", "html", "md", "tex")
+        ),
+    ]
+    assert sorted(path.name for path in out.iterdir()) == ["demo", "other"]
+
+
+def test_the_page_is_self_contained_and_inert(write_cell, runs, tmp_path):
+    write_cell("baseline")
+    write_cell("lora", **OOM)
+    write_cell("lora", model="<img src=x onerror=alert(1)>", folder="hostile")
+    (runs / "demo" / "<b>half<b>").mkdir()
+    assert main(["--runs", str(runs), "--out", str(tmp_path)]) == 0
+
+    tags = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            tags.append((tag, dict(attrs)))
+
+    page = (tmp_path / "demo" / "index.html").read_text()
+    Reader().feed(page)
+    assert {tag for tag, _ in tags} & {"script", "b", "link", "iframe"} == set()
+    images = [attributes for tag, attributes in tags if tag == "img"]
+    assert [image["src"][:32] for image in images] == ["data:image/png;base64,iVBORw0KGg"] * 2
+    assert not any(name.startswith("on") for _, attributes in tags for name in attributes)
+    assert re.findall(r"(?:src|href)=\"(?!data:)", page) == []
+    assert "&lt;/td&gt;&lt;script&gt;x&lt;/script&gt;" in page
+    assert "<code>demo/&lt;b&gt;half&lt;b&gt;</code> has no record.json" in page
+    assert "3 cells: 2 ok and 1 out of memory." in page
+    # The model's name is no path either
+    names = sorted(path.name for path in (tmp_path / "demo" / "tables").glob("model-*.md"))
+    assert [re.sub(r"-[0-9a-f]{8}\.md$", "", name) for name in names] == [
+        "model-img-src-x-onerror-alert-1-",
+        "model-tiny.md",
+    ]
+
+
+def test_the_markdown_report_links_what_is_there(write_cell, runs, tmp_path):
+    write_cell("baseline")
+    (runs / "demo" / "half").mkdir()
+    assert main(["--runs", str(runs), "--out", str(tmp_path)]) == 0
+    text = (tmp_path / "demo" / "report.md").read_text()
+    assert text.startswith(
+        "# Report of the study demo\n\n1 cell: 1 ok.\n\n### tiny: quality and cost of each method\n\n|"
+    )
+    links = re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
+    assert links == ["figures/scores.png", "figures/costs.png"]
+    assert all((tmp_path / "demo" / link).is_file() for link in links)
+    assert "### Not in this report\n\n- demo/half has no record.json, so this cell has not ended" in text
+    assert (tmp_path / "demo" / "tables" / "model-tiny.md").read_text() in text
+
+
+def test_what_an_earlier_report_left_goes_and_what_is_not_a_report_s_stays(write_cell, runs, tmp_path):
+    write_cell("baseline")
+    tables = tmp_path / "demo" / "tables"
+    tables.mkdir(parents=True)
+    (tables / "model-gone.csv").write_text("old")
+    (tables / "notes.txt").write_text("mine")
+    (tmp_path / "demo" / "own.md").write_text("mine")
+    assert main(["--runs", str(runs), "--out", str(tmp_path)]) == 0
+    assert not (tables / "model-gone.csv").exists()
+    assert (tables / "notes.txt").read_text() == (tmp_path / "demo" / "own.md").read_text() == "mine"
+
+
+def test_nothing_to_report_is_one_sentence_and_a_failure(runs, tmp_path, capsys):
+    assert main(["--runs", str(runs), "--out", str(tmp_path / "out")]) == 1
+    assert capsys.readouterr() == (
+        "",
+        f"{runs} holds no runs: run `python -m bench -m model=tiny method=baseline,lora` first, "
+        "or name another folder with --runs.\n",
+    )
+    (runs / "demo" / "half").mkdir(parents=True)
+    assert main(["--runs", str(runs), "--out", str(tmp_path / "out")]) == 1
+    assert capsys.readouterr() == (
+        "",
+        f"{runs}/demo/half has no record.json, so this cell has not ended: wait for it, or run it again to finish it.\n"
+        f"{runs} holds no record that can be read: run a cell to its end, such as `python -m bench model=tiny "
+        "method=baseline`, and report again.\n",
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_place_that_cannot_be_written_is_a_message(write_cell, runs, tmp_path, capsys):
+    write_cell("baseline")
+    (tmp_path / "file").write_text("")
+    assert main(["--runs", str(runs), "--out", str(tmp_path / "file")]) == 1
+    assert capsys.readouterr().err == f"[Errno 20] Not a directory: '{tmp_path}/file/demo/tables'\n"
+
+
+def test_one_study_may_be_asked_for(write_cell, runs, tmp_path, capsys):
+    for study in ("one", "two"):
+        write_cell(study=study)
+    assert main(["--runs", str(runs), "--out", str(tmp_path), "--study", "two"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path}/two/index.html: 1 cell\n"
+    assert not (tmp_path / "one").exists()
+
+
+def test_the_same_runs_give_the_same_bytes(write_cell, runs, tmp_path):
+    for seed in (0, 1):
+        for method in ("baseline", "lora", "qlora"):
+            write_cell(method, seed=seed, **(OOM if method == "qlora" else {}))
+    (runs / "demo" / "half").mkdir()
+    for name in ("first", "second"):
+        done = report("--runs", runs, "--out", tmp_path / name, hash_seed=str(len(name)))
+        assert (done.returncode, done.stdout) == (0, f"{tmp_path / name}/demo/index.html: 6 cells\n")
+    first, second = files_under(tmp_path / "first"), files_under(tmp_path / "second")
+    assert len(first) == 22
+    assert first == second
+
+
+def test_the_command_never_loads_torch_or_its_kin(write_cell, runs, tmp_path):
+    write_cell("lora")
+    code = (
+        "import sys; from bench.report.__main__ import main; "
+        f"assert main(['--runs', {str(runs)!r}, '--out', {str(tmp_path)!r}]) == 0; "
+        f"print(sorted({HEAVY!r} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == f"{tmp_path}/demo/index.html: 1 cell\n[]\n"
+
+
+def test_help_loads_nothing_that_takes_time():
+    done = report("--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith("usage: python -m bench.report [-h] [--runs RUNS] [--out OUT] [--study NAME]\n")
+    code = (
+        "import sys; from bench.report.__main__ import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: print(sorted({'pandas', 'numpy', 'matplotlib', 'pydantic'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]"

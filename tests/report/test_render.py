@@ -1,0 +1,208 @@
+import csv
+import io
+import shutil
+import subprocess
+
+import pytest
+
+from bench.report.render import (
+    Column,
+    Entry,
+    Row,
+    Table,
+    csv_text,
+    escape_latex,
+    escape_markdown,
+    fixed,
+    html_text,
+    latex,
+    letter,
+    markdown,
+    significant,
+)
+
+HOSTILE = (
+    "<script>alert(1)</script> \\input{/etc/passwd} $x^2$ a_b _c_ [l](javascript:x) ![i](u) `c` | 50% & #1 ~ {} -- ''"
+)
+
+TABLE = Table(
+    name="model-tiny",
+    title="tiny: a & b",
+    columns=(
+        Column("key", ""),
+        Column("method", "Method", align="left"),
+        Column("scores.bleu", "BLEU", shown=fixed(3)),
+        Column("memory.rss_peak_bytes", "Peak process memory", "GB", scale=1e-9, shown=fixed(2)),
+    ),
+    rows=(
+        Row((Entry("k1"), Entry("baseline"), Entry(1 / 3), Entry(None, "no NVML"))),
+        Row((Entry("k2"), Entry("lora", "2 of 3 seeds"), Entry(None, "no NVML"), Entry(1_234_567_890))),
+        Row((Entry("k3"), Entry("qlora"), Entry(None), Entry(None)), instead="out of memory in train"),
+    ),
+    remarks=("60 examples.",),
+    warnings=("prompts differ.",),
+)
+
+
+def test_markdown():
+    assert markdown(TABLE) == (
+        "### tiny: a &amp; b\n"
+        "\n"
+        "| Method | BLEU | Peak process memory (GB) |\n"
+        "| :--- | ---: | ---: |\n"
+        "| baseline | 0.333 | —<sup>a</sup> |\n"
+        "| lora<sup>b</sup> | —<sup>a</sup> | 1.23 |\n"
+        "| qlora: **out of memory in train** | — | — |\n"
+        "\n"
+        "**Warning:** prompts differ.\n"
+        "\n"
+        "<sup>a</sup> no NVML\n"
+        "\n"
+        "<sup>b</sup> 2 of 3 seeds\n"
+        "\n"
+        "60 examples.\n"
+    )
+
+
+def test_csv():
+    assert csv_text(TABLE) == (
+        "key,method,scores.bleu,scores.bleu_missing,memory.rss_peak_bytes,memory.rss_peak_bytes_missing,note\n"
+        "k1,baseline,0.3333333333333333,,,no NVML,\n"
+        "k2,lora,,no NVML,1234567890,,2 of 3 seeds\n"
+        "k3,qlora,,out of memory in train,,out of memory in train,\n"
+    )
+
+
+def test_latex():
+    assert latex(TABLE) == (
+        "% Needs \\usepackage{booktabs}.\n"
+        "\\begin{table}[htbp]\n"
+        "\\centering\n"
+        "\\footnotesize\n"
+        "\\setlength{\\tabcolsep}{3pt}\n"
+        "\\caption{tiny: a \\& b}\n"
+        "\\smallskip\n"
+        "\\makebox[\\linewidth][c]{%\n"
+        "\\begin{tabular}{@{}lrr@{}}\n"
+        "\\toprule\n"
+        "Method & BLEU & \\begin{tabular}[b]{@{}r@{}}Peak\\\\process\\\\memory\\\\(GB)\\end{tabular} \\\\\n"
+        "\\midrule\n"
+        "baseline & 0.333 & ---\\textsuperscript{a} \\\\\n"
+        "lora\\textsuperscript{b} & ---\\textsuperscript{a} & 1.23 \\\\\n"
+        "qlora & \\multicolumn{2}{l@{}}{\\emph{out of memory in train}} \\\\\n"
+        "\\bottomrule\n"
+        "\\end{tabular}}\n"
+        "\n"
+        "\\smallskip\n"
+        "\\begin{minipage}{\\linewidth}\\raggedright\n"
+        "\\textbf{Warning:} prompts differ.\n"
+        "\\par \\textsuperscript{a}~no NVML\n"
+        "\\par \\textsuperscript{b}~2 of 3 seeds\n"
+        "\\par 60 examples.\n"
+        "\\end{minipage}\n"
+        "\\end{table}\n"
+    )
+
+
+def test_html():
+    assert html_text(TABLE) == (
+        '<section class="table" id="model-tiny">\n'
+        "<table>\n"
+        "<caption>tiny: a &amp; b</caption>\n"
+        '<thead><tr><th scope="col" class="left">Method</th><th scope="col" class="right">BLEU</th>'
+        '<th scope="col" class="right">Peak process memory<br>(GB)</th></tr></thead>\n'
+        "<tbody>\n"
+        '<tr><td class="left">baseline</td><td class="right">0.333</td>'
+        '<td class="right">&#8212;<sup>a</sup></td></tr>\n'
+        '<tr><td class="left">lora<sup>b</sup></td><td class="right">&#8212;<sup>a</sup></td>'
+        '<td class="right">1.23</td></tr>\n'
+        '<tr><td class="left">qlora</td><td class="instead" colspan="2">out of memory in train</td></tr>\n'
+        "</tbody>\n"
+        "</table>\n"
+        '<p class="warning"><strong>Warning:</strong> prompts differ.</p>\n'
+        '<p class="note"><sup>a</sup> no NVML</p>\n'
+        '<p class="note"><sup>b</sup> 2 of 3 seeds</p>\n'
+        '<p class="note">60 examples.</p>\n'
+        "</section>\n"
+    )
+
+
+def test_a_row_must_fit_under_the_columns():
+    with pytest.raises(ValueError, match=r"^t: 1 entries under 2 columns$"):
+        Table("t", "T", (Column("a", "A"), Column("b", "B")), (Row((Entry("x"),)),))
+
+
+def test_markdown_is_inert():
+    assert escape_markdown(HOSTILE) == (
+        "&lt;script&gt;alert(1)&lt;/script&gt; \\\\input{/etc/passwd} \\$x^2\\$ a_b \\_c\\_ \\[l\\](javascript:x) "
+        "!\\[i\\](u) \\`c\\` \\| 50% &amp; \\#1 \\~ {} -- ''"
+    )
+
+
+def test_latex_is_inert():
+    assert escape_latex(HOSTILE) == (
+        "\\textless{}script\\textgreater{}alert(1)\\textless{}/script\\textgreater{} "
+        "\\textbackslash{}input\\{/etc/passwd\\} \\$x\\textasciicircum{}2\\$ a\\_b \\_c\\_ {[}l{]}(javascript:x) "
+        "!{[}i{]}(u) \\textasciigrave{}c\\textasciigrave{} \\textbar{} 50\\% \\& \\#1 \\textasciitilde{} \\{\\} "
+        "-{}- '{}'"
+    )
+    assert escape_latex("中*—…") == "{[}U+4E2D{]}{*}---\\ldots{}"
+
+
+def test_html_is_inert():
+    table = Table('"><b>', HOSTILE, (Column("a", HOSTILE),), (Row((Entry(HOSTILE, HOSTILE),)),), (HOSTILE,), (HOSTILE,))
+    text = html_text(table)
+    assert "<script" not in text
+    assert "<b>" not in text
+    # Caption, heading, entry, its footnote, remark and warning
+    assert text.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 6
+
+
+def test_csv_survives_its_own_separators():
+    table = Table("t", "T", (Column("a", "A"), Column("b", "B")), (Row((Entry('x,"y"\nz'), Entry("", "n;o"))),))
+    assert list(csv.reader(io.StringIO(csv_text(table)))) == [["a", "b", "note"], ['x,"y"\nz', "", "n;o"]]
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not on the PATH")
+def test_latex_compiles_in_a_plain_document(tmp_path):
+    hostile = Table(
+        "hostile",
+        HOSTILE,
+        (Column("a", HOSTILE, "%", align="wrap"), Column("b", "B", shown=fixed(1))),
+        (
+            Row((Entry("[1] 中 é", HOSTILE), Entry(1.0))),
+            Row((Entry("*x"), Entry(None, HOSTILE))),
+            Row((Entry("[2]"), Entry(None)), instead=HOSTILE),
+        ),
+        (HOSTILE,),
+        (HOSTILE,),
+    )
+    body = latex(TABLE) + latex(hostile)
+    document = f"\\documentclass{{article}}\n\\usepackage{{booktabs}}\n\\begin{{document}}\n{body}\\end{{document}}\n"
+    (tmp_path / "sample.tex").write_text(document)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "sample.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "sample.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("number", "digits", "shown"),
+    [
+        (0.0688912, 4, "0.06889"),
+        (4.92157, 4, "4.922"),
+        (18.5305, 4, "18.53"),
+        (0.0, 4, "0"),
+        (100.0, 4, "100.0"),
+        (99.996, 4, "100.0"),
+        (128256.4, 4, "128256"),
+        (0.00012345, 3, "0.000123"),
+        (-2.5, 2, "-2.5"),
+    ],
+)
+def test_significant_digits_without_exponents(number, digits, shown):
+    assert significant(digits)(number) == shown
+
+
+def test_letters_go_on_after_z():
+    assert [letter(index) for index in (0, 25, 26, 27, 701, 702)] == ["a", "z", "aa", "ab", "zz", "aaa"]

@@ -1,0 +1,53 @@
+import pytest
+
+from bench.report.words import ending, ending_with_peak, file_stem, listed, printable, reason
+
+
+def test_the_nearest_reason_counts_and_reads_as_words():
+    missing = {
+        "power": "no_nvml",
+        "scores.bertscore_f1": "encoder_not_available",
+        "training.best_step": "not_asked_for",
+    }
+    assert reason(missing, "power.peak_sampled_power_w") == "no NVML device on this machine"
+    assert reason(missing, "scores.bertscore_f1") == "the metric's encoder model is not available"
+    assert reason(missing, "training.best_step") == "not asked for"
+    assert reason(missing, "scores.bleu") == "not in this cell's record"
+    assert reason(missing, "powers") == "not in this cell's record"
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ({"status": "oom", "error.phase": "train"}, "out of memory in train"),
+        ({"status": "timeout", "error.phase": "generate"}, "timed out in generate"),
+        ({"status": "killed"}, "killed"),
+    ],
+)
+def test_endings_in_words(cell, words):
+    assert ending(cell) == words
+
+
+def test_the_peak_that_was_reached_is_the_largest_of_one_kind():
+    one = {"status": "oom", "error.phase": "train", "memory.rss_peak_bytes": 9e9}
+    two = one | {"memory.device_peak_bytes": 3_204_999_999}
+    assert ending_with_peak([one]) == "out of memory in train (peak process memory 9.00 GB)"
+    assert ending_with_peak([one, two]) == "out of memory in train (peak GPU memory 3.20 GB)"
+    assert ending_with_peak([{"status": "failed"}]) == "failed"
+
+
+def test_text_is_made_one_visible_bounded_line():
+    assert printable("a\r\n\tb  c") == "a b c"
+    assert printable("abc\u202egnp.exe\x1b[31m\ud800") == "abc\\u202egnp.exe\\u001b[31m\\ud800"
+    assert printable("Überraschung 中文") == "Überraschung 中文"
+    assert printable("x" * 301) == "x" * 299 + "…"
+
+
+def test_file_stems_are_safe_and_distinct():
+    assert file_stem("model", "llama3.2_1b") == "model-llama3.2_1b"
+    assert file_stem("model", "../../etc/passwd") == "model-..-..-etc-passwd-22732241"
+    assert file_stem("a-b", "c") != file_stem("a", "b-c")
+
+
+def test_lists():
+    assert [listed("a"), listed("ab"), listed("abc")] == ["a", "a and b", "a, b and c"]
