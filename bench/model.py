@@ -120,6 +120,7 @@ def count_parameters(model: torch.nn.Module) -> tuple[int, int]:
 
 
 def _pretrained(model: Model, folder: Path, quantization: BitsAndBytesConfig | None) -> PreTrainedModel:
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
     if not any(folder.glob("*.safetensors")):
@@ -136,17 +137,18 @@ def _pretrained(model: Model, folder: Path, quantization: BitsAndBytesConfig | N
             use_safetensors=True,
             trust_remote_code=model.trust_remote_code,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise InputError(f"{model.path} is not a checkpoint that transformers loads: {error}") from error
 
 
 def _random(model: Model, quantization: BitsAndBytesConfig | None, seed: int) -> PreTrainedModel:
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
 
     config = _architecture(model)
+    architecture = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
     with torch.device("meta"):
-        shapes = AutoModelForCausalLM.from_config(config).state_dict()
+        shapes = architecture(config).state_dict()
     # A block of random numbers laid end to end fills billions of weights in seconds; its prime length keeps rows apart.
     block = torch.empty(1_048_573, dtype=precision(model))
     block.normal_(0.0, config.initializer_range, generator=torch.Generator().manual_seed(seed))
@@ -156,7 +158,8 @@ def _random(model: Model, quantization: BitsAndBytesConfig | None, seed: int) ->
         else block.repeat(weight.numel() // block.numel() + 1)[: weight.numel()].view(weight.shape)
         for name, weight in shapes.items()
     }
-    return AutoModelForCausalLM.from_pretrained(
+    # The class itself, since AutoModelForCausalLM wants the name of a checkpoint.
+    return architecture.from_pretrained(
         None,
         config=config,
         state_dict=weights,

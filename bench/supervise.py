@@ -86,6 +86,7 @@ def _run(job: Job, folder: Path) -> None:
     sampler.start()
     sampler.wait_idle()
     process, receiver = _start(job, folder)
+    assert process.pid is not None
     sampler.watch(process.pid)
     with _stopping(process) as stop:
         _listen(process, receiver, account, sinks, sampler, stop, job.timeout_s)
@@ -256,8 +257,11 @@ class _Sinks:
         self._each(lambda sink: sink.hear(event))
 
     def sample(self, readings: list[Reading]) -> None:
-        for reading in readings:
-            self._each(lambda sink, reading=reading: sink.sample(reading))
+        def show(sink: Sink) -> None:
+            for reading in readings:
+                sink.sample(reading)
+
+        self._each(show)
 
     def close(self, record: Record) -> None:
         self._each(lambda sink: sink.close(record))

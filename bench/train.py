@@ -199,10 +199,18 @@ class _Steps(TrainerCallback):
         now_s = time.monotonic()
         self.trainer.step_times_s.append(now_s - self.trainer.ready_s)
         self.trainer.ready_s = now_s
-        if self.checkpoint_steps is not None and state.global_step % self.checkpoint_steps == 0:
+        due = self.checkpoint_steps is not None and state.global_step % self.checkpoint_steps == 0
+        if (due or self.stop.made) and not _epoch_ends(state):
             control.should_save = True
+
+    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if not _epoch_ends(state):
+            # The trainer takes the step at which it was stopped for an epoch's end.
+            control.should_evaluate = control.should_save = False
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        # Not before: at an epoch's end, evaluation and checkpoint are still to come.
         if self.stop.made:
-            control.should_save = True
             control.should_training_stop = True
 
     def on_log(
@@ -225,6 +233,11 @@ class _Steps(TrainerCallback):
         elif "eval_loss" in logs:
             evaluation = _evaluation({**logs, "step": state.global_step, "epoch": state.epoch})
             self.trainer.phases.send(Evaluated(at_s=time.monotonic(), evaluation=evaluation))
+
+
+def _epoch_ends(state: TrainerState) -> bool:
+    """Whether evaluation follows this step. The checkpoint is written after it, so that neither is there alone."""
+    return state.global_step == state.max_steps or math.isclose(state.epoch, round(state.epoch))
 
 
 def _arguments(cell: Cell, checkpoints: Path, dtype: torch.dtype, device: torch.device, micro_batch: int) -> SFTConfig:
@@ -268,6 +281,7 @@ def _arguments(cell: Cell, checkpoints: Path, dtype: torch.dtype, device: torch.
         eval_strategy="epoch",
         save_strategy="epoch",
         save_total_limit=1,
+        restore_callback_states_from_checkpoint=True,
         load_best_model_at_end=recipe.best_checkpoint,
         metric_for_best_model="eval_loss",
         greater_is_better=False,
