@@ -8,31 +8,35 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
-from multiprocessing import connection, context, forkserver, get_context
+from multiprocessing import connection
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from types import FrameType
 
 from omegaconf import OmegaConf
 
-from bench import events, store
+from bench import events, server, store
 from bench.account import Account
 from bench.environment import environment
 from bench.errors import InputError
 from bench.job import Job
 from bench.journal import Journal
 from bench.progress import Line, announce
-from bench.record import Error, Record, Status
-from bench.telemetry.reading import Reading
+from bench.record import Error, Status
+from bench.sinks import Sinks
 from bench.telemetry.sampler import Sampler
-from bench.tracker import Opening, Sink, Tracker
+from bench.tracker import Opening
 
 RESULTS: tuple[Status, ...] = ("ok", "oom")
 """How a cell can end that running it again would only repeat."""
 
 GRACE_S = 60.0
 """How long a cell that was asked to stop has for its last step and checkpoint."""
+
+POLL_S = 0.5
+"""How often time limits are looked at while the cell says nothing."""
 
 CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 
@@ -52,6 +56,7 @@ def supervise(job: Job) -> None:
     """
     # One cell uses one GPU, and telemetry measures that one.
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     folder = job.folder()
     try:
         with store.locked(folder):
@@ -73,26 +78,25 @@ def supervise(job: Job) -> None:
 def _run(job: Job, folder: Path) -> None:
     if aside := store.set_aside_broken(folder):
         announce(job.title(), None, f"its record was cut off; it lies in {aside} now, and the cell runs again")
-    store.write_atomically(
-        folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(job.cell.model_dump(mode="json")))
-    )
+    settings = OmegaConf.create(job.cell.model_dump(mode="json"))
+    store.write_atomically(folder / "config.yaml", OmegaConf.to_yaml(settings))
     store.reserve(folder)
     account = Account(job.cell, job.cell.key(), job.study, time.monotonic())
-    sinks = _Sinks([Journal(folder / "events.jsonl", account.start_s), Line(job.title())])
+    sinks = Sinks([Journal(folder / "events.jsonl", account.start_s), Line(job.title())])
     opening = Opening(job.cell, account.key, job.study, job.title(), folder, account.start_s, environment()[0])
     for tracker in job.tracker.values():
         sinks.open(tracker, opening)
     sampler = Sampler(job.telemetry, folder / "telemetry.jsonl", account.start_s)
     sampler.start()
-    sampler.wait_idle()
-    process, receiver = _start(job, folder)
-    assert process.pid is not None
-    sampler.watch(process.pid)
-    with _stopping(process) as stop:
-        _listen(process, receiver, account, sinks, sampler, stop, job.timeout_s)
+    with _stopping() as stop:
+        sampler.wait_idle()
+        child = server.fork(job.cell, folder, job.title())
+        sampler.watch(child.pid)
+        stop.aim_at(child.process)
+        _listen(child, account, sinks, sampler, stop, job.timeout_s)
     end_s = time.monotonic()
     recording = sampler.stop()
-    status, error = how_it_ended(account, process.exitcode, stop.reason)
+    status, error = how_it_ended(account, child.process.exitcode, stop.reason)
     record = account.record(status, error, end_s, environment(), recording, job.telemetry)
     store.write_record(folder, record)
     sinks.close(record)
@@ -132,28 +136,39 @@ def how_it_ended(account: Account, exitcode: int | None, stopped: Stopped | None
 class _Stop:
     """Who asked the cell to stop, and until when it may take its time."""
 
-    def __init__(self, process: context.ForkServerProcess) -> None:
-        self.process = process
+    def __init__(self) -> None:
         self.reason: Stopped | None = None
         self.kill_at_s: float | None = None
+        self._process: ForkServerProcess | None = None
+
+    def aim_at(self, process: ForkServerProcess) -> None:
+        """From now on it is `process` that is asked; at once, if somebody has asked already."""
+        self._process = process
+        if self.reason is not None:
+            self.ask(self.reason)
 
     def ask(self, reason: Stopped) -> None:
         self.reason = reason
         self.kill_at_s = time.monotonic() + GRACE_S
-        self.process.terminate()
+        if self._process is not None:
+            self._process.terminate()
 
-    def on_signal(self, number: int, _frame: FrameType | None) -> None:
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+
+    def on_signal(self, _number: int, _frame: FrameType | None) -> None:
         if self.reason is Stopped.INTERRUPTED:
-            self.process.kill()
+            self.kill()
         else:
             print("\nStopping after the current step; once more to stop at once.", file=sys.stderr)
             self.ask(Stopped.INTERRUPTED)
 
 
 @contextlib.contextmanager
-def _stopping(process: context.ForkServerProcess) -> Iterator[_Stop]:
+def _stopping() -> Iterator[_Stop]:
     """While the cell runs, Ctrl-C and SIGTERM ask it to stop; a second one kills it."""
-    stop = _Stop(process)
+    stop = _Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
@@ -166,110 +181,25 @@ def _stopping(process: context.ForkServerProcess) -> Iterator[_Stop]:
 
 
 def _listen(
-    process: context.ForkServerProcess,
-    receiver: connection.Connection,
-    account: Account,
-    sinks: "_Sinks",
-    sampler: Sampler,
-    stop: _Stop,
-    timeout_s: float | None,
+    child: server.Child, account: Account, sinks: Sinks, sampler: Sampler, stop: _Stop, timeout_s: float | None
 ) -> None:
     """Hear events until the process is gone and the pipe is empty."""
     end_s = account.start_s + timeout_s if timeout_s is not None else float("inf")
     while True:
-        ready = connection.wait([receiver, process.sentinel], timeout=0.5)
+        ready = connection.wait([child.told, child.process.sentinel], timeout=POLL_S)
         sinks.sample(sampler.drain())
-        if receiver in ready:
+        if child.told in ready:
             try:
-                event = events.parse(receiver.recv_bytes())
+                event = events.parse(child.told.recv_bytes())
             except EOFError:
                 break
             account.hear(event)
             sinks.hear(event)
-        elif process.sentinel in ready:
+        elif child.process.sentinel in ready:
             break
         now_s = time.monotonic()
         if stop.reason is None and now_s > end_s:
             stop.ask(Stopped.TIMEOUT)
         if stop.kill_at_s is not None and now_s > stop.kill_at_s:
-            process.kill()
-    process.join()
-
-
-def _start(job: Job, folder: Path) -> tuple[context.ForkServerProcess, connection.Connection]:
-    """Fork the cell's process from the warm server."""
-    server = get_context("forkserver")
-    receiver, sender = server.Pipe(duplex=False)
-    # Imported by the server, so the modules load once for all cells of the sweep.
-    server.set_forkserver_preload(["bench.run"])
-    with _deaf_and_quiet():
-        forkserver.ensure_running()
-    process = server.Process(target=_run_cell, args=(job.cell.model_dump_json(), folder, sender), name=job.title())
-    process.start()
-    sender.close()
-    return process, receiver
-
-
-def _run_cell(cell_json: str, folder: Path, sender: connection.Connection) -> None:
-    from bench.run import main
-
-    main(cell_json, folder, sender)
-
-
-@contextlib.contextmanager
-def _deaf_and_quiet() -> Iterator[None]:
-    """For the server to inherit: no Ctrl-C, which is for the supervisor alone, and no terminal for what imports print.
-
-    It also inherits that asking whether there is a GPU must not initialise CUDA, which no fork survives.
-    """
-    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main_thread else None
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = os.dup(1), os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        for number, copy in zip((1, 2), kept, strict=True):
-            os.dup2(copy, number)
-            os.close(copy)
-        if in_main_thread:
-            signal.signal(signal.SIGINT, before)
-
-
-class _Sinks:
-    """All sinks of a cell. One that raises is closed out and told of, once; the cell and the others go on."""
-
-    def __init__(self, sinks: list[Sink]) -> None:
-        self._sinks = sinks
-
-    def open(self, tracker: Tracker, opening: Opening) -> None:
-        try:
-            self._sinks.append(tracker.open(opening))
-        except Exception as error:
-            print(f"tracker {tracker.name} could not be opened: {error}", file=sys.stderr)
-
-    def hear(self, event: events.AnyEvent) -> None:
-        self._each(lambda sink: sink.hear(event))
-
-    def sample(self, readings: list[Reading]) -> None:
-        def show(sink: Sink) -> None:
-            for reading in readings:
-                sink.sample(reading)
-
-        self._each(show)
-
-    def close(self, record: Record) -> None:
-        self._each(lambda sink: sink.close(record))
-
-    def _each(self, call: Callable[[Sink], None]) -> None:
-        for sink in list(self._sinks):
-            try:
-                call(sink)
-            except Exception as error:
-                self._sinks.remove(sink)
-                print(f"{type(sink).__name__} stopped: {error}", file=sys.stderr)
+            stop.kill()
+    child.process.join()

@@ -1,12 +1,13 @@
 """The machine itself: memory and CPU time of the cell's processes from /proc, energy of the CPU packages from RAPL."""
 
+import contextlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.telemetry import UNDATED_S, Reader, Sample, Source, Unavailable
-from bench.telemetry.processes import Paced, ProcessTree, proportional_bytes, usage
+from bench.telemetry.processes import Paced, ProcessTree, Stat, proportional_bytes
 
 OF_PROCESSES = ("rss_bytes", "pss_bytes", "cpu_s")
 
@@ -29,6 +30,7 @@ class HostReader(Reader):
 
     def __init__(self, powercap: Path) -> None:
         self._tree: ProcessTree | None = None
+        self._stats: dict[int, Stat] = {}
         self._pss_paced = Paced()
         self._reasons = dict.fromkeys(OF_PROCESSES, "not_started")
         self._packages: list[Package] = []
@@ -71,7 +73,8 @@ class HostReader(Reader):
         return Sample((begun_s + ended_s) / 2, values)
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Let go of the processes."""
+        self._follow(())
 
     def _energy(self) -> dict[str, float]:
         if not self._packages:
@@ -88,7 +91,9 @@ class HostReader(Reader):
     def _usage(self, pids: tuple[int, ...]) -> dict[str, float]:
         if self._tree is None:
             return {}
-        used = [usage(pid) for pid in pids]
+        self._follow(pids)
+        used = [stat.usage() if (stat := self._stats.get(pid)) else None for pid in pids]
+        # A process that has ended and was not waited for yet holds nothing.
         if not used or used[0] is None or used[0].rss_bytes == 0:
             self._reasons.update(dict.fromkeys(OF_PROCESSES, "process_ended"))
             return {}
@@ -99,6 +104,14 @@ class HostReader(Reader):
             "rss_bytes": sum(use.rss_bytes for use in living),
             "cpu_s": round(sum(use.cpu_s for use in living), 3),
         }
+
+    def _follow(self, pids: tuple[int, ...]) -> None:
+        for gone in self._stats.keys() - set(pids):
+            self._stats.pop(gone).close()
+        for new in set(pids) - self._stats.keys():
+            # Where it has gone since it was seen, there is nothing to follow.
+            with contextlib.suppress(OSError):
+                self._stats[new] = Stat(new)
 
     def _pss(self, pids: tuple[int, ...]) -> dict[str, int]:
         begun_s = time.monotonic()

@@ -183,16 +183,12 @@ def _instances(nvml: ModuleType, board: Handle) -> list[Instance]:
     for index in range(nvml.nvmlDeviceGetMaxMigDeviceCount(board)):
         try:
             handle = nvml.nvmlDeviceGetMigDeviceHandleByIndex(board, index)
-        except nvml.NVMLError_NotFound:
+            uuid = nvml.nvmlDeviceGetUUID(handle)
+            ids = nvml.nvmlDeviceGetGpuInstanceId(handle), nvml.nvmlDeviceGetComputeInstanceId(handle)
+        except nvml.NVMLError:
+            # Not there, or another tenant's.
             continue
-        found.append(
-            Instance(
-                nvml.nvmlDeviceGetUUID(handle),
-                nvml.nvmlDeviceGetGpuInstanceId(handle),
-                nvml.nvmlDeviceGetComputeInstanceId(handle),
-                handle,
-            )
-        )
+        found.append(Instance(uuid, *ids, handle))
     return found
 
 

@@ -16,17 +16,30 @@ class Usage:
     cpu_s: float
 
 
-def usage(pid: int) -> Usage | None:
-    """Of process `pid`; None where it has gone."""
-    try:
-        with open(f"/proc/{pid}/statm", "rb") as file:
-            pages = int(file.read().split()[1])
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            # The name in parentheses may hold spaces; what follows it starts with field 3 of proc(5).
-            fields = file.read().rpartition(b")")[2].split()
-    except (OSError, IndexError):
-        return None
-    return Usage(pages * PAGE_BYTES, sum(int(ticks) for ticks in fields[11:15]) / TICKS_PER_S)
+class Stat:
+    """The open /proc/<pid>/stat of one process: cheap to read again, and never another process that got its number.
+
+    Raises:
+        OSError: the process has gone.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._file = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
+
+    def usage(self) -> Usage | None:
+        """What the process holds and has used; None where it has gone."""
+        try:
+            text = os.pread(self._file, 4096, 0)
+        except ProcessLookupError:
+            return None
+        # The name in parentheses may hold spaces; what follows it starts with field 3 of proc(5).
+        fields = text.rpartition(b")")[2].split()
+        cpu_ticks = sum(int(ticks) for ticks in fields[11:15])
+        return Usage(int(fields[21]) * PAGE_BYTES, cpu_ticks / TICKS_PER_S)
+
+    def close(self) -> None:
+        """Let go of the process."""
+        os.close(self._file)
 
 
 def proportional_bytes(pid: int) -> int:
@@ -46,7 +59,7 @@ def proportional_bytes(pid: int) -> int:
 
 
 class Paced:
-    """Leave to do something costly: never so often that it takes more than one part in 500 of the time."""
+    """Leave to do something costly: never so often that it takes more than one part in 1000 of the time."""
 
     def __init__(self) -> None:
         self._next_s = 0.0
@@ -58,7 +71,7 @@ class Paced:
     def took(self, begun_s: float) -> None:
         """Account for what was begun at `begun_s` (`time.monotonic`) and is now done."""
         now_s = time.monotonic()
-        self._next_s = now_s + 500 * (now_s - begun_s)
+        self._next_s = now_s + 1000 * (now_s - begun_s)
 
 
 class ProcessTree:

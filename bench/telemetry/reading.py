@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 Role = Literal["gpu", "host"]
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Reading:
         for name in ("missed", "values", "facts", "reasons"):
             if value := getattr(self, name):
                 content[name] = value
-        return json.dumps(content, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        return _ENCODER.encode(content).encode() + b"\n"
 
     @classmethod
     def from_line(cls, line: bytes) -> Self:

@@ -93,7 +93,7 @@ class PhaseMemory(Section):
     rss_peak_bytes: int | None
     """Sampled sum over the cell's processes; pages that they share count in each."""
     pss_peak_bytes: int | None
-    """Sampled sum over the cell's processes, shared pages divided among all that share them; at most once a second."""
+    """Sampled sum over the cell's processes, shared pages divided among all that share them; the larger, the rarer."""
 
 
 class Memory(PhaseMemory):

@@ -1,0 +1,261 @@
+"""What telemetry costs the cell beside it, and how punctual it is.
+
+    python benchmarks/telemetry_overhead.py
+
+One process trains (then one tokenises) without pause, while this one, as a supervisor would, samples it in one block
+of time of each pair and rests in the other, in turns first and second, so that a machine that drifts favours neither.
+Prints a Markdown table with the machine that it came from. Exits with 1 if a limit is not kept.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from bench.telemetry import Telemetry
+from bench.telemetry.host import Host
+from bench.telemetry.nvml import Nvml
+from bench.telemetry.sampler import Recording, Sampler
+
+STEP_TIME_PERCENT = 0.5
+CORE_PERCENT = 1.0
+LATENESS_S = 0.020
+
+
+def train() -> Iterator[None]:
+    """Steps of a small random Llama: some 50 ms on two CPU cores, on a GPU a larger one."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    cuda = torch.cuda.is_available()
+    width, layers, batch, length = (1024, 8, 8, 512) if cuda else (128, 4, 4, 128)
+    config = LlamaConfig(
+        vocab_size=8192,
+        hidden_size=width,
+        intermediate_size=4 * width,
+        num_hidden_layers=layers,
+        num_attention_heads=width // 64,
+        num_key_value_heads=width // 64,
+    )
+    device = torch.device("cuda" if cuda else "cpu")
+    model = LlamaForCausalLM(config).to(device, torch.bfloat16 if cuda else torch.float32)
+    optimizer = torch.optim.AdamW(model.parameters())
+    tokens = torch.randint(0, config.vocab_size, (batch, length), device=device)
+    while True:
+        loss = model(input_ids=tokens, labels=tokens).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        loss.item()
+        yield
+
+
+def tokenise() -> Iterator[None]:
+    """Batches of text through a BPE tokenizer on all cores, and through Python, which holds the interpreter's lock."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    rng = np.random.default_rng(0)
+    words = ["".join(rng.choice(list("etaoinshrdlu"), rng.integers(2, 9))) for _ in range(5000)]
+    texts = [" ".join(rng.choice(words, 200)) for _ in range(200)]
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel()
+    tokenizer.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=2000, show_progress=False))
+    while True:
+        rows = [{"input_ids": row.ids, "labels": [-100, *row.ids[1:]]} for row in tokenizer.encode_batch(texts)]
+        json.dumps(rows)
+        yield
+
+
+WORKLOADS: dict[str, Callable[[], Iterator[None]]] = {"train": train, "tokenise": tokenise}
+
+
+def work(workload: str, log: Path) -> None:
+    """Step for ever; each step's end and duration become a line of `log`."""
+    steps = WORKLOADS[workload]()
+    with log.open("w", buffering=1) as file:
+        while True:
+            begun_s = time.monotonic()
+            next(steps)
+            ended_s = time.monotonic()
+            file.write(f"{ended_s} {ended_s - begun_s}\n")
+
+
+@dataclass(frozen=True)
+class Overhead:
+    """What one workload showed."""
+
+    workload: str
+    n_steps: int
+    step_time_s: float
+    percent: float
+    low_percent: float
+    high_percent: float
+    core_percent: dict[str, float]
+    lateness_s_p99: float
+    missed_percent: float
+
+
+def measure(workload: str, settings: Telemetry, pairs: int, block_s: float, warmup_s: float) -> Overhead:
+    """Run `workload` and sample it in `pairs` blocks of `block_s`, with as many blocks of rest."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "steps.txt"
+        child = subprocess.Popen([sys.executable, __file__, "--work", workload, str(log)])
+        try:
+            while child.poll() is None and (not log.exists() or log.stat().st_size == 0):
+                time.sleep(0.1)
+            time.sleep(warmup_s)
+            blocks, recordings = [], []
+            for pair in range(pairs):
+                for sampled in (True, False) if pair % 2 else (False, True):
+                    begun_s = time.monotonic()
+                    if sampled:
+                        path = Path(folder) / f"telemetry-{pair}.jsonl"
+                        recordings.append(sample(settings, path, child.pid, block_s))
+                    else:
+                        time.sleep(block_s)
+                    blocks.append((pair, sampled, begun_s, time.monotonic()))
+            if child.poll() is not None:
+                raise SystemExit(f"the workload `{workload}` ended early with exit status {child.returncode}")
+            steps = np.array([line.split() for line in log.read_text().splitlines()[:-1]], dtype=float)
+            return summarise(workload, steps, blocks, recordings)
+        finally:
+            child.kill()
+            child.wait()
+
+
+def sample(settings: Telemetry, path: Path, pid: int, seconds: float) -> Recording:
+    """A sampler's life of `seconds`."""
+    sampler = Sampler(settings, path)
+    sampler.start()
+    sampler.watch(pid)
+    time.sleep(seconds)
+    return sampler.stop()
+
+
+def summarise(
+    workload: str, steps: np.ndarray, blocks: list[tuple[int, bool, float, float]], recordings: list[Recording]
+) -> Overhead:
+    """Figures of one workload; the interval is a bootstrap over pairs of blocks."""
+    means = {}
+    for pair, sampled, begun_s, ended_s in blocks:
+        inside = (steps[:, 0] - steps[:, 1] >= begun_s) & (steps[:, 0] < ended_s)
+        if np.count_nonzero(inside) < 10:
+            raise SystemExit(f"fewer than 10 steps of `{workload}` fit into a block: use a longer --block-s")
+        # Means, not medians: what sampling does to one step in twenty counts as well.
+        means[pair, sampled] = steps[inside, 1].mean()
+    pairs = sorted({pair for pair, *_ in blocks})
+    changes = np.array([100.0 * (means[pair, True] / means[pair, False] - 1.0) for pair in pairs])
+    # A median over pairs, because a pair in which the machine did something else says nothing.
+    drawn = np.median(np.random.default_rng(0).choice(changes, (10_000, len(changes))), axis=1)
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    cpu_s: dict[str, float] = {}
+    late_s, missed = [], 0
+    for recording in recordings:
+        for reading in recording.readings():
+            if "closed" in reading.facts:
+                cpu_s[reading.role] = cpu_s.get(reading.role, 0.0) + (reading.facts["closed"]["cpu_s"] or 0.0)
+            if reading.late_s is not None:
+                late_s.append(reading.late_s)
+                missed += reading.missed
+    sampled_s = sum(ended_s - begun_s for _, sampled, begun_s, ended_s in blocks if sampled)
+    return Overhead(
+        workload=workload,
+        n_steps=len(steps),
+        step_time_s=float(np.median(steps[:, 1])),
+        percent=float(np.median(changes)),
+        low_percent=float(low),
+        high_percent=float(high),
+        core_percent={role: 100.0 * seconds / sampled_s for role, seconds in cpu_s.items()},
+        lateness_s_p99=float(np.percentile(late_s, 99)),
+        missed_percent=100.0 * missed / (missed + len(late_s)),
+    )
+
+
+def table(overheads: list[Overhead]) -> str:
+    """Markdown."""
+    lines = [
+        "| while the cell | steps | step time (p50) | change of step time with sampler (95 % interval) | of one core"
+        " | lateness (p99) | missed ticks |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for one in overheads:
+        parts = " + ".join(f"{role} {percent:.2f}" for role, percent in one.core_percent.items())
+        lines.append(
+            f"| {one.workload}s | {one.n_steps} | {one.step_time_s * 1e3:.1f} ms | {one.percent:+.2f} % "
+            f"({one.low_percent:+.2f} to {one.high_percent:+.2f}) | {sum(one.core_percent.values()):.2f} % ({parts}) "
+            f"| {one.lateness_s_p99 * 1e3:.2f} ms | {one.missed_percent:.2f} % |"
+        )
+    return "\n".join(lines)
+
+
+def verdicts(overheads: list[Overhead]) -> list[tuple[str, bool]]:
+    """Each limit in words, and whether it is kept."""
+    return [
+        verdict
+        for one in overheads
+        for verdict in (
+            (
+                f"{one.workload}: step time grows by less than {STEP_TIME_PERCENT} %",
+                one.percent < STEP_TIME_PERCENT,
+            ),
+            (f"{one.workload}: less than {CORE_PERCENT} % of a core", sum(one.core_percent.values()) < CORE_PERCENT),
+            (f"{one.workload}: p99 lateness under {LATENESS_S * 1e3:.0f} ms", one.lateness_s_p99 < LATENESS_S),
+        )
+    ]
+
+
+def machine() -> str:
+    """The machine and the versions that the figures come from."""
+    import torch
+
+    cpu = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor(),
+    )
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    return (
+        f"{cpu}, {len(os.sched_getaffinity(0))} cores, {gpu}; Python {platform.python_version()}, "
+        f"torch {torch.__version__}, nvidia-ml-py {version('nvidia-ml-py')}, {platform.release()}"
+    )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hz", type=float, default=10.0)
+    parser.add_argument("--pairs", type=int, default=12, help="blocks with the sampler, and as many without")
+    parser.add_argument("--block-s", type=float, default=10.0)
+    parser.add_argument("--warmup-s", type=float, default=5.0)
+    parser.add_argument("--work", nargs=2, metavar=("WORKLOAD", "LOG"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.work:
+        work(arguments.work[0], Path(arguments.work[1]))
+    settings = Telemetry(name="default", hz=arguments.hz, gpu=Nvml(name="nvml"), host=Host(name="host"))
+    overheads = [
+        measure(workload, settings, arguments.pairs, arguments.block_s, arguments.warmup_s) for workload in WORKLOADS
+    ]
+    print(f"Sampler at {arguments.hz:g} Hz; {arguments.pairs} pairs of blocks of {arguments.block_s:g} s.")
+    print(f"Machine: {machine()}.\n")
+    print(table(overheads), end="\n\n")
+    judged = verdicts(overheads)
+    for claim, kept in judged:
+        print(f"- {'ok' if kept else 'NOT KEPT'}: {claim}")
+    sys.exit(0 if all(kept for _, kept in judged) else 1)
+
+
+if __name__ == "__main__":
+    main()
