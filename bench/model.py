@@ -78,6 +78,8 @@ def load(model: Model, quantization: BitsAndBytesConfig | None, seed: int) -> Lo
     Raises:
         InputError: the checkpoint is gated, missing or not safetensors, or the network is down.
     """
+    from transformers import GenerationConfig
+
     if model.weights == "random":
         revision = None
         base = _random(model, quantization, seed)
@@ -90,6 +92,8 @@ def load(model: Model, quantization: BitsAndBytesConfig | None, seed: int) -> Lo
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "left"
+    # Whatever generation is not told it takes from here, such as a repetition penalty: only the answers' ends stay.
+    base.generation_config = GenerationConfig(eos_token_id=base.generation_config.eos_token_id)
     limits = (base.config.get_text_config().max_position_embeddings, tokenizer.model_max_length)
     return Loaded(base.eval(), tokenizer, int(min(limits)), revision)
 

@@ -1,5 +1,6 @@
 """Real cells in real processes, ended in every way there is."""
 
+import contextlib
 import json
 import os
 import resource
@@ -55,7 +56,7 @@ def when(request: pytest.FixtureRequest) -> Iterator[Callable[[Job, str, Callabl
     def at(job: Job, text: str, act: Callable[[], Any]) -> None:
         def wait() -> None:
             path = job.folder() / "events.jsonl"
-            give_up_s = time.monotonic() + 60
+            give_up_s = time.monotonic() + 300
             while time.monotonic() < give_up_s:
                 if path.exists() and text in path.read_text():
                     act()
@@ -356,6 +357,43 @@ def test_the_record_of_a_newer_version_is_left_alone(
     supervise(job())
     assert (job().folder() / "record.json").read_text() == '{"schema_version": 99}'
     assert "was written by a newer tunebench (schema 99; this one knows up to 1)" in capsys.readouterr().out
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 16 MB of its own."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("needs the right to mount a small file system")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_full_disk_costs_neither_the_record_nor_the_cell(
+    job: Callable[..., Job], when: Callable[[Job, str, Callable[[], Any]], None], small_disk: Path
+) -> None:
+    def fill() -> None:
+        with (small_disk / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+            while filler.write(bytes(4096)):
+                pass
+
+    full = job(f"runs={small_disk}")
+    when(full, '"phase_started","phase":"train"', fill)
+    supervise(full)
+    record = record_of(full)
+    assert record.status == "failed"
+    assert record.error is not None
+    assert record.error.phase == "train"
+    assert record.error.message == (
+        f"the disk is full ({full.folder()}). Free some space and run again; the cell goes on from its last checkpoint."
+    )
+    (small_disk / "filler").unlink()
+    supervise(full)
+    assert record_of(full).status == "ok"
+    supervise(job("study=undisturbed"))
+    assert numbers(record_of(full)) == numbers(record_of(job("study=undisturbed")))
 
 
 @pytest.mark.parametrize(

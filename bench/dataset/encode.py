@@ -42,10 +42,11 @@ def encode(
     pairs = [(text, prompt.completion(example.references[0])) for text, example in zip(prompts, examples, strict=True)]
     encoded: list[Encoded] = []
     n_truncated = 0
-    for example, (prompt_ids, completion_ids) in zip(examples, _ids(pairs, prompt, tokenizer), strict=True):
+    split = _ids(pairs, prompt, tokenizer)
+    for example, (_, after), (prompt_ids, completion_ids) in zip(examples, pairs, split, strict=True):
         limit = room.total - max(len(completion_ids), room.answer)
         if len(prompt_ids) > limit:
-            shorter = _shortened(example, prompt, tokenizer, len(prompt_ids), limit)
+            shorter = _shortened(example, after, prompt, tokenizer, limit, excess=len(prompt_ids) - limit)
             if shorter is None:
                 continue
             prompt_ids = shorter
@@ -77,24 +78,28 @@ def _ids(
         if ids and ids[-1] == eos:
             # Added by a tokenizer that ends every text; the completion gets its own below.
             ids, offsets = ids[:-1], offsets[:-1]
-        seam = sum(1 for start, _ in offsets if start < len(before))
+        # A token that reaches over the seam is the completion's: in the prompt it would give the answer away.
+        seam = sum(1 for _, end in offsets if end <= len(before))
         split.append((ids[:seam], [*ids[seam:], eos]))
     return split
 
 
 def _shortened(
-    example: Example, prompt: Prompt, tokenizer: PreTrainedTokenizerBase, length: int, limit: int
+    example: Example, after: str, prompt: Prompt, tokenizer: PreTrainedTokenizerBase, limit: int, excess: int
 ) -> list[int] | None:
-    """The prompt's ids with as much of the context's beginning as fits; None where not even an empty context does."""
+    """The ids of the prompt before `after` with as much of the context's beginning as fits into `limit` tokens.
+
+    `excess` is by how much the whole one does not. None where not even an empty context fits.
+    """
     context_ids = tokenizer(example.context, return_offsets_mapping=True, add_special_tokens=False)
     ends = [end for _, end in context_ids["offset_mapping"]]
-    kept = len(ends) - (length - limit)
+    kept = len(ends) - excess
     # Tokens at the seam can merge or split when the text around them changes, so the first cut may miss by a few.
     while kept > 0:
         context = example.context[: ends[kept - 1]]
-        ((ids, _),) = _ids([(prompt.render(example, context, tokenizer), "")], prompt, tokenizer)
+        ((ids, _),) = _ids([(prompt.render(example, context, tokenizer), after)], prompt, tokenizer)
         if len(ids) <= limit:
             return ids
         kept -= len(ids) - limit
-    ((ids, _),) = _ids([(prompt.render(example, "", tokenizer), "")], prompt, tokenizer)
+    ((ids, _),) = _ids([(prompt.render(example, "", tokenizer), after)], prompt, tokenizer)
     return ids if len(ids) <= limit and example.context else None

@@ -28,7 +28,6 @@ class LoRA(Method):
     """Precision that the adapters are held and trained in; the base keeps its own."""
 
     def prepare(self, base: PreTrainedModel) -> PreTrainedModel:
-        import torch
         from peft import LoraConfig, TaskType, get_peft_model
 
         base.requires_grad_(False)
@@ -44,11 +43,7 @@ class LoRA(Method):
             init_lora_weights=True,
         )
         _require(base, self.target_modules)
-        model = get_peft_model(base, config, autocast_adapter_dtype=False)
-        for parameter in model.parameters():
-            if parameter.requires_grad:
-                parameter.data = parameter.data.to(getattr(torch, self.adapter_dtype))
-        return model
+        return self._holding_adapters(get_peft_model(base, config))
 
     def save(self, model: PreTrainedModel, folder: Path) -> int:
         # save_embedding_layers="auto" would ask the hub whether the vocabulary was resized
@@ -58,7 +53,16 @@ class LoRA(Method):
     def restore(self, base: PreTrainedModel, folder: Path) -> PreTrainedModel:
         from peft import PeftModel
 
-        return PeftModel.from_pretrained(base, str(folder), autocast_adapter_dtype=False)
+        return self._holding_adapters(PeftModel.from_pretrained(base, str(folder)))
+
+    def _holding_adapters(self, model: PreTrainedModel) -> PreTrainedModel:
+        """The model with its adapters, which peft makes and reads in float32, in the precision asked for."""
+        import torch
+
+        for name, parameter in model.named_parameters():
+            if ".lora_" in name:
+                parameter.data = parameter.data.to(getattr(torch, self.adapter_dtype))
+        return model
 
 
 def _require(base: PreTrainedModel, target_modules: tuple[str, ...]) -> None:

@@ -1,0 +1,34 @@
+"""Macro F1 with every distinct answer as a class of its own: the study's column."""
+
+from collections import Counter
+from collections.abc import Sequence
+from statistics import fmean
+
+from bench.metric import Answer, Language, Metric, Scores
+from bench.metric.words import accepted_words, words
+
+
+class AnswerMacroF1(Metric):
+    """`answer_macro_f1`: F1 of each answer string taken as a class, averaged over the classes.
+
+    An answer's class is its text after SQuAD's normalisation. The true class is the reference that the answer equals,
+    else the first reference. The classes are those that occur as an answer or as a truth; one that is never hit has
+    F1 0. It equals scikit-learn's `f1_score(truth, prediction, average="macro", zero_division=0)`.
+
+    It is a number of the whole set, not a mean over examples, and far below `token_f1`: a wrong answer that is given
+    once adds a class with F1 0 and takes its reference's class down with it.
+    """
+
+    def score(self, answers: Sequence[Answer], language: Language) -> Scores:
+        pairs = [_classes(answer, language) for answer in answers]
+        predicted = Counter(prediction for prediction, _ in pairs)
+        true = Counter(truth for _, truth in pairs)
+        hit = Counter(prediction for prediction, truth in pairs if prediction == truth)
+        f1 = {answer: 2 * hit[answer] / (predicted[answer] + true[answer]) for answer in predicted | true}
+        return Scores(values={"answer_macro_f1": fmean(f1.values())})
+
+
+def _classes(answer: Answer, language: Language) -> tuple[str, str]:
+    prediction = " ".join(words(answer.prediction, language))
+    references = [" ".join(reference) for reference in accepted_words(answer.references, language)]
+    return prediction, prediction if prediction in references else references[0]

@@ -1,0 +1,31 @@
+"""Token F1: how much of the words an answer and its reference share."""
+
+from collections import Counter
+from collections.abc import Sequence
+from statistics import fmean
+
+from bench.metric import Answer, Language, Metric, Scores
+from bench.metric.words import accepted_words, words
+
+
+class TokenF1(Metric):
+    """`token_f1`: F1 over words after SQuAD's normalisation, the best over the references, averaged over answers.
+
+    As in the official SQuAD v2 script, an empty answer scores 1 where the right answer is to abstain, and 0 elsewhere.
+    """
+
+    def score(self, answers: Sequence[Answer], language: Language) -> Scores:
+        examples = tuple(_best_f1(answer, language) for answer in answers)
+        return Scores(values={"token_f1": fmean(examples)}, examples={"token_f1": examples})
+
+
+def _best_f1(answer: Answer, language: Language) -> float:
+    prediction = words(answer.prediction, language)
+    return max(_f1(prediction, reference) for reference in accepted_words(answer.references, language))
+
+
+def _f1(prediction: list[str], reference: list[str]) -> float:
+    if not prediction or not reference:
+        return float(prediction == reference)
+    shared = (Counter(prediction) & Counter(reference)).total()
+    return 2 * shared / (len(prediction) + len(reference))

@@ -1,0 +1,60 @@
+"""How answers become words: SQuAD's normalisation for English, one word per character for Chinese."""
+
+import re
+import string
+import unicodedata
+from collections.abc import Sequence
+
+from bench.metric import Language
+
+_ARTICLE = re.compile(r"\b(a|an|the)\b")
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
+
+_CJK = (
+    "\u3005-\u3007"  # iteration mark, closing mark, ideographic zero
+    "\u3040-\u30ff"  # kana
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # ideographs of the basic plane
+    "\U00020000-\U0003ffff"  # ideographs of the supplementary planes
+)
+_CHINESE_WORD = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+")
+
+
+def english_words(text: str) -> list[str]:
+    """Words as in the official SQuAD script: lower case, no ASCII punctuation, no articles, split at white space.
+
+    Rajpurkar et al. 2016, `normalize_answer` of evaluate-v1.1.py and evaluate-v2.0.py.
+    """
+    return _ARTICLE.sub(" ", text.lower().translate(_PUNCTUATION)).split()
+
+
+def chinese_words(text: str) -> list[str]:
+    """Every Chinese character is a word; runs of other letters and digits are kept whole.
+
+    Full-width letters and digits count as their ordinary forms (Unicode NFKC) and case is ignored. Punctuation
+    separates and is dropped. Nothing is taken for an article: the "A" of "A股" is not one.
+    """
+    return _CHINESE_WORD.findall(unicodedata.normalize("NFKC", text).lower())
+
+
+_WORDS = {"en": english_words, "zh": chinese_words}
+
+
+def words(text: str, language: Language) -> list[str]:
+    """The words of `text`, split by the rules of `language` alone, whatever script the text is in."""
+    return _WORDS[language](text)
+
+
+def accepted_words(references: Sequence[str], language: Language) -> list[list[str]]:
+    """Words of every reference that has any; one empty list, to be met by an empty answer, if none has.
+
+    The official SQuAD v2 script leaves out references without words in the same way.
+    """
+    return [found for reference in references if (found := words(reference, language))] or [[]]
+
+
+def stated(references: Sequence[str]) -> list[str]:
+    """The references that say something; empty if the right answer is to abstain.
+
+    For metrics that split text by themselves. As in `accepted_words`, a blank one beside a stated one is left out.
+    """
+    return [reference for reference in references if reference.strip()]

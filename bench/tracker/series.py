@@ -1,0 +1,86 @@
+"""What trackers plot: the numbers of an event under their names, and telemetry thinned to one point a second."""
+
+import math
+from collections import defaultdict
+from typing import NamedTuple
+
+from bench.events import AnyEvent, Evaluated, Step
+from bench.telemetry.reading import Reading, Role
+
+COUNTERS = {"energy_j", "package_energy_j", "cpu_s"}
+"""Fields that only rise. The last reading of a second says all that its mean and maximum would."""
+BITS = {"event_reasons"}
+"""Fields that are no quantities; the record has what they mean."""
+
+
+class Point(NamedTuple):
+    """Numbers at one place of their axis."""
+
+    at: int
+    """The optimiser step, or whole seconds since the cell's start."""
+    values: dict[str, float]
+
+
+def point_of(event: AnyEvent) -> Point | None:
+    """What `event` adds to the curves over optimiser steps; what is not finite is left out."""
+    match event:
+        case Step():
+            values = {
+                "train/loss": event.loss,
+                "train/learning_rate": event.learning_rate,
+                "train/grad_norm": event.grad_norm,
+                "train/epoch": event.epoch,
+                "train/step_time_s": event.seconds,
+                "train/tokens_per_s": event.tokens / event.seconds,
+            }
+            return Point(event.step, {name: value for name, value in values.items() if value is not None})
+        case Evaluated() if event.evaluation.loss is not None:
+            return Point(event.evaluation.step, {"evaluation/loss": event.evaluation.loss})
+    return None
+
+
+class Thinned:
+    """Readings as points of one second each: mean and maximum, so that a short peak is still seen."""
+
+    def __init__(self) -> None:
+        self.devices: dict[str, str] = {}
+        """UUID of a GPU to its short name, `gpu0` being the first that the cell can use."""
+        self._second: dict[Role, int] = {}
+        self._values: dict[Role, dict[str, list[float]]] = {}
+
+    def add(self, reading: Reading) -> Point | None:
+        """Take the next reading; gives its source's previous second once that is complete."""
+        second = math.floor(reading.t_s)
+        complete = self._take(reading.role) if self._second.get(reading.role, second) != second else None
+        self._second[reading.role] = second
+        values = self._values.setdefault(reading.role, defaultdict(list))
+        for name, value in self._named(reading):
+            values[name].append(value)
+        return complete
+
+    def rest(self) -> list[Point]:
+        """The seconds that no later reading has completed."""
+        return [point for role in list(self._values) if (point := self._take(role)) is not None]
+
+    def _named(self, reading: Reading) -> list[tuple[str, float]]:
+        devices = reading.values.get("devices", {})
+        for uuid in [*reading.facts.get("devices", {}), *devices]:
+            self.devices.setdefault(uuid, f"gpu{len(self.devices)}")
+        groups = {self.devices[uuid]: fields for uuid, fields in devices.items()}
+        groups[reading.role] = {field: value for field, value in reading.values.items() if field != "devices"}
+        return [
+            (f"{group}/{field}", value)
+            for group, fields in groups.items()
+            for field, value in fields.items()
+            if field not in BITS
+        ]
+
+    def _take(self, role: Role) -> Point | None:
+        points: dict[str, float] = {}
+        for name, values in self._values.pop(role, {}).items():
+            if name.rpartition("/")[2] in COUNTERS:
+                points[f"telemetry/{name}"] = values[-1]
+            else:
+                points[f"telemetry/{name}_mean"] = math.fsum(values) / len(values)
+                points[f"telemetry/{name}_max"] = max(values)
+        return Point(self._second[role], points) if points else None

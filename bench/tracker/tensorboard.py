@@ -1,0 +1,78 @@
+"""TensorBoard: event files in the cell's folder, written without torch and without TensorFlow."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import datetime
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from bench.events import AnyEvent
+from bench.record import Record
+from bench.telemetry.reading import Reading
+from bench.tracker import Opening, Sink, Tracker
+from bench.tracker.series import Point, Thinned, point_of
+
+
+class TensorBoard(Tracker):
+    """Curves, final scores and texts under `tensorboard/` of the cell's folder, every run of the cell on its own."""
+
+    def open(self, opening: Opening) -> EventFile:
+        """Begin an event file with the cell's configuration."""
+        return EventFile(opening)
+
+
+class EventFile(Sink):
+    """One run of a cell. Curves are over optimiser steps, telemetry over seconds since the cell's start."""
+
+    def __init__(self, opening: Opening) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        now_s = time.time()
+        # A cell that goes on after an interruption would draw its steps twice, back and forth, into one set of curves.
+        folder = opening.folder / "tensorboard" / datetime.fromtimestamp(now_s).strftime("%Y%m%d-%H%M%S-%f")
+        folder.mkdir(parents=True)
+        self._start_wall_s = now_s - time.monotonic() + opening.start_s
+        self._telemetry = Thinned()
+        self._event = Event
+        # Unbuffered: whoever watches sees a step at once, and a full disk is an error here and now.
+        self._file = RecordWriter((folder / f"events.out.tfevents.{int(now_s)}.{os.getpid()}").open("wb", buffering=0))
+        self._write(Event(wall_time=now_s, file_version="brain.Event:2"))
+        self._text("config", OmegaConf.to_yaml(OmegaConf.create(opening.cell.model_dump(mode="json"))))
+        self._text("environment", opening.environment.model_dump_json(indent=1))
+
+    def hear(self, event: AnyEvent) -> None:
+        """Write the numbers of a step or an evaluation."""
+        if (point := point_of(event)) is not None:
+            self._scalars(point, time.time())
+
+    def sample(self, reading: Reading) -> None:
+        """Write the second that `reading` completes."""
+        if (point := self._telemetry.add(reading)) is not None:
+            self._scalars(point, self._start_wall_s + point.at)
+
+    def close(self, record: Record) -> None:
+        """Write what is known at the end, and close the file."""
+        for point in self._telemetry.rest():
+            self._scalars(point, self._start_wall_s + point.at)
+        scores = {f"scores.{name}": value for name, value in (record.scores or {}).items() if value is not None}
+        self._scalars(Point(record.training.steps if record.training else 0, scores), time.time())
+        self._text("status", record.status if record.error is None else f"{record.status}\n{record.error.message}")
+        self._file.close()
+
+    def _scalars(self, point: Point, wall_s: float) -> None:
+        values = [{"tag": name, "simple_value": value} for name, value in point.values.items()]
+        self._write(self._event(wall_time=wall_s, step=point.at, summary={"value": values}))
+
+    def _text(self, name: str, text: str) -> None:
+        from tensorboard.plugins.text.summary_v2 import text_pb
+
+        # Indented by four, it is shown as it is, and not read as Markdown or HTML.
+        verbatim = "".join(f"    {line}\n" for line in text.splitlines())
+        self._write(self._event(wall_time=time.time(), step=0, summary=text_pb(name, verbatim)))
+
+    def _write(self, event: Any) -> None:
+        self._file.write(event.SerializeToString())

@@ -1,0 +1,101 @@
+"""What the tests of all methods ask of a prepared model."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from bench.method import Method
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+    from bench.model import Model
+
+CONF = Path(__file__).parents[2] / "conf" / "method"
+
+Load = Callable[..., "PreTrainedModel"]
+
+
+@pytest.fixture
+def method() -> Callable[..., Method]:
+    """Gives a shipped method with changes."""
+    return lambda name, **changes: Method.model_validate(yaml.safe_load((CONF / f"{name}.yaml").read_text()) | changes)
+
+
+@pytest.fixture
+def load(small_model: Callable[..., "Model"]) -> Load:
+    """Gives the small model as `method` wants it, loaded anew."""
+    from bench import model as models
+
+    def loaded(method: Method, **changes: Any) -> "PreTrainedModel":
+        model = small_model(**changes)
+        return models.load(model, method.quantization(models.precision(model)), seed=0).base
+
+    return loaded
+
+
+@pytest.fixture
+def trained_names() -> Callable[["PreTrainedModel"], set[str]]:
+    return lambda model: {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+@pytest.fixture
+def logits() -> Callable[["PreTrainedModel"], "torch.Tensor"]:
+    """What a model makes of two rows of tokens."""
+    import torch
+
+    def of(model: "PreTrainedModel") -> torch.Tensor:
+        ids = torch.arange(5, 53).reshape(2, 24)
+        with torch.no_grad():
+            return model.eval()(input_ids=ids).logits
+
+    return of
+
+
+@pytest.fixture
+def move() -> Callable[["PreTrainedModel"], None]:
+    """Changes every weight that is trained, as training would."""
+    import torch
+
+    def moved(model: "PreTrainedModel") -> None:
+        torch.manual_seed(1)
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.data += 0.1 * torch.randn_like(parameter)
+
+    return moved
+
+
+@pytest.fixture
+def comes_back(
+    load: Load,
+    logits: Callable[["PreTrainedModel"], "torch.Tensor"],
+    move: Callable[["PreTrainedModel"], None],
+    tmp_path: Path,
+) -> Callable[..., int]:
+    """Trains, settles, saves and restores over a base loaded anew; gives the size in bytes of what was saved."""
+    import torch
+
+    def check(method: Method, **changes: Any) -> int:
+        base = load(method, **changes)
+        untouched = logits(base)
+        dtype = base.dtype
+        model = method.prepare(base)
+        move(model)
+        model = method.settle(model, dtype)
+        trained = logits(model)
+        assert not torch.equal(trained, untouched)
+        folder = tmp_path / "adapter"
+        size = method.save(model, folder)
+        weights = [file for file in folder.iterdir() if file.suffix not in (".json", ".md")]
+        assert {file.suffix for file in weights} == {".safetensors"}
+        assert size == sum(file.stat().st_size for file in weights)
+        restored = method.restore(load(method, **changes), folder)
+        assert torch.equal(logits(restored), trained)
+        return size
+
+    return check

@@ -1,0 +1,92 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bench.errors import InputError
+
+Make = Callable[..., Any]
+
+
+def adapters(*modules: str) -> set[str]:
+    return {
+        f"base_model.model.model.layers.{block}.{module}.lora_{side}.default.weight"
+        for block in range(2)
+        for module in modules
+        for side in "AB"
+    }
+
+
+@pytest.mark.parametrize("targets", [("q_proj", "v_proj"), ("down_proj",)])
+def test_the_adapters_and_nothing_else_are_trained(
+    method: Make, load: Make, trained_names: Make, targets: tuple[str, ...]
+) -> None:
+    lora = method("lora", target_modules=targets)
+    owner = {"q_proj": "self_attn", "v_proj": "self_attn", "down_proj": "mlp"}
+    model = lora.prepare(load(lora))
+    assert trained_names(model) == adapters(*(f"{owner[target]}.{target}" for target in targets))
+
+
+def test_an_untrained_adapter_changes_nothing(method: Make, load: Make, logits: Make) -> None:
+    import torch
+
+    lora = method("lora")
+    base = load(lora)
+    before = logits(base)
+    assert torch.equal(logits(lora.prepare(base)), before)
+
+
+def test_the_update_is_scaled_by_alpha_over_rank(method: Make, load: Make) -> None:
+    import torch
+
+    lora = method("lora", rank=4, alpha=6, dropout=0.0, target_modules=["q_proj"])
+    layer = lora.prepare(load(lora)).base_model.model.model.layers[1].self_attn.q_proj
+    down, up = layer.lora_A["default"].weight, layer.lora_B["default"].weight
+    assert (tuple(down.shape), tuple(up.shape)) == ((4, 64), (64, 4))
+    torch.manual_seed(2)
+    up.data = torch.randn_like(up)
+    given = torch.randn(3, 64)
+    by_hand = given @ layer.base_layer.weight.T + 1.5 * (given @ down.T) @ up.T
+    torch.testing.assert_close(layer(given), by_hand)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_adapters_have_the_precision_asked_for_and_the_base_its_own(
+    method: Make, load: Make, dtype: str, precision: str
+) -> None:
+    import torch
+
+    lora = method("lora", adapter_dtype=dtype)
+    model = lora.prepare(load(lora, precision=precision))
+    of_adapters = {parameter.dtype for parameter in model.parameters() if parameter.requires_grad}
+    of_base = {parameter.dtype for parameter in model.parameters() if not parameter.requires_grad}
+    assert (of_adapters, of_base) == ({getattr(torch, dtype)}, {getattr(torch, precision)})
+
+
+@pytest.mark.parametrize(
+    ("targets", "said"),
+    [
+        (["q_proj", "c_attn", "w1"], "c_attn, w1"),
+        ([], "nothing"),
+        (["self_attn"], "self_attn"),
+        (["embed_tokens"], "embed_tokens"),
+    ],
+)
+def test_a_layer_that_the_model_has_not(method: Make, load: Make, targets: list[str], said: str) -> None:
+    lora = method("lora", target_modules=targets)
+    with pytest.raises(InputError) as caught:
+        lora.prepare(load(lora))
+    assert str(caught.value) == (
+        f"method.target_modules: this model has no linear layer named {said}; "
+        "it has down_proj, gate_proj, k_proj, lm_head, o_proj, q_proj, up_proj, v_proj"
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_saved_and_restored_it_answers_the_same(method: Make, comes_back: Make, dtype: str, precision: str) -> None:
+    size = comes_back(method("lora", adapter_dtype=dtype), precision=precision)
+    # Rank 8 on q (64 to 64) and v (64 to 32) of two blocks, and a header of names and shapes.
+    weights = 2 * 8 * ((64 + 64) + (64 + 32)) * {"float32": 4, "bfloat16": 2}[dtype]
+    assert weights < size < weights + 2_000

@@ -1,0 +1,210 @@
+"""Every shipped configuration is built as the command would build it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from bench import sweep
+from bench.job import Job, job_of
+from bench.settings import Part
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+CONF = Path(__file__).parents[1] / "conf"
+GROUPS = sorted(folder.name for folder in CONF.iterdir() if folder.is_dir())
+FILES = {group: sorted(file.stem for file in (CONF / group).glob("*.yaml")) for group in GROUPS}
+NESTED = {"tracker", "metric"}
+"""Groups of which a cell can have several: a mapping of names to parts."""
+
+# The settings that reproduce the study's column of trainable percentages, cell by cell.
+STUDY: dict[tuple[str, str], dict[str, Any]] = {
+    ("llama1b", "baseline"): {},
+    ("llama1b", "lora"): {"rank": 8, "target_modules": ("q_proj", "v_proj")},
+    ("llama1b", "qlora"): {"rank": 8, "target_modules": ("q_proj", "v_proj"), "bits": 4},
+    ("llama1b", "toplayer"): {"blocks": 1, "output_embedding": False, "final_norm": False},
+    ("llama3b", "baseline"): {},
+    ("llama3b", "lora"): {"rank": 32, "target_modules": ("q_proj", "v_proj")},
+    ("llama3b", "qlora"): {"rank": 32, "target_modules": ("q_proj", "v_proj"), "bits": 4},
+    ("llama3b", "toplayer"): {"blocks": 2, "output_embedding": True, "final_norm": False},
+    ("mistral7b", "baseline"): {},
+    ("mistral7b", "lora"): {"rank": 8, "target_modules": ("q_proj", "v_proj")},
+    ("mistral7b", "qlora"): {"rank": 8, "target_modules": ("q_proj", "v_proj"), "bits": 4},
+    ("mistral7b", "toplayer"): {"blocks": 2, "output_embedding": True, "final_norm": False},
+}
+
+Compose = Callable[..., "DictConfig"]
+
+
+def content(group: str, name: str) -> dict[str, Any]:
+    loaded = yaml.safe_load((CONF / group / f"{name}.yaml").read_text())
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def parts(group: str, job: Job) -> list[Part]:
+    """The parts of the job that came from `group`."""
+    owner: Any = job if group in Job.model_fields else job.cell
+    found = getattr(owner, group)
+    return list(found.values()) if group in NESTED else [found]
+
+
+def lists_every_field(part: Part, given: dict[str, Any]) -> None:
+    """So that each can be overridden on the command line without a `+`, in parts within the part as well."""
+    assert set(given) == {"_target_", *type(part).model_fields}
+    assert given["_target_"] == f"{type(part).__module__}.{type(part).__qualname__}"
+    for name, value in part:
+        if isinstance(value, Part):
+            lists_every_field(value, given[name])
+
+
+def planned(monkeypatch: pytest.MonkeyPatch, config: "DictConfig") -> list[Job]:
+    """The cells that the command would start for a multirun."""
+    jobs: list[Job] = []
+    monkeypatch.setattr(sweep, "planned", jobs)
+    sweep.Plan().on_multirun_start(config)
+    return jobs
+
+
+def test_the_groups_are_those_of_the_help() -> None:
+    assert GROUPS == [
+        "dataset",
+        "experiment",
+        "method",
+        "metric",
+        "model",
+        "prompt",
+        "telemetry",
+        "tracker",
+        "train",
+    ]
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_nothing_but_configurations_lies_in_a_group(group: str) -> None:
+    assert sorted(file.name for file in (CONF / group).iterdir()) == [f"{name}.yaml" for name in FILES[group]]
+    assert [file.name for file in CONF.iterdir() if file.is_file()] == ["config.yaml"]
+
+
+@pytest.mark.parametrize("method", FILES["method"])
+@pytest.mark.parametrize("model", FILES["model"])
+def test_every_method_of_every_model(compose: Compose, model: str, method: str) -> None:
+    cell = job_of(compose(f"model={model}", f"method={method}")).cell
+    assert (cell.model.name, cell.method.name) == (model, method)
+    lists_every_field(cell.model, content("model", model))
+    lists_every_field(cell.method, content("method", method))
+
+
+@pytest.mark.parametrize(
+    ("group", "name"),
+    [
+        (group, name)
+        for group in GROUPS
+        if group not in ("model", "method", "metric", "experiment")
+        for name in FILES[group]
+    ],
+)
+def test_every_other_choice(compose: Compose, group: str, name: str) -> None:
+    built = parts(group, job_of(compose(f"{group}={name}")))
+    if name == "none":
+        assert built == []
+        return
+    (part,) = built
+    assert part.name == name
+    given = content(group, name)
+    lists_every_field(part, given.get(name, given))
+
+
+def test_every_metric(compose: Compose) -> None:
+    metrics = job_of(compose(f"metric=[{','.join(FILES['metric'])}]")).cell.metric
+    assert sorted(metrics) == FILES["metric"]
+    for name, metric in metrics.items():
+        assert metric.name == name
+        lists_every_field(metric, content("metric", name))
+
+
+def test_the_default_cell(default_job: Job) -> None:
+    cell = default_job.cell
+    assert (cell.model.name, cell.method.name, cell.dataset.name, cell.prompt.name) == (
+        "tiny",
+        "lora",
+        "events",
+        "squad",
+    )
+    assert list(cell.metric) == [
+        "token_f1",
+        "exact_match",
+        "answer_macro_f1",
+        "bleu",
+        "rouge",
+        "perplexity",
+        "bertscore",
+        "evaluate",
+    ]
+    assert (default_job.study, default_job.runs, default_job.force, default_job.timeout_s) == (
+        "default",
+        "runs",
+        False,
+        None,
+    )
+    assert default_job.title() == "tiny lora events seed 0"
+
+
+def test_every_setting_of_the_top_level_is_in_the_file(default_config: "DictConfig") -> None:
+    settings = {str(key) for key in default_config} - {"hydra", "method_by_model"}
+    assert settings == {*type(job_of(default_config).cell).model_fields, *Job.model_fields} - {"cell"}
+
+
+def test_the_users_own_sentence(compose: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = compose("model=llama1b,llama3b,mistral7b", "method=lora,qlora,toplayer", multirun=True)
+    jobs = planned(monkeypatch, config)
+    assert [(job.cell.model.name, job.cell.method.name) for job in jobs] == [
+        (model, method) for model in ("llama1b", "llama3b", "mistral7b") for method in ("lora", "qlora", "toplayer")
+    ]
+    assert len({job.folder() for job in jobs}) == 9
+
+
+def test_seeds_sweep(compose: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = planned(monkeypatch, compose("method=baseline", "seed=0,1,2", "study=mine", multirun=True))
+    assert [(job.cell.seed, job.study) for job in jobs] == [(0, "mine"), (1, "mine"), (2, "mine")]
+
+
+def test_the_demo(compose: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = planned(monkeypatch, compose("experiment=demo", multirun=True))
+    assert [job.title() for job in jobs] == [
+        f"tiny {method} events seed 0" for method in ("baseline", "lora", "qlora", "toplayer")
+    ]
+    assert {job.study for job in jobs} == {"demo"}
+
+
+def test_the_study_has_its_twelve_cells_and_settings(compose: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = planned(monkeypatch, compose("experiment=study", multirun=True))
+    found = {(job.cell.model.name, job.cell.method.name): job.cell.method for job in jobs}
+    assert len(jobs) == 12
+    assert {names: {setting: getattr(found[names], setting) for setting in STUDY[names]} for names in found} == STUDY
+    assert {(job.study, job.cell.dataset.name, job.cell.prompt.name) for job in jobs} == {
+        ("study", "squad_v2", "alpaca")
+    }
+    assert {job.cell.model.weights for job in jobs} == {"pretrained"}
+    assert all(job.cell.model.revision and len(job.cell.model.revision) == 40 for job in jobs)
+
+
+@pytest.mark.parametrize(
+    ("typed", "rank"), [([], 32), (["method.rank=4"], 4), (["++method.rank=4"], 4), (["method.alpha=4"], 32)]
+)
+def test_what_is_typed_goes_before_the_experiments_settings(
+    compose: Compose, monkeypatch: pytest.MonkeyPatch, typed: list[str], rank: int
+) -> None:
+    overrides = ("experiment=study", "model=llama3b", "method=lora", *typed)
+    (job,) = planned(monkeypatch, compose(*overrides, multirun=True))
+    assert job.cell.method.model_dump()["rank"] == rank
+
+
+def test_a_models_settings_are_for_its_methods_alone(compose: Compose) -> None:
+    by_model = "+method_by_model={llama3b: {lora: {rank: 32}, toplayer: {blocks: 2}}}"
+    assert job_of(compose(by_model, "model=llama3b", "method=qlora")).cell.method.model_dump()["rank"] == 8
+    assert job_of(compose(by_model, "model=llama1b", "method=lora")).cell.method.model_dump()["rank"] == 8
+    assert job_of(compose(by_model, "model=llama3b", "method=lora")).cell.method.model_dump()["rank"] == 32

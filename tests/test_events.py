@@ -1,0 +1,61 @@
+import json
+import math
+from typing import get_args
+
+import pytest
+from pydantic import ValidationError
+
+from bench import events
+from bench.events import AnyEvent, Evaluated, Event, Missing, Scored, Step, parse
+from bench.record import Evaluation
+
+
+def test_every_event_comes_back_as_it_was_sent(told: list[AnyEvent]) -> None:
+    assert [parse(event.model_dump_json()) for event in told] == told
+    assert [parse(event.model_dump_json().encode()) for event in told] == told
+
+
+def test_every_kind_of_event_is_known_by_its_own_name() -> None:
+    kinds = get_args(get_args(AnyEvent)[0])
+    defined = {kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Event)} - {Event}
+    assert set(kinds) == defined
+    assert len({kind.model_fields["kind"].default for kind in kinds}) == len(kinds)
+
+
+def test_an_event_is_one_line(told: list[AnyEvent]) -> None:
+    awkward = Missing(reasons={"scores.x": 'line\nbreak "quoted" \u2028 军'})
+    assert all("\n" not in event.model_dump_json() for event in [*told, awkward])
+    assert parse(awkward.model_dump_json()) == awkward
+
+
+def test_a_loss_that_is_not_finite_is_null() -> None:
+    step = Step(
+        at_s=1.0, step=1, n_steps=2, epoch=0.5, loss=None, learning_rate=0.1, grad_norm=None, seconds=0.5, tokens=7
+    )
+    assert json.loads(step.model_dump_json())["loss"] is None
+    assert parse(step.model_dump_json()) == step
+    evaluated = Evaluated(at_s=1.0, evaluation=Evaluation(step=1, epoch=1.0, loss=None))
+    assert parse(evaluated.model_dump_json()) == evaluated
+
+
+def test_an_infinite_score_arrives() -> None:
+    scored = parse(Scored(scores={"perplexity": math.inf}, settings={}).model_dump_json())
+    assert isinstance(scored, Scored)
+    assert scored.scores == {"perplexity": math.inf}
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("{}", "union_tag_not_found"),
+        ('{"kind": "nope"}', "union_tag_invalid"),
+        ('{"kind": "saved"}', "missing"),
+        ('{"kind": "saved", "bytes": 1, "more": 2}', "extra_forbidden"),
+        ('{"kind": "saved", "by', "json_invalid"),
+        (b"\xff", "json_invalid"),
+    ],
+)
+def test_anything_else_is_refused(line: str | bytes, kind: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        parse(line)
+    assert [fault["type"] for fault in caught.value.errors()] == [kind]

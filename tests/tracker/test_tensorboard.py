@@ -1,0 +1,136 @@
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from bench.events import AnyEvent
+from bench.record import Error, Record
+from bench.telemetry.reading import Reading
+from bench.tracker import Opening
+from bench.tracker.tensorboard import TensorBoard
+
+
+def track(opening: Opening, told: list[AnyEvent], readings: list[Reading], record: Record) -> None:
+    sink = TensorBoard(name="tensorboard").open(opening)
+    for event in told:
+        sink.hear(event)
+    for reading in readings:
+        sink.sample(reading)
+    sink.close(record)
+
+
+def read(opening: Opening) -> list[EventAccumulator]:
+    """Every run of the cell, as TensorBoard itself loads it."""
+    found = [EventAccumulator(str(folder)) for folder in sorted((opening.folder / "tensorboard").iterdir())]
+    return [accumulator.Reload() for accumulator in found]
+
+
+def curve(accumulator: EventAccumulator, name: str) -> list[tuple[int, float]]:
+    return [(event.step, event.value) for event in accumulator.Scalars(name)]
+
+
+def text(accumulator: EventAccumulator, name: str) -> str:
+    (event,) = accumulator.Tensors(name)
+    lines: list[str] = event.tensor_proto.string_val[0].decode().splitlines()
+    assert all(line.startswith("    ") for line in lines)
+    return "\n".join(line[4:] for line in lines)
+
+
+def test_curves_and_scores_are_read_back(
+    opening: Opening, told: list[AnyEvent], readings: list[Reading], record: Record
+) -> None:
+    track(opening, told, readings, record)
+    (run,) = read(opening)
+    curves = {name: curve(run, name) for name in run.Tags()["scalars"]}
+    assert curves == {
+        "train/loss": [(1, 3.5)],
+        "train/learning_rate": [(1, pytest.approx(1e-4))],
+        "train/grad_norm": [(1, 1.5)],
+        "train/epoch": [(1, 0.5)],
+        "train/step_time_s": [(1, 0.5)],
+        "train/tokens_per_s": [(1, 1200.0)],
+        "evaluation/loss": [(2, 2.25)],
+        "telemetry/gpu0/power_w_mean": [(0, 160.0), (1, 100.0)],
+        "telemetry/gpu0/power_w_max": [(0, 700.0), (1, 100.0)],
+        "telemetry/gpu0/energy_j": [(0, 5_009.0), (1, 5_019.0)],
+        "telemetry/host/rss_bytes_mean": [(0, 1_004.5), (1, 1_014.5)],
+        "telemetry/host/rss_bytes_max": [(0, 1_009.0), (1, 1_019.0)],
+        "telemetry/host/cpu_s": [(0, pytest.approx(1.8)), (1, pytest.approx(3.8))],
+        "scores.token_f1": [(2, 0.625)],
+    }
+    assert text(run, "status") == "ok"
+    assert yaml.safe_load(text(run, "config")) == opening.cell.model_dump(mode="json")
+    assert json.loads(text(run, "environment")) == opening.environment.model_dump(mode="json")
+
+
+def test_telemetry_bears_the_time_at_which_it_was_read(
+    opening: Opening, readings: list[Reading], record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.tracker.tensorboard.time.monotonic", lambda: 107.0)
+    monkeypatch.setattr("bench.tracker.tensorboard.time.time", lambda: 1_000_007.0)
+    track(opening, [], readings, record)
+    (run,) = read(opening)
+    events = run.Scalars("telemetry/gpu0/power_w_max")
+    assert [(event.step, event.wall_time) for event in events] == [(0, 1_000_000.0), (1, 1_000_001.0)]
+
+
+def test_a_cell_that_was_killed_closes_with_its_status(opening: Opening, told: list[AnyEvent], record: Record) -> None:
+    error = Error(type="SIGKILL", message="the cell's process was ended by SIGKILL", phase="train")
+    killed: dict[str, Any] = {"status": "killed", "error": error, "scores": None, "training": None}
+    track(opening, told[:9], [], record.model_copy(update=killed))
+    (run,) = read(opening)
+    assert text(run, "status") == "killed\nthe cell's process was ended by SIGKILL"
+    assert "scores.token_f1" not in run.Tags()["scalars"]
+
+
+def test_every_run_of_a_cell_has_its_own_curves(opening: Opening, told: list[AnyEvent], record: Record) -> None:
+    track(opening, told, [], record)
+    track(opening, told, [], record)
+    assert [curve(run, "train/loss") for run in read(opening)] == [[(1, 3.5)], [(1, 3.5)]]
+
+
+def test_a_step_can_be_read_while_the_cell_runs(opening: Opening, told: list[AnyEvent], record: Record) -> None:
+    sink = TensorBoard(name="tensorboard").open(opening)
+    for event in told[:9]:
+        sink.hear(event)
+    (run,) = read(opening)
+    assert curve(run, "train/loss") == [(1, 3.5)]
+    sink.close(record)
+
+
+def test_a_full_disk_is_told_at_once(opening: Opening, told: list[AnyEvent]) -> None:
+    sink = TensorBoard(name="tensorboard").open(opening)
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        sink._file._writer = full
+        with pytest.raises(OSError, match="No space left on device"):
+            sink.hear(told[8])
+
+
+SUPERVISOR = """
+import pickle, sys
+from pathlib import Path
+from bench.tracker.tensorboard import TensorBoard
+
+opening, told, record = pickle.loads(Path(sys.argv[1]).read_bytes())
+sink = TensorBoard(name="tensorboard").open(opening)
+for event in told:
+    sink.hear(event)
+sink.close(record)
+print(sorted({"tensorflow", "torch", "pandas"} & set(sys.modules)))
+"""
+
+
+def test_neither_torch_nor_tensorflow_is_loaded(
+    opening: Opening, told: list[AnyEvent], record: Record, tmp_path: Path
+) -> None:
+    handed = tmp_path / "handed"
+    handed.write_bytes(pickle.dumps((opening, told, record)))
+    command = [sys.executable, "-c", SUPERVISOR, str(handed)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert curve(read(opening)[0], "train/loss") == [(1, 3.5)]

@@ -1,0 +1,531 @@
+import json
+import os
+import pickle
+import re
+import shlex
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import PIPE
+from typing import Any
+
+import pytest
+from wandb.proto import wandb_internal_pb2
+
+from bench.events import AnyEvent
+from bench.record import Error, Record
+from bench.telemetry.reading import Reading
+from bench.tracker import Opening, wandb
+from bench.tracker.wandb import Wandb, WandbRun, sync_command
+
+KEY = "0123456789abcdef0123456789abcdef0123beef"
+"""Planted where a key may lie. It must not come out anywhere else."""
+
+pytestmark = pytest.mark.usefixtures("wandb_apart")
+
+
+def track(settings: Wandb, opening: Opening, told: list[AnyEvent], readings: list[Reading], record: Record) -> WandbRun:
+    sink = settings.open(opening)
+    for event in told:
+        sink.hear(event)
+    for reading in readings:
+        sink.sample(reading)
+    sink.close(record)
+    return sink
+
+
+def offline(**changes: Any) -> Wandb:
+    return Wandb(name="wandb", mode="offline", **changes)
+
+
+def killed(record: Record) -> Record:
+    error = Error(type="SIGKILL", message="the cell's process was ended by SIGKILL", phase="train")
+    return record.model_copy(update={"status": "killed", "error": error, "scores": None})
+
+
+def logs(opening: Opening) -> list[Path]:
+    return sorted((opening.folder / "wandb").glob("*run-*/*.wandb"))
+
+
+def records(log: Path) -> Iterator[Any]:
+    """The records of a run's log: protocol buffers in LevelDB's log format, cut into blocks of 32 KiB."""
+    content = log.read_bytes()
+    position, whole = 7, b""
+    while position + 7 <= len(content):
+        if 32768 - position % 32768 < 7:
+            position += 32768 - position % 32768
+        length, kind = int.from_bytes(content[position + 4 : position + 6], "little"), content[position + 6]
+        whole += content[position + 7 : position + 7 + length]
+        position += 7 + length
+        if kind in (1, 4):
+            yield wandb_internal_pb2.Record.FromString(whole)
+            whole = b""
+
+
+def values(items: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for item in items:
+        *parents, last = list(item.nested_key) or [item.key]
+        node = found
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[last] = json.loads(item.value_json)
+    return found
+
+
+class Log:
+    """What one run's log holds."""
+
+    def __init__(self, path: Path) -> None:
+        self.history: list[dict[str, Any]] = []
+        self.summary: dict[str, Any] = {}
+        self.config: dict[str, Any] = {}
+        self.metrics: dict[str, str] = {}
+        self.artifacts: list[tuple[str, str]] = []
+        self.exit_code: int | None = None
+        self.kinds = []
+        for record in records(path):
+            self.kinds.append(record.WhichOneof("record_type"))
+            match self.kinds[-1]:
+                case "run":
+                    self.run = record.run
+                    self.config |= values(record.run.config.update)
+                case "config":
+                    self.config |= values(record.config.update)
+                case "history":
+                    row = values(record.history.item)
+                    self.history.append({name: value for name, value in row.items() if not name.startswith("_")})
+                case "summary":
+                    self.summary |= values(record.summary.update)
+                case "metric":
+                    self.metrics[record.metric.name or record.metric.glob_name] = record.metric.step_metric
+                case "artifact":
+                    self.artifacts.append((record.artifact.type, record.artifact.name))
+                case "exit":
+                    self.exit_code = record.exit.exit_code
+
+
+def read(opening: Opening) -> Log:
+    """The only run's log, once the library's own process has written its end."""
+    (path,) = logs(opening)
+    until(lambda: Log(path).exit_code is not None)
+    return Log(path)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end_s = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end_s
+        time.sleep(0.01)
+
+
+def table(opening: Opening, row: dict[str, Any], name: str) -> tuple[list[str], list[list[Any]]]:
+    (log,) = logs(opening)
+    content = json.loads((log.parent / "files" / row[name]["path"]).read_text())
+    return content["columns"], content["data"]
+
+
+def dotted(value: Any, path: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict) or not value:
+        return {path: value}
+    return {name: leaf for key in value for name, leaf in dotted(value[key], f"{path}.{key}" if path else key).items()}
+
+
+def test_a_run_kept_offline_has_all_that_belongs_to_the_cell(
+    opening: Opening, told: list[AnyEvent], readings: list[Reading], record: Record
+) -> None:
+    track(offline(), opening, told, readings, record)
+    log = read(opening)
+
+    cell = opening.cell
+    assert (log.run.project, log.run.run_group, log.run.job_type) == ("tunebench", "demo", "lora")
+    assert log.run.display_name == "tiny lora events seed 0"
+    assert list(log.run.tags) == ["tiny", "lora", "events", "seed-0"]
+    assert {name: value for name, value in log.config.items() if not name.startswith("_")} == {
+        **cell.model_dump(mode="json"),
+        "key": "0123456789ab",
+        "study": "demo",
+        "environment": opening.environment.model_dump(mode="json"),
+        "telemetry_devices": {"gpu0": "GPU-a"},
+    }
+    assert log.metrics == {
+        "train/step": "",
+        "telemetry/t_s": "",
+        "train/*": "train/step",
+        "evaluation/*": "train/step",
+        "telemetry/*": "telemetry/t_s",
+        "phase": "telemetry/t_s",
+    }
+    steps = [row for row in log.history if "train/step" in row]
+    assert steps == [
+        {
+            "train/step": 1,
+            "train/loss": 3.5,
+            "train/learning_rate": 1e-4,
+            "train/grad_norm": 1.5,
+            "train/epoch": 0.5,
+            "train/step_time_s": 0.5,
+            "train/tokens_per_s": 1200.0,
+        },
+        {"train/step": 2, "evaluation/loss": 2.25},
+    ]
+    assert [(row["telemetry/t_s"], row["phase"]) for row in log.history if "phase" in row] == [
+        (0.5, "load"),
+        (2.0, "prepare"),
+        (3.0, "train"),
+        (11.0, "validate"),
+        (14.0, "train"),
+        (23.0, "generate"),
+        (25.0, "score"),
+        (26.0, "latency"),
+        (27.0, "save"),
+    ]
+    power = "telemetry/gpu0/power_w"
+    peaks = [
+        (row["telemetry/t_s"], row[f"{power}_mean"], row[f"{power}_max"])
+        for row in log.history
+        if f"{power}_max" in row
+    ]
+    assert peaks == [(0, 160.0, 700.0), (1, 100.0, 100.0)]
+    assert log.exit_code == 0
+
+
+def test_the_summary_has_the_record_under_its_own_names(opening: Opening, told: list[AnyEvent], record: Record) -> None:
+    track(offline(), opening, told, [], record)
+    content = record.model_dump(mode="json", exclude={"cell", "environment", "phases"})
+    summary = read(opening).summary
+    assert dotted({name: summary[name] for name in content}) == dotted(content)
+    assert summary["scores"] == {"token_f1": 0.625, "bertscore_f1": None}
+    assert summary["status"] == "ok"
+    # It trains for 8 s, validates, and trains for 9 s more.
+    assert {name: summary["phase_seconds"][name] for name in ("load", "train", "validate")} == {
+        "load": 1.5,
+        "train": 17.0,
+        "validate": 3.0,
+    }
+
+
+def test_a_table_shows_predictions_from_all_over_the_file(
+    opening: Opening, told: list[AnyEvent], record: Record
+) -> None:
+    track(offline(predictions=3), opening, told, [], record)
+    rows = read(opening).history
+    (predictions,) = [row for row in rows if "predictions" in row]
+    assert table(opening, predictions, "predictions") == (
+        ["id", "cluster", "prediction", "references", "token_f1"],
+        [
+            ["q0", "document 0", "<b>answer\u20280</b>", "answer 0\nsomething else", 1.0],
+            ["q3", "document 1", "<b>answer\u20283</b>", "answer 3\nsomething else", 1.0],
+            ["q6", "document 3", "<b>answer\u20286</b>", "answer 6\nsomething else", 1.0],
+        ],
+    )
+
+
+def test_no_table_of_predictions_if_none_is_wanted(opening: Opening, told: list[AnyEvent], record: Record) -> None:
+    track(offline(predictions=0), opening, told, [], record)
+    assert not [row for row in read(opening).history if "predictions" in row]
+
+
+def test_the_adapter_is_an_artifact_only_if_asked_for(opening: Opening, told: list[AnyEvent], record: Record) -> None:
+    track(offline(upload_adapter=True), opening, told, [], record)
+    assert ("adapter", opening.folder.name) in read(opening).artifacts
+    other = opening._replace(folder=opening.folder.with_name("other"))
+    (opening.folder / "predictions.jsonl").rename(other.folder.mkdir() or other.folder / "predictions.jsonl")
+    track(offline(), other, told, [], record)
+    assert "adapter" not in dict(read(other).artifacts)
+
+
+def test_a_killed_cell_closes_its_run_with_its_status(opening: Opening, told: list[AnyEvent], record: Record) -> None:
+    track(offline(), opening, told[:9], [], killed(record))
+    log = read(opening)
+    assert log.exit_code == 1
+    assert log.summary["status"] == "killed"
+    assert log.summary["error"] == {
+        "type": "SIGKILL",
+        "message": "the cell's process was ended by SIGKILL",
+        "phase": "train",
+    }
+    assert [row["train/loss"] for row in log.history if "train/loss" in row] == [3.5]
+    # Predictions of an earlier run may lie in the folder; they are not this one's.
+    assert not [row for row in log.history if "predictions" in row]
+
+
+def test_runs_that_overlap_do_not_mix(opening: Opening, told: list[AnyEvent], record: Record) -> None:
+    other = opening._replace(folder=opening.folder.with_name("other"), title="other")
+    other.folder.mkdir()
+    first, second = offline().open(opening), offline(predictions=0).open(other)
+    for event in told:
+        first.hear(event)
+    second.hear(told[8])
+    second.close(killed(record))
+    first.close(record)
+    assert [len([row for row in read(each).history if "phase" in row]) for each in (opening, other)] == [9, 0]
+    assert [read(each).exit_code for each in (opening, other)] == [0, 1]
+    assert read(other).run.display_name == "other"
+
+
+@pytest.mark.parametrize("place", ["environment", "netrc"])
+def test_a_key_is_written_nowhere(
+    place: str,
+    opening: Opening,
+    told: list[AnyEvent],
+    record: Record,
+    wandb_server: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WANDB_BASE_URL", wandb_server.url)
+    if place == "environment":
+        monkeypatch.setenv("WANDB_API_KEY", KEY)
+    else:
+        netrc = tmp_path / "netrc"
+        netrc.write_text(f"machine {wandb_server.url.removeprefix('http://')} login user password {KEY}\n")
+        monkeypatch.setenv("NETRC", str(netrc))
+    track(Wandb(name="wandb"), opening, told, [], record)
+    # The key was found and used, or this test shows nothing.
+    assert wandb_server.keys == {f"Basic {_basic(KEY)}"}
+    files = [path for path in opening.folder.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} >= {".wandb", ".log", ".json"}
+    leaks = [path for path in files for secret in (KEY, _basic(KEY)) if secret.encode() in path.read_bytes()]
+    assert leaks == []
+
+
+def _basic(key: str) -> str:
+    from base64 import b64encode
+
+    return b64encode(f"api:{key}".encode()).decode()
+
+
+def test_an_online_run_reaches_the_server(
+    opening: Opening,
+    told: list[AnyEvent],
+    readings: list[Reading],
+    record: Record,
+    wandb_server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("WANDB_BASE_URL", wandb_server.url)
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    track(Wandb(name="wandb", entity="lab"), opening, told, readings, killed(record))
+    assert capfd.readouterr() == ("", "")
+    (run,) = wandb_server.runs.values()
+    wanted = {"project": "tunebench", "entity": "lab", "groupName": "demo", "jobType": "lora"}
+    wanted |= {"displayName": "tiny lora events seed 0", "tags": ["tiny", "lora", "events", "seed-0"]}
+    assert {name: run.fields[name] for name in wanted} == wanted
+    assert run.config["method"]["value"] == opening.cell.method.model_dump(mode="json")
+    assert [row["train/loss"] for row in run.history if "train/loss" in row] == [3.5]
+    assert [row["telemetry/gpu0/power_w_max"] for row in run.history if "telemetry/gpu0/power_w_max" in row] == [
+        700,
+        100,
+    ]
+    assert run.exit_code == 1
+    assert json.loads(run.files["wandb-summary.json"])["status"] == "killed"
+    assert not [name for name in run.files if name in ("wandb-metadata.json", "requirements.txt", "output.log")]
+    assert sync_command([opening.folder]) is None
+
+
+def test_what_was_kept_offline_reaches_the_server_by_the_line_that_is_printed(
+    opening: Opening, told: list[AnyEvent], record: Record, wandb_server: Any, tmp_path: Path
+) -> None:
+    track(offline(), opening, told, [], record)
+    line = sync_command([opening.folder])
+    (log,) = logs(opening)
+    assert line == f"wandb sync {log.parent}"
+    assert wandb_server.runs == {}
+    command = [str(Path(sys.executable).with_name("wandb")), *shlex.split(line)[1:]]
+    known = os.environ | {"WANDB_BASE_URL": wandb_server.url, "WANDB_API_KEY": KEY}
+    subprocess.run(command, env=known, cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    (run,) = wandb_server.runs.values()
+    assert run.fields["groupName"] == "demo"
+    assert [row["train/loss"] for row in run.history if "train/loss" in row] == [3.5]
+    assert json.loads(run.files["wandb-summary.json"])["scores"] == {"token_f1": 0.625, "bertscore_f1": None}
+    assert run.exit_code == 0
+    assert sync_command([opening.folder]) is None
+
+
+def test_nothing_to_sync_where_nothing_was_kept(tmp_path: Path) -> None:
+    assert sync_command([tmp_path, tmp_path / "missing"]) is None
+
+
+def test_one_line_syncs_all_cells(tmp_path: Path) -> None:
+    for name in (
+        "a cell/wandb/offline-run-1-x/run-x.wandb",
+        "b/wandb/run-2-y/run-y.wandb",
+        "c/wandb/run-3-z/run-z.wandb",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    (tmp_path / "c/wandb/run-3-z/run-z.wandb.synced").touch()
+    assert sync_command([tmp_path / cell for cell in ("a cell", "b", "c")]) == (
+        f"wandb sync --include-online '{tmp_path}/a cell/wandb/offline-run-1-x' {tmp_path}/b/wandb/run-2-y"
+    )
+
+
+@pytest.mark.parametrize("server", ["refuses", "is_silent"])
+def test_a_server_that_cannot_be_reached_costs_the_cell_nothing(
+    server: str,
+    opening: Opening,
+    told: list[AnyEvent],
+    record: Record,
+    silent_server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    if server == "refuses":
+        silent_server.die()
+    monkeypatch.setenv("WANDB_BASE_URL", silent_server.url)
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    wandb._tell.cache_clear()
+    begun_s = time.monotonic()
+    sink = Wandb(name="wandb", init_timeout_s=1, finish_timeout_s=1).open(opening)
+    for event in told:
+        sink.hear(event)
+    heard_s = time.monotonic() - begun_s
+    sink.close(record)
+    closed_s = time.monotonic() - begun_s
+    assert heard_s < 0.5
+    assert closed_s < 12
+    log = read(opening)
+    assert logs(opening)[0].parent.name.startswith("offline-run-")
+    assert len([row for row in log.history if "phase" in row]) == 9
+    assert log.exit_code == 0
+    assert sync_command([opening.folder]) == f"wandb sync {logs(opening)[0].parent}"
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert re.fullmatch(r"W&B did not take the run, so it is kept offline: Timed out .*\n", err)
+
+
+def test_a_server_that_dies_in_the_middle_holds_nobody_up(
+    opening: Opening,
+    told: list[AnyEvent],
+    record: Record,
+    wandb_server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("WANDB_BASE_URL", wandb_server.url)
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    sink = Wandb(name="wandb", predictions=0, finish_timeout_s=1).open(opening)
+    for event in told[:9]:
+        sink.hear(event)
+    until(lambda: bool(wandb_server.runs))
+    wandb_server.die()
+    begun_s = time.monotonic()
+    for event in told[9:]:
+        sink.hear(event)
+    heard_s = time.monotonic() - begun_s
+    with pytest.raises(TimeoutError, match=r"^W&B has not finished in time; what it has lies in .*/wandb$"):
+        sink.close(record)
+    closed_s = time.monotonic() - begun_s
+    assert heard_s < 0.5
+    assert closed_s < 8
+    (log,) = logs(opening)
+    assert sync_command([opening.folder]) == f"wandb sync --include-online {log.parent}"
+    assert len([row for row in read(opening).history if "phase" in row]) == 9
+    assert read(opening).summary["scores"] == {"token_f1": 0.625, "bertscore_f1": None}
+    assert capfd.readouterr() == ("", "")
+
+
+SUPERVISOR = """
+import pickle, sys
+from pathlib import Path
+from bench.tracker.wandb import Wandb
+
+opening, told, record = pickle.loads(Path(sys.argv[1]).read_bytes())
+sink = Wandb(name="wandb", finish_timeout_s=4).open(opening)
+for event in told:
+    sink.hear(event)
+input()
+try:
+    sink.close(record)
+except TimeoutError as error:
+    print(error)
+print("torch" in sys.modules)
+"""
+
+
+def test_the_command_ends_although_the_server_has_died(
+    opening: Opening, told: list[AnyEvent], record: Record, wandb_server: Any, tmp_path: Path
+) -> None:
+    """With a table of predictions, which the library asks the server about, and waits 20 s for the answer."""
+    handed = tmp_path / "handed"
+    handed.write_bytes(pickle.dumps((opening, told, record)))
+    known = os.environ | {"WANDB_BASE_URL": wandb_server.url, "WANDB_API_KEY": KEY}
+    command = [sys.executable, "-c", SUPERVISOR, str(handed)]
+    with subprocess.Popen(command, env=known, text=True, stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
+        until(lambda: bool(wandb_server.runs))
+        wandb_server.die()
+        begun_s = time.monotonic()
+        out, err = process.communicate("\n", timeout=60)
+        took_s = time.monotonic() - begun_s
+    assert out == f"W&B has not finished in time; what it has lies in {opening.folder}/wandb\nFalse\n"
+    assert err == ""
+    assert process.returncode == 0
+    assert took_s < 20
+    (path,) = logs(opening)
+    assert sync_command([opening.folder]) == f"wandb sync --include-online {path.parent}"
+    log = Log(path)
+    assert len([row for row in log.history if "phase" in row]) == 9
+    assert log.summary["scores"] == {"token_f1": 0.625, "bertscore_f1": None}
+
+
+@pytest.mark.parametrize(
+    ("mode", "environment"),
+    [
+        ("auto", {}),
+        ("online", {}),
+        ("auto", {"WANDB_API_KEY": KEY, "WANDB_MODE": "offline"}),
+        ("offline", {"WANDB_API_KEY": KEY, "WANDB_MODE": "online"}),
+    ],
+)
+def test_a_run_is_kept_offline_where_it_is_asked_for_or_there_is_no_key(
+    mode: Any,
+    environment: dict[str, str],
+    opening: Opening,
+    record: Record,
+    wandb_server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("WANDB_BASE_URL", wandb_server.url)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    track(Wandb(name="wandb", mode=mode), opening, [], [], record)
+    assert logs(opening)[0].parent.name.startswith("offline-run-")
+    assert wandb_server.keys == set()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_disabled_library_stays_so(opening: Opening, record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    track(Wandb(name="wandb"), opening, [], [], record)
+    assert not (opening.folder / "wandb").exists()
+
+
+def test_a_library_that_takes_nothing_any_more_is_given_up(
+    opening: Opening, told: list[AnyEvent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = threading.Event()
+    monkeypatch.setattr(wandb, "BACKLOG", 3)
+    monkeypatch.setattr(wandb._Uploader, "_begin", lambda self: held.wait())
+    sink = offline().open(opening)
+    steps = [event for event in told if event.kind == "step"]
+    for _ in range(3):
+        sink.hear(steps[0])
+    with pytest.raises(TimeoutError, match=r"^W&B has stopped taking news; what it has lies in .*/wandb$"):
+        sink.hear(steps[0])
+    held.set()
+
+
+def test_a_fault_in_the_library_is_raised_to_be_told(
+    opening: Opening, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (opening.folder / "predictions.jsonl").unlink()
+    sink = offline().open(opening)
+    with pytest.raises(FileNotFoundError, match=r"predictions\.jsonl"):
+        sink.close(record)
+    assert read(opening).exit_code == 0
