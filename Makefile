@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup lint test demo report
+.PHONY: setup lint test demo report gpu-check
 
 setup: .venv/installed
 
@@ -29,3 +29,7 @@ demo: setup
 
 report: setup
 	$(BIN)/python -m bench.report
+
+# For a machine with a GPU: what cannot be seen without one, a verdict per line.
+gpu-check: setup
+	$(BIN)/python benchmarks/gpu_check.py

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from multiprocessing import forkserver, get_context
+from multiprocessing import forkserver, get_context, set_start_method
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -28,6 +28,8 @@ class Child(NamedTuple):
 
 def fork(cell: Cell, folder: Path, name: str) -> Child:
     """Start the process of `cell`, which lives in `folder`. The server is started with the first one."""
+    # A process is told its parent's start method, and a fork knows none of joblib's.
+    set_start_method("forkserver", force=True)
     context = get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     with _deaf_and_quiet():

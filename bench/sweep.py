@@ -61,6 +61,11 @@ def conclude() -> int:
     """List how every planned cell ended; gives the exit status: 0 if all are `ok`, otherwise 3."""
     ended = [(job.title(), store.read_record(job.folder())) for job in planned]
     summarise(ended)
+    if any("wandb" in job.tracker for job in planned):
+        from bench.tracker.wandb import sync_command
+
+        if command := sync_command(job.folder() for job in planned):
+            print(f"\nTo upload what W&B has not:\n{command}")
     return 0 if all(record is not None and record.status == "ok" for _, record in ended) else NOT_OK
 
 

@@ -34,6 +34,7 @@ SMALL = (
     "latency.warmup_runs=0",
     "latency.runs=1",
     "latency.output_tokens=2",
+    "tracker=none",
 )
 
 

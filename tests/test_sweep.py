@@ -21,6 +21,7 @@ SMALL = (
     "latency.runs=1",
     "latency.output_tokens=2",
     "telemetry.hz=2",
+    "tracker=none",
 )
 
 

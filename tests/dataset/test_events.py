@@ -44,15 +44,15 @@ def test_a_seed_gives_the_same_reports_on_every_machine() -> None:
     first = splits.validation[0]
     assert first.id == "events-0-validation-00000-0"
     assert first.cluster == "events-0-validation-00000"
-    assert first.question == "What was sent as aid on 14 December?"
+    assert first.question == "Whom did Zamoria help?"
     assert first.context == (
-        "On 14 December, Zamoria delivered 290 water pumps to Jorvia. The weather at Ostven air base had been poor for "
-        "days. The Eld-9 jammer passed its first trial on Tuesday. The Selvian Army ran the test off Cape Solford. The "
-        "Selvian Army has moved three tanks. They have been stationed in Helmore since the order on 10 December."
+        "The Ulmerian Border Guard will publish its yearly review in February 2023. On 14 December, Zamoria delivered "
+        "290 water pumps to Jorvia. The Eld-9 jammer passed its first trial on Tuesday. The Selvian Army ran the test "
+        "off Cape Solford."
     )
-    assert first.references == ("290 water pumps",)
-    assert fingerprint(splits.train) == "d45106ada9286fa588c1643d8f058bd6d52c1682f0078d3d7c1bd85dedb8d655"
-    assert fingerprint(splits.validation) == "b6e977d3ab9eb1ce0373183118d83204cb54b81c43fb3a69a95380592b09be4b"
+    assert first.references == ("Jorvia",)
+    assert fingerprint(splits.train) == "32d3e26ea1c661954fbcde7d45aaea833580a7c3e3b337176194c62f047835a9"
+    assert fingerprint(splits.validation) == "98ff93de0f937a6605bd6ac0c68147e9af9bddf539ab8fdbbfc5f562334606fc"
 
 
 def test_the_reports_do_not_depend_on_the_hash_seed_of_the_process() -> None:
@@ -114,7 +114,7 @@ def test_ids_are_unique_and_the_questions_of_a_report_share_its_cluster() -> Non
 
 
 def test_every_reference_stands_verbatim_in_the_report_and_extends_the_first() -> None:
-    for example in events(train_documents=400, questions_per_document=8).load().train:
+    for example in events(train_documents=400, questions_per_document=4).load().train:
         for reference in example.references:
             assert reference in example.context
             assert reference.endswith(example.references[0])
@@ -211,7 +211,7 @@ def test_a_broken_line_is_named_by_file_and_line(tmp_path: Path) -> None:
 
 def test_more_questions_than_a_report_has_are_refused() -> None:
     with pytest.raises(InputError) as caught:
-        events(questions_per_document=9).load()
+        events(questions_per_document=5).load()
     assert str(caught.value) == (
-        "dataset.questions_per_document: must be at most 8, as many as every report has, got 9"
+        "dataset.questions_per_document: must be at most 4, as many as every report has, got 5"
     )

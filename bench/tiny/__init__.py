@@ -1,0 +1,6 @@
+"""`tiny`: the embedded default model, made from nothing by `python -m bench.tiny.make`; README.md is its model card."""
+
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+"""The folder with the model and tokenizer files, as transformers loads them."""
