@@ -1,7 +1,7 @@
 """Everything that only a real GPU can show, in one command: `make gpu-check`.
 
-Runs the tests marked `gpu`, then cells with random weights on a real architecture, and prints a verdict per line: what was
-looked at, what was found, and whether that is as it should be. Exits with 1 if anything is not.
+Runs the tests marked `gpu`, then cells with random weights on a real architecture, and prints a verdict per line: what
+was looked at, what was found, and whether that is as it should be. Exits with 1 if anything is not.
 
     python benchmarks/gpu_check.py [--model llama1b] [--steps 400]
 """

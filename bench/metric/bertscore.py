@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import PositiveInt
 
-from bench.metric import Answer, Language, Metric, Scores
 from bench.hub import hub_answers
+from bench.metric import Answer, Language, Metric, Scores
 from bench.metric.words import stated
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
-from bench.metric import Answer, Language, Metric, Scores
 from bench.hub import hub_answers
+from bench.metric import Answer, Language, Metric, Scores
 from bench.settings import Strings
 
 _SEED = 1

@@ -1,8 +1,9 @@
 """Make the embedded model from nothing: `python -m bench.tiny.make`.
 
 A tokenizer and a Llama of one million parameters are trained on event reports with questions and answers, all written
-by `bench.dataset.events` from seeds that no `dataset.seed` can give. about 15 minutes on two idle cores; what the model reaches
-stands in README.md. The same machine and packages give the same files again; others give a model as good.
+by `bench.dataset.events` from seeds that no `dataset.seed` can give. It takes about a quarter of an hour on two idle
+cores; what the model reaches stands in README.md. The same machine and packages give the same files again, others give
+a model as good.
 """
 
 from argparse import ArgumentParser
@@ -196,7 +197,7 @@ def train(
         weight = weights[:, 1:][predicting]
         loss = (losses * weight).sum() / weight.sum()
         model.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         for optimizer, schedule in zip(optimizers, schedules, strict=True):
             optimizer.step()
             schedule.step()
