@@ -55,7 +55,7 @@ class Chart:
     """One figure of the report."""
 
     name: str
-    """Stem of its files."""
+    """Path of its files under `figures/`, without suffix."""
     title: str
     alt: str
     """What it shows, for who cannot see it."""
@@ -82,8 +82,8 @@ def charts(study: Study) -> list[Chart]:
     names = listed(SCORES.values())
     scores, costs = scores_figure(found), costs_figure(found)
     return [
-        _chart("scores", "Scores by method", f"Bars of {names} by method, for {models}.", scores),
-        _chart("costs", "Power and memory by method", f"Bars of peak power and memory by method, for {models}.", costs),
+        chart("scores", "Scores by method", f"Bars of {names} by method, for {models}.", scores),
+        chart("costs", "Power and memory by method", f"Bars of peak power and memory by method, for {models}.", costs),
     ]
 
 
@@ -121,7 +121,7 @@ def _draw(found: list[tuple[Group, list[Panel]]], panel_width: float) -> Figure:
                 marks |= _bars(ax, group, panel, methods, limits[panel.heading])
             names = [_label(setup) for setup in group.setups]
             axes[0].set_yticks(range(len(names)), names, parse_math=False)
-            axes[0].set_title(_plain(group.title), loc="left", fontweight="bold", parse_math=False)
+            axes[0].set_title(plain(group.title), loc="left", fontweight="bold", parse_math=False)
         key = "      ".join(meaning for mark, meaning in MARKS.items() if mark in marks)
         figure.supxlabel(key, fontsize=7, x=0.01, ha="left", color="#444444")
         # Laid out once, for both formats
@@ -183,7 +183,7 @@ def _explain(ax: Axes, group: Group, panel: Panel) -> None:
     ax.text(
         0.5 / ROOM,
         0.5,
-        textwrap.fill(_plain(text), 15, max_lines=5),
+        textwrap.fill(plain(text), 15, max_lines=5),
         transform=ax.transAxes,
         ha="center",
         va="center",
@@ -206,22 +206,23 @@ def _limits(found: list[tuple[Group, list[Panel]]]) -> dict[str, float]:
 
 def _label(setup: Setup) -> str:
     """A setup's name beside its bars; one that has none says how it ended."""
-    lines = textwrap.wrap(_plain(setup.label), LABEL_WIDTH, max_lines=3)
+    lines = textwrap.wrap(plain(setup.label), LABEL_WIDTH, max_lines=3)
     if not setup.ok:
         lines += textwrap.wrap(listed(dict.fromkeys(STATUSES[cell["status"]] for cell in setup.cells)), LABEL_WIDTH)
     return "\n".join(lines)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text that the font has every character of."""
     return text.encode("ascii", "backslashreplace").decode()
 
 
-def _chart(name: str, title: str, alt: str, figure: Figure) -> Chart:
+def chart(name: str, title: str, alt: str, figure: Figure) -> Chart:
+    """A drawn figure in both formats, the same bytes for the same figure."""
     png, pdf = io.BytesIO(), io.BytesIO()
     with matplotlib.style.context(["default", STYLE]):
         # With the date and matplotlib's version, no two runs would give the same bytes
         figure.savefig(png, format="png", metadata={"Software": None})
         own = {"CreationDate": None, "Creator": None, "Producer": None}
-        figure.savefig(pdf, format="pdf", metadata=own | {"Title": title})
+        figure.savefig(pdf, format="pdf", metadata=own | {"Title": plain(title)})
     return Chart(name, title, alt, png.getvalue(), pdf.getvalue())

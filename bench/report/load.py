@@ -5,16 +5,24 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 from pydantic import BaseModel, ValidationError
 
 from bench.errors import InputError
-from bench.record import SCHEMA_VERSION, Record
+from bench.record import SCHEMA_VERSION, PhaseName, Record
+from bench.report.trace import Trace, read_trace
+from bench.report.words import reason_code
+from bench.telemetry.windows import Stretch
 
 AS_THEY_ARE = ("cell", "missing")
 """Mappings of the record that stay mappings in the frame: they are read as a whole."""
+SAMPLED = ("power", "memory", "host")
+"""Sections of the record that have figures by phase."""
+
+PER_TOKENS = "train_energy_j_per_1000_tokens"
+"""Gross energy of the train phase over the tokens trained on."""
 
 HYDRAS = "multirun.yaml"
 """What Hydra leaves beside the cells of a sweep."""
@@ -39,10 +47,12 @@ class Study:
     """One row per cell, columns named as in the record (`scores.bleu`); `missing` holds the reasons for its nulls.
 
     Not from the record: `folder`, relative to the runs folder; `setup`, the cell's configuration without its seed, as
-    JSON; `cell.model.name`, `cell.method.name`, `cell.dataset.name` and `cell.seed`; and `phase_seconds.<phase>`, the
-    summed seconds of all stretches of a phase. Ordered by model, then method (those that train nothing first), then
-    setup and seed.
+    JSON; `cell.model.name`, `cell.method.name`, `cell.dataset.name` and `cell.seed`; `phase_seconds.<phase>`, the
+    summed seconds of all stretches of a phase; and `PER_TOKENS`. Ordered by model, then method (those that train
+    nothing first), then setup and seed.
     """
+    traces: Mapping[str, Trace]
+    """Power and memory over time by the cell's `folder`, for those of which anything was sampled."""
     problems: tuple[Problem, ...]
 
 
@@ -114,7 +124,8 @@ def _read_study(folder: Path) -> Study:
         except _Unusable as error:
             problems.append(Problem(f"{path}/record.json", str(error)))
     rows, repeated = _latest(rows)
-    return Study(folder.name, _frame(rows), (*problems, *repeated))
+    traces, untraced = _traces(rows, folder.parent)
+    return Study(folder.name, _frame(rows), traces, (*problems, *repeated, *untraced))
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -163,7 +174,7 @@ def _row(record: Record) -> dict[str, Any]:
     content = record.model_dump()
     kept = {name: content.pop(name) for name in AS_THEY_ARE}
     row = dict(leaves(content)) | kept
-    cell, missing = kept["cell"], kept["missing"]
+    cell, missing = kept["cell"], dict(kept["missing"])
     for part in ("model", "method", "dataset"):
         row[f"cell.{part}.name"] = cell[part]["name"]
     row["cell.seed"] = cell["seed"]
@@ -171,9 +182,58 @@ def _row(record: Record) -> dict[str, Any]:
     for phase in record.phases:
         column = f"phase_seconds.{phase.name}"
         row[column] = row.get(column, 0.0) + phase.seconds
+    reached = {phase.name for phase in record.phases}
+    for phase in (phase for phase in get_args(PhaseName) if phase not in reached):
+        untrained = record.training is None and phase in ("train", "validate", "save")
+        why = missing["training"] if untrained else "no_such_phase"
+        missing |= {f"{section}.{phase}": why for section in ("phase_seconds", *(f"{each}.phases" for each in SAMPLED))}
+    row[PER_TOKENS], why = _energy_per_1000_tokens(record, missing)
+    if row[PER_TOKENS] is None:
+        missing[PER_TOKENS] = why
+    return row | {"missing": missing}
+
+
+def _energy_per_1000_tokens(record: Record, missing: Mapping[str, str]) -> tuple[float | None, str]:
+    """In joules, and the reason for a null."""
+    train = record.power.phases.get("train") if record.power else None
     if record.training is None:
-        row["missing"] = missing | {"phase_seconds.train": missing["training"]}
-    return row
+        return None, missing["training"]
+    if train is None or train.energy_j is None:
+        return None, reason_code(missing, "power.phases.train.energy_j")
+    if record.training.resumed_from_step:
+        return None, "resumed"
+    return train.energy_j / record.training.tokens * 1000, ""
+
+
+def _traces(rows: list[dict[str, Any]], runs: Path) -> tuple[dict[str, Trace], list[Problem]]:
+    """What was sampled of each row's cell, and a sentence where that is not all that it should be."""
+    traces: dict[str, Trace] = {}
+    problems = []
+    for row in rows:
+        name = f"{row['folder']}/telemetry.jsonl"
+        phases = [Stretch(phase["name"], phase["start_s"], phase["seconds"]) for phase in row["phases"]]
+        try:
+            trace = read_trace(runs / name, phases, row["telemetry.hz"])
+            found_bytes, told_bytes = (runs / name).stat().st_size, row["telemetry.file_bytes"]
+        except OSError as error:
+            why = error.strerror or "it cannot be read"
+            problems.append(
+                Problem(name, f"cannot be read ({why}): this cell's power and memory over time are not shown.")
+            )
+            continue
+        if trace and any((trace.power_w, trace.device_bytes, trace.rss_bytes)):
+            traces[row["folder"]] = trace
+        elif trace:
+            sentence = "has no reading of power or memory in the cell's phases, so neither is shown over time."
+            problems.append(Problem(name, sentence))
+            continue
+        if told_bytes is not None and found_bytes != told_bytes:
+            sentence = (
+                f"has {found_bytes} bytes, and its record says {told_bytes}: power and memory over time are shown as "
+                "far as it can be read; the tables have the record's numbers."
+            )
+            problems.append(Problem(name, sentence))
+    return traces, problems
 
 
 def _latest(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[Problem]]:

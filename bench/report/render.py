@@ -94,7 +94,8 @@ class Table:
 
 def fixed(decimals: int) -> Callable[[float], str]:
     """Shows a number with that many decimals."""
-    return lambda number: f"{number:.{decimals}f}"
+    # z: what rounds to zero has no sign
+    return lambda number: f"{number:z.{decimals}f}"
 
 
 def significant(digits: int) -> Callable[[float], str]:

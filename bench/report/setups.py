@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from bench.report.load import leaves
-from bench.report.words import MEMORIES, ending, ending_with_peak, printable, reason
+from bench.report.words import MEMORIES, ending, ending_with_peak, listed, printable, reason
 
 Cell = dict[str, Any]
 """One row of a study's frame by column, without what is null in it."""
@@ -76,6 +76,19 @@ class Setup:
         # The mean of equal numbers is that number, which rounding would not always give
         return Measured(values[0] if len(set(values)) == 1 else fmean(values), tuple(values), None)
 
+    def told(self, path: str, words: Mapping[str, str]) -> str:
+        """The record's code at the dotted `path` in `words`, by seed unless all are alike; of cells that ended ok."""
+        return _by_seed({cell["cell.seed"]: words[cell[path]] for cell in self.ok if path in cell}, len(self.ok))
+
+    def resumed(self) -> str:
+        """Which seeds went on from a checkpoint, so that what they cost is of their last run alone; empty if none."""
+        path = "training.resumed_from_step"
+        steps = {cell["cell.seed"]: int(cell[path]) for cell in self.ok if cell.get(path)}
+        return _by_seed(
+            {seed: f"resumed from step {step}: what it cost is of the run since" for seed, step in steps.items()},
+            len(self.ok),
+        )
+
 
 @dataclass(frozen=True)
 class Group:
@@ -107,7 +120,7 @@ class Group:
                     seeds = told.setdefault(what, {}).setdefault(value, {}).setdefault(setup.label, [])
                     seeds.append(cell["cell.seed"])
         return [
-            f"the cells of this table differ in {what}: "
+            f"the cells of {self.title} differ in {what}: "
             + "; ".join(f"{printable(value)} for {self._named(seeds)}" for value, seeds in values.items())
             + "."
             for what, values in told.items()
@@ -178,7 +191,9 @@ def _conditions(cell: Cell) -> dict[str, str]:
     prints = {what: cell[path][:8] for what, path in sets.items() if path in cell}
     batches = ("training.effective_batch", "training.micro_batch")
     sizes = {path: str(int(cell[path])) for path in batches if path in cell}
-    machines = {path: cell[path] for path in ("base.precision", "base.device") if path in cell}
+    machines: dict[str, str] = {path: cell[path] for path in ("base.precision", "base.device") if path in cell}
+    machines["their CPU"] = f"{cell['environment.cpu']}, {int(cell['environment.cpu_count'])} cores"
+    machines["their GPU"] = listed([gpu["name"] for gpu in cell.get("environment.gpu", ())] or ["none"])
     scoring = {path: value for path, value in cell.items() if path.startswith("score_settings.")}
     return prints | sizes | machines | scoring
 

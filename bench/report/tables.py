@@ -1,12 +1,14 @@
 """What the tables of a report say."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
+from bench.report.costs import cost_tables
 from bench.report.load import Study
 from bench.report.render import Column, Entry, Row, Table, fixed, significant
+from bench.report.rows import name_columns, name_entries, number_entry, numbers_of, seeds_behind
 from bench.report.setups import Cell, Group, Setup, cells_of, groups
-from bench.report.words import MEMORIES, STATUSES, counted, ending, file_stem, listed, mid_sentence, printable, reason
+from bench.report.words import MEMORIES, counted, ending, file_stem, listed, mid_sentence, printable, reason
 
 SCORES = {
     "scores.answer_macro_f1": "Macro F1",
@@ -25,8 +27,10 @@ NOT_OK = "the cell did not end ok"
 
 
 def tables(study: Study) -> list[Table]:
-    """Every table of the report: the study's for each model, one over all cells, the failures, the provenance."""
-    found = [study_table(group) for group in groups(study.cells)]
+    """Every table: the study's for each model, those of costs, one over all cells, the failures, the provenance."""
+    together = groups(study.cells)
+    found = [study_table(group) for group in together]
+    found += cost_tables(together)
     found.append(cells_table(study))
     if (study.cells["status"] != "ok").any():
         found.append(failures_table(study))
@@ -41,19 +45,12 @@ def study_table(group: Group) -> Table:
     numbers.append(Column("power.peak_sampled_power_w", "Peak power", "W", shown=fixed(2)))
     memory, _ = MEMORIES[group.memory]
     numbers.append(Column(group.memory, memory, "GB", scale=1e-9, shown=fixed(2)))
-    names = [
-        Column("model", ""),
-        Column("dataset", ""),
-        Column("method", "Method", align="left"),
-        Column("status", ""),
-        Column("seeds", ""),
-        Column("n_validation", ""),
-    ]
+    names = (*name_columns([group]), Column("n_validation", ""))
     return Table(
         name=file_stem("model", *([group.model] if group.title == group.model else [group.model, group.dataset])),
         title=f"{group.title}: quality and cost of each method",
         columns=(*names, *numbers),
-        rows=tuple(_setup_row(group, setup, [column.key for column in numbers]) for setup in group.setups),
+        rows=tuple(_study_row(group, setup, [column.key for column in numbers]) for setup in group.setups),
         remarks=_remarks(group),
         warnings=tuple(group.disagreements()),
     )
@@ -86,7 +83,7 @@ def cells_table(study: Study) -> Table:
                 told = (cell["folder"], cell["key"], group.model, group.dataset, setup.label, str(cell["cell.seed"]))
                 texts = [Entry(printable(text)) for text in (*told, ending(cell))]
                 alone = Setup(setup.method, setup.label, (cell,))
-                figures = [_entry(alone, column.key) if alone.ok else Entry(None, NOT_OK) for column in numbers]
+                figures = [number_entry(alone, column.key) if alone.ok else Entry(None, NOT_OK) for column in numbers]
                 found.append(Row((*texts, *figures)))
     remarks = (
         "Train time is the train phase alone, without loading, evaluation and generation; step time is the median of "
@@ -144,30 +141,18 @@ def provenance_table(study: Study) -> Table:
     return Table("provenance", "Provenance", columns, tuple(lines))
 
 
-def _setup_row(group: Group, setup: Setup, paths: list[str]) -> Row:
-    statuses = listed(dict.fromkeys(STATUSES[cell["status"]] for cell in setup.cells))
-    some_failed = f"{len(setup.ok)} of {counted(len(setup.cells), 'seed')}; {setup.ending()}"
-    texts = (
-        Entry(printable(group.model)),
-        Entry(printable(group.dataset)),
-        Entry(setup.label, some_failed if 0 < len(setup.ok) < len(setup.cells) else None),
-        Entry(statuses),
-        Entry(" ".join(map(str, setup.seeds))),
-        Entry(" or ".join(_distinct_numbers(setup.ok, "data.n_validation"))),
-    )
+def _study_row(group: Group, setup: Setup, paths: list[str]) -> Row:
+    n_validation = Entry(numbers_of(setup.ok, "data.n_validation"))
+    texts = (*name_entries(group, setup), n_validation)
     if not setup.ok:
         return Row((*texts, *(Entry(None) for _ in paths)), instead=setup.ending())
-    return Row((*texts, *(_memory_entry(setup, path) if path in MEMORIES else _entry(setup, path) for path in paths)))
-
-
-def _entry(setup: Setup, path: str) -> Entry:
-    measured = setup.measure(path)
-    return Entry(measured.mean, measured.reason)
+    entries = [_memory_entry(setup, path) if path in MEMORIES else number_entry(setup, path) for path in paths]
+    return Row((*texts, *entries))
 
 
 def _memory_entry(setup: Setup, path: str) -> Entry:
     """The column's own figure or none: another one would not compare, so it stands in the footnote only."""
-    entry = _entry(setup, path)
+    entry = number_entry(setup, path)
     others = {title: setup.measure(other).mean for other, (title, _) in MEMORIES.items()}
     known = [f"{mid_sentence(title)} {peak / 1e9:.2f} GB" for title, peak in others.items() if peak is not None]
     return Entry(None, "; ".join([f"{entry.note}", *known])) if entry.value is None else entry
@@ -176,10 +161,9 @@ def _memory_entry(setup: Setup, path: str) -> Entry:
 def _remarks(group: Group) -> tuple[str, ...]:
     if not group.ok:
         return ()
-    examples, documents = (
-        " or ".join(_distinct_numbers(group.ok, f"data.{count}")) for count in ("n_validation", "n_clusters_validation")
-    )
-    remarks = [f"Validation examples: {examples}, from {documents} documents. {_seeds(group)}"]
+    examples, documents = (numbers_of(group.ok, f"data.{count}") for count in ("n_validation", "n_clusters_validation"))
+    seeds = seeds_behind({setup.label: setup.seeds for setup in group.setups if setup.ok})
+    remarks = [f"Validation examples: {examples}, from {documents} documents. {seeds}"]
     remarks.append(MEANINGS)
     for path, name in SCORES.items():
         settings = path.replace("scores.", "score_settings.")
@@ -191,20 +175,6 @@ def _remarks(group: Group) -> tuple[str, ...]:
         "1 GB is 1,000,000,000 bytes."
     )
     return tuple(remarks)
-
-
-def _seeds(group: Group) -> str:
-    """Which seeds the numbers of a table are over."""
-    seeds = {setup.label: setup.seeds for setup in group.setups if setup.ok}
-    several = {label: ", ".join(map(str, own)) for label, own in seeds.items()}
-    if len(set(several.values())) > 1:
-        return f"Each number is a mean over seeds: {'; '.join(f'{label} {own}' for label, own in several.items())}."
-    n_seeds, own = len(next(iter(seeds.values()))), next(iter(several.values()))
-    return f"One seed: {own}." if n_seeds == 1 else f"Each number is a mean over {n_seeds} seeds: {own}."
-
-
-def _distinct_numbers(cells: Iterable[Cell], path: str) -> list[str]:
-    return [str(number) for number in sorted({int(cell[path]) for cell in cells if path in cell})]
 
 
 def _distinct(values: list[str]) -> str:

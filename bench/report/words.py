@@ -23,13 +23,55 @@ REASONS = {
     "mig_shared": "the board's power is shared with other MIG devices",
     "not_supported": "this device does not support the reading",
     "too_short": "the phase was too short to measure",
+    "no_samples": "nothing was sampled in that time",
+    "low_coverage": "samples stand for too little of that time",
+    "gap_at_boundary": "nothing was sampled near a boundary of the phase",
     "counter_reset": "the energy counter was reset while the cell ran",
+    "counter_stuck": "the energy counter stood still",
+    "counter_implausible": "the energy counter rose faster than the device can use energy",
+    "implausible": "what was read is not believable",
+    "slow_reading": "reading it took too long to know which moment it is of",
+    "read_failed": "reading it failed",
+    "failed": "its source of telemetry failed",
+    "hung": "its source of telemetry did not answer any more",
+    "unfinished": "its source of telemetry was not ended",
+    "switched_off": "its telemetry was switched off",
+    "replay_empty": "the replayed telemetry has no such reading",
+    "replay_ended": "the replayed telemetry ended before the cell",
+    "nvidia_ml_py_not_installed": "the package nvidia-ml-py is not installed",
+    "nvml_init_failed": "NVML could not be started",
+    "nvml_failed": "NVML failed",
+    "nvml_error": "NVML failed",
+    "no_visible_device": "no GPU is visible to the cell",
+    "device_order_unknown": "which GPU is meant is not known",
+    "no_permission": "reading it is not permitted on this machine",
+    "process_not_listed": "the driver did not list the cell's processes",
+    "no_procfs": "no /proc on this machine",
+    "no_rapl": "no RAPL energy counter on this machine",
+    "not_started": "the cell's process had not started",
+    "process_ended": "the cell's process had ended",
+    "gpu_busy": "the GPU was in use before the cell",
+    "no_phases": "the cell ended before its first phase",
+    "no_step_time": "no step time was measured",
+    "intensity_not_set": "the grid's carbon intensity was not set",
+    "telemetry_file_incomplete": "the disk took a part of the samples only",
+    "too_few_steps": "too few steps were timed",
+    "not_finite": "not a finite number",
+    "no_such_phase": "the cell has no such phase",
+    "resumed": "the training was resumed: its tokens are of all of it, its energy of the last run alone",
+    "unexplained": "no reason was recorded, which is a fault of tunebench",
     "random_weights": "the model's weights are random, so its answers mean nothing",
     "nothing_trained": "nothing is trained",
     "not_reached": "the cell ended before it",
+    "not_in_record": "not in this cell's record",
     "encoder_not_available": "the metric's encoder model is not available",
 }
-"""Reasons that need more than their underscores taken out."""
+"""Reasons that need more than their underscores taken out; what follows one after a colon is the fault's own words."""
+
+ENERGY_METHODS = {
+    "counter": "by NVML's energy counter",
+    "integral": "by integration of sampled power",
+}
 
 MEMORIES = {
     "memory.device_peak_bytes": ("Peak GPU memory", "the most that was in use on the cell's GPUs, by whomever (NVML)"),
@@ -48,12 +90,18 @@ MEMORIES = {
 
 def reason(missing: Mapping[str, str], path: str) -> str:
     """Why the record has no number at `path`, in words; a reason given for a section holds for all that is in it."""
+    code, colon, told = reason_code(missing, path).partition(":")
+    return printable(REASONS.get(code, code.replace("_", " ")) + colon + told)
+
+
+def reason_code(missing: Mapping[str, str], path: str) -> str:
+    """The reason itself, as the record has it."""
     parts = path.split(".")
     for length in range(len(parts), 0, -1):
         code = missing.get(".".join(parts[:length]))
         if code is not None:
-            return printable(REASONS.get(code, code.replace("_", " ")))
-    return "not in this cell's record"
+            return code
+    return "not_in_record"
 
 
 def ending(cell: Mapping[str, Any]) -> str:

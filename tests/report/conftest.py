@@ -1,6 +1,6 @@
 """Records for the report's tests, made through the record's own model, so that none can be what a cell cannot write."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from bench.record import (
     Environment,
     Error,
     Gpu,
+    Latency,
+    LatencyAtBatch,
     Overlap,
     Parameters,
     Phase,
@@ -21,12 +23,76 @@ from bench.record import (
     Status,
     Training,
 )
+from bench.telemetry import Telemetry
+from bench.telemetry.host import Host
+from bench.telemetry.join import Measured, TorchPeaks, measure
+from bench.telemetry.nvml import Nvml
+from bench.telemetry.reading import Reading
 from bench.telemetry.sections import Memory, Power, Sampling
+from bench.telemetry.windows import Stretch
 
 WriteCell = Callable[..., Path]
 
 TRAINABLE = {"baseline": 0, "lora": 1_000, "qlora": 1_000, "toplayer": 50_000}
 COUNTS = SplitCounts(n_read=60, n_dropped=0, n_truncated=0)
+LOAD = Phase(name="load", start_s=0.0, seconds=1.0)
+TRAIN = (Phase(name="train", start_s=1.0, seconds=20.5), Phase(name="train", start_s=22.0, seconds=9.5))
+GENERATE = Phase(name="generate", start_s=32.0, seconds=5.0)
+GPU = "GPU-1"
+LATENCY = {
+    "n_runs": 5,
+    "n_output_tokens": 16,
+    "time_to_first_token_s_p50": 0.0125,
+    "time_to_first_token_s_p95": 0.02,
+    "time_per_output_token_s_p50": 0.005,
+    "time_per_output_token_s_p95": 0.0075,
+    "tokens_per_s_p95": 100.0,
+}
+
+
+def host_readings(rss_bytes: int = 1_500_000_000, until_s: float = 37.5) -> Iterator[Reading]:
+    """At 10 Hz from the cell's start: constant memory, one core busy."""
+    yield Reading("host", -0.1, facts={"packages": 0}, reasons={"package_energy_j": "no_rapl"})
+    for tick in range(round(until_s * 10)):
+        yield Reading("host", tick / 10, 0.0, values={"rss_bytes": rss_bytes, "cpu_s": tick / 10})
+    yield Reading("host", until_s, facts={"closed": {"status": "ok", "cpu_s": 0.1}})
+
+
+def gpu_readings(
+    watts_at: Callable[[float], float],
+    used_bytes_at: Callable[[float], int],
+    counts: bool = True,
+    until_s: float = 37.5,
+) -> Iterator[Reading]:
+    """At 10 Hz from 3 s before the cell, one board; with an energy counter that agrees if it `counts`."""
+    facts = {"name": "NVIDIA H100", "power_limit_w": 700.0, "power_reading": "instant"}
+    reasons = {} if counts else {f"{GPU}.energy_j": "not_supported"}
+    yield Reading("gpu", -3.1, facts={"driver": "570.1", "devices": {GPU: facts}}, reasons=reasons)
+    counter_j = 1e6
+    for tick in range(-30, round(until_s * 10)):
+        watts = watts_at(tick / 10)
+        answer = {"power_w": watts, "memory_used_bytes": used_bytes_at(tick / 10), "utilisation_percent": 0}
+        answer |= {"energy_j": counter_j} if counts else {}
+        answer |= {"event_reasons": 0} if tick % 10 == 0 else {}
+        yield Reading("gpu", tick / 10, 0.0, values={"devices": {GPU: answer}})
+        counter_j += watts / 10
+    yield Reading("gpu", until_s, facts={"closed": {"status": "ok", "cpu_s": 0.1}})
+
+
+def measured_of(
+    readings: Iterable[Reading], phases: Iterable[Phase], step_time_s: float = 0.37, **changes: Any
+) -> Measured:
+    """What a cell's own join makes of readings, on a machine with a GPU; `changes` are of the telemetry's settings."""
+    settings = {"name": "default", "gpu": Nvml(name="nvml"), "host": Host(name="host")} | changes
+    return measure(
+        readings,
+        [Stretch(phase.name, phase.start_s, phase.seconds) for phase in phases],
+        Telemetry(**settings),
+        file_bytes=None,
+        torch_peaks={"train": TorchPeaks(6 * 10**9, 7 * 10**9)},
+        torch_missing="not_reached",
+        step_time_s=step_time_s,
+    )
 
 
 def make_record(
@@ -43,6 +109,11 @@ def make_record(
     score_settings: dict[str, str] | None = None,
     power_w: float | None = None,
     device_bytes: int | None = None,
+    measured: Measured | None = None,
+    phases: tuple[Phase, ...] | None = None,
+    training: dict[str, Any] | None = None,
+    answers: bool = False,
+    file_bytes: int | None = None,
     rss_bytes: int = 1_500_000_000,
     validation_fingerprint: str = "5e6f7a8b" + 56 * "0",
     method_settings: dict[str, Any] | None = None,
@@ -51,7 +122,11 @@ def make_record(
     host: str = "bench-1",
     missing: dict[str, str] | None = None,
 ) -> Record:
-    """A cell that ended `ok` on a machine without a GPU, unless the arguments say otherwise."""
+    """A cell that ended `ok` on a machine without a GPU, unless the arguments say otherwise.
+
+    `measured` takes the place of all that telemetry gives; `training` changes figures of that section; `answers` adds
+    the section `latency`.
+    """
     trainable = TRAINABLE.get(method, 2_000) if trainable is None else trainable
     ended = status == "ok"
     values: dict[str, float | None] = {
@@ -68,14 +143,22 @@ def make_record(
     reasons = dict.fromkeys(Record.model_fields, "not_reached") | {
         "environment": "no_nvml",
         "base.revision": "not_from_the_hub",
-        "memory": "no_nvml",
-        "power": "no_nvml",
+        "parameters.saved_bytes": "nothing_trained",
         "training": "nothing_trained" if ended else "not_reached",
         "scores.bertscore_f1": "encoder_not_available",
     }
     peaks = {"device_peak_bytes": device_bytes, "rss_peak_bytes": rss_bytes, "phases": {}}
     power = {"peak_sampled_power_w": power_w, "devices": {}, "phases": {}, "seconds": 40.0, "n_samples": 400}
     power |= {"coverage": 1.0, "worst_gap_s": 0.1, "missed_ticks": 0}
+    if measured is None:
+        measured = Measured(
+            power=None if power_w is None else Power.model_validate(dict.fromkeys(Power.model_fields) | power),
+            memory=Memory.model_validate(dict.fromkeys(Memory.model_fields) | peaks),
+            host=None,
+            telemetry=Sampling(hz=10.0, file_bytes=file_bytes, gpu=None, host=None),
+            missing={"memory": "no_nvml", "power": "no_nvml"},
+        )
+    reasons |= measured.missing
     return Record.draw_up(
         reasons | (missing or {}),
         schema_version=SCHEMA_VERSION,
@@ -127,45 +210,50 @@ def make_record(
             trainable_percent=100 * trainable / 1_000_000,
             saved_bytes=None if trainable == 0 else 4_096,
         ),
-        phases=(
-            Phase(name="load", start_s=0.0, seconds=1.0),
-            *(
-                (Phase(name="train", start_s=1.0, seconds=20.5), Phase(name="train", start_s=22.0, seconds=9.5))
-                if trainable
-                else ()
-            ),
-            Phase(name="generate", start_s=32.0, seconds=5.0),
-        ),
-        training=_training() if trainable and ended else None,
-        memory=Memory.model_validate(dict.fromkeys(Memory.model_fields) | peaks),
-        power=None if power_w is None else Power.model_validate(dict.fromkeys(Power.model_fields) | power),
-        host=None,
-        telemetry=Sampling(hz=10.0, file_bytes=None, gpu=None, host=None),
-        latency=None,
+        phases=phases_of(trainable) if phases is None else phases,
+        training=_training(**(training or {})) if trainable and ended else None,
+        memory=measured.memory,
+        power=measured.power,
+        host=measured.host,
+        telemetry=measured.telemetry,
+        latency=_latency() if answers else None,
         scores=values | (scores or {}) if ended else None,
         score_settings=(score_settings or {}) if ended else None,
     )
 
 
-def _training() -> Training:
-    return Training(
-        steps=75,
-        epochs=3.0,
-        tokens=90_000,
-        completion_tokens=4_000,
-        first_loss=3.0,
-        last_loss=0.5,
-        step_time_s_p50=0.1234,
-        step_time_s_p95=0.2,
-        n_steps_timed=70,
-        tokens_per_s=9_876.5,
-        micro_batch=16,
-        effective_batch=16,
-        micro_batches_tried=(16,),
-        resumed_from_step=0,
-        stopped_early=False,
-        best_step=None,
-        evaluations=(),
+def phases_of(trainable: int) -> tuple[Phase, ...]:
+    """Training has two stretches: something else came in between."""
+    return (LOAD, *(TRAIN if trainable else ()), GENERATE)
+
+
+def _training(**changes: Any) -> Training:
+    figures = {
+        "steps": 75,
+        "epochs": 3.0,
+        "tokens": 90_000,
+        "completion_tokens": 4_000,
+        "first_loss": 3.0,
+        "last_loss": 0.5,
+        "step_time_s_p50": 0.1234,
+        "step_time_s_p95": 0.2,
+        "n_steps_timed": 70,
+        "tokens_per_s": 9_876.5,
+        "micro_batch": 16,
+        "effective_batch": 16,
+        "micro_batches_tried": (16,),
+        "resumed_from_step": 0,
+        "stopped_early": False,
+        "best_step": None,
+        "evaluations": (),
+    }
+    return Training.model_validate(figures | changes)
+
+
+def _latency() -> Latency:
+    return Latency(
+        single=LatencyAtBatch(batch=1, tokens_per_s_p50=200.0, **LATENCY),
+        batched=LatencyAtBatch(batch=16, tokens_per_s_p50=2_500.0, **LATENCY),
     )
 
 
@@ -179,14 +267,42 @@ def runs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def write_cell(runs: Path) -> WriteCell:
-    """Writes the record that `make_record` makes of the same arguments, and gives the cell's folder."""
+    """Writes the record that `make_record` makes of the same arguments, and `readings` beside it; gives the folder."""
 
-    def write(method: str = "lora", *, folder: str | None = None, **changes: Any) -> Path:
+    def write(
+        method: str = "lora", *, folder: str | None = None, readings: Iterable[Reading] | None = None, **changes: Any
+    ) -> Path:
         record = make_record(method, **changes)
         model, dataset = record.cell["model"]["name"], record.cell["dataset"]["name"]
         cell = runs / record.study / (folder or f"{model}-{method}-{dataset}-s{record.cell['seed']}-{record.key}")
         cell.mkdir(parents=True)
         (cell / "record.json").write_text(record.model_dump_json(indent=2))
+        told = host_readings() if readings is None else readings
+        (cell / "telemetry.jsonl").write_bytes(b"".join(reading.to_line() for reading in told))
         return cell
 
     return write
+
+
+@pytest.fixture(name="host_readings")
+def give_host_readings() -> Callable[..., Iterator[Reading]]:
+    """`host_readings`, for tests, which cannot import it."""
+    return host_readings
+
+
+@pytest.fixture(name="gpu_readings")
+def give_gpu_readings() -> Callable[..., Iterator[Reading]]:
+    """`gpu_readings`, likewise."""
+    return gpu_readings
+
+
+@pytest.fixture(name="measured_of")
+def give_measured_of() -> Callable[..., Measured]:
+    """`measured_of`, likewise."""
+    return measured_of
+
+
+@pytest.fixture(name="phases_of")
+def give_phases_of() -> Callable[[int], tuple[Phase, ...]]:
+    """`phases_of`, likewise."""
+    return phases_of

@@ -148,6 +148,50 @@ def test_every_unreadable_thing_has_a_sentence_and_none_is_fatal(write_cell, run
     )
 
 
+def test_telemetry_that_is_not_what_it_should_be_is_listed_and_the_record_still_counts(write_cell, runs):
+    gone = write_cell("lora", folder="a-gone")
+    (gone / "telemetry.jsonl").unlink()
+    odd = write_cell("lora", seed=1, folder="b-odd")
+    (odd / "telemetry.jsonl").unlink()
+    (odd / "telemetry.jsonl").mkdir()
+    write_cell("lora", seed=2, folder="c-empty", readings=())
+    short = write_cell("lora", seed=3, folder="d-short", file_bytes=123)
+    n_bytes = (short / "telemetry.jsonl").stat().st_size
+    # A cell that ended before its first phase has nothing to be shown
+    write_cell("lora", seed=4, folder="e-nothing", readings=(), phases=())
+
+    (study,) = read_studies(runs)
+
+    assert list(study.cells["cell.seed"]) == [0, 1, 2, 3, 4]
+    assert list(study.traces) == ["demo/d-short"]
+    unseen = "this cell's power and memory over time are not shown."
+    assert study.problems == (
+        Problem("demo/a-gone/telemetry.jsonl", f"cannot be read (No such file or directory): {unseen}"),
+        Problem("demo/b-odd/telemetry.jsonl", f"cannot be read (Is a directory): {unseen}"),
+        Problem(
+            "demo/c-empty/telemetry.jsonl",
+            "has no reading of power or memory in the cell's phases, so neither is shown over time.",
+        ),
+        Problem(
+            "demo/d-short/telemetry.jsonl",
+            f"has {n_bytes} bytes, and its record says 123: power and memory over time are shown as far as it can be "
+            "read; the tables have the record's numbers.",
+        ),
+    )
+
+
+def test_phases_that_a_cell_has_not_have_their_reason_in_every_section(write_cell, runs):
+    write_cell("baseline")
+    write_cell("lora")
+    baseline, lora = read_studies(runs)[0].cells.to_dict("records")
+    for section in ("phase_seconds", "power.phases", "memory.phases", "host.phases"):
+        assert [baseline["missing"][f"{section}.{phase}"] for phase in ("train", "validate", "save", "prepare")] == [
+            *("nothing_trained", "nothing_trained", "nothing_trained", "no_such_phase")
+        ]
+        assert lora["missing"][f"{section}.validate"] == "no_such_phase"
+        assert f"{section}.train" not in lora["missing"]
+
+
 def test_a_folder_in_place_of_the_record_is_listed(write_cell, runs):
     write_cell("lora")
     (runs / "demo" / "odd" / "record.json").mkdir(parents=True)

@@ -9,6 +9,7 @@ from bench.record import Error
 from bench.report.__main__ import main
 
 ROOT = Path(__file__).parents[2]
+COSTS = [f"costs-{what}" for what in ("energy", "latency", "memory", "memory-train", "time", "training")]
 HEAVY = {"torch", "transformers", "peft", "trl", "datasets", "evaluate", "bert_score", "sacrebleu", "rouge_score"}
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="</td><script>x</script>", phase="train")}
 
@@ -38,15 +39,21 @@ def test_a_report_per_study_and_problems_said(write_cell, runs, tmp_path, capsys
     assert said.out == f"{out}/demo/index.html: 2 cells\n{out}/other/index.html: 1 cell\n"
     unfinished = "has no record.json, so this cell has not ended: wait for it, or run it again to finish it."
     assert said.err == f"{runs}/demo/half {unfinished}\n{runs}/hollow/half {unfinished}\n"
-    assert sorted(files_under(out / "demo")) == [
+    expected = [
         *("figures/costs.pdf", "figures/costs.png", "figures/scores.pdf", "figures/scores.png"),
+        *(
+            f"figures/traces/tiny-{method}-events-s0-{method}0.{kind}"
+            for method in ("baseline", "lora")
+            for kind in ("pdf", "png")
+        ),
         *("index.html", "report.md"),
         *(
             f"tables/{table}.{kind}"
-            for table in ("cells", "failures", "model-tiny", "provenance")
+            for table in ("cells", *COSTS, "failures", "model-tiny", "provenance")
             for kind in ("csv", "html", "md", "tex")
         ),
     ]
+    assert sorted(files_under(out / "demo")) == sorted(expected)
     assert sorted(path.name for path in out.iterdir()) == ["demo", "other"]
 
 
@@ -67,7 +74,8 @@ def test_the_page_is_self_contained_and_inert(write_cell, runs, tmp_path):
     Reader().feed(page)
     assert {tag for tag, _ in tags} & {"script", "b", "link", "iframe"} == set()
     images = [attributes for tag, attributes in tags if tag == "img"]
-    assert [image["src"][:32] for image in images] == ["data:image/png;base64,iVBORw0KGg"] * 2
+    # Two over all cells, and one of each cell over time
+    assert [image["src"][:32] for image in images] == ["data:image/png;base64,iVBORw0KGg"] * 5
     assert not any(name.startswith("on") for _, attributes in tags for name in attributes)
     assert re.findall(r"(?:src|href)=\"(?!data:)", page) == []
     assert "&lt;/td&gt;&lt;script&gt;x&lt;/script&gt;" in page
@@ -90,7 +98,10 @@ def test_the_markdown_report_links_what_is_there(write_cell, runs, tmp_path):
         "# Report of the study demo\n\n1 cell: 1 ok.\n\n### tiny: quality and cost of each method\n\n|"
     )
     links = re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
-    assert links == ["figures/scores.png", "figures/costs.png"]
+    trace = "figures/traces/tiny-baseline-events-s0-baseline0.png"
+    assert links == ["figures/scores.png", "figures/costs.png", trace]
+    alt = "Power and memory over time, with the phases shaded: tiny, baseline, seed 0."
+    assert f"### Power and memory over time\n\n![{alt}]({trace})\n" in text
     assert all((tmp_path / "demo" / link).is_file() for link in links)
     assert "### Not in this report\n\n- demo/half has no record.json, so this cell has not ended" in text
     assert (tmp_path / "demo" / "tables" / "model-tiny.md").read_text() in text
@@ -101,10 +112,14 @@ def test_what_an_earlier_report_left_goes_and_what_is_not_a_report_s_stays(write
     tables = tmp_path / "demo" / "tables"
     tables.mkdir(parents=True)
     (tables / "model-gone.csv").write_text("old")
+    traces = tmp_path / "demo" / "figures" / "traces"
+    traces.mkdir(parents=True)
+    (traces / "gone.png").write_text("old")
     (tables / "notes.txt").write_text("mine")
     (tmp_path / "demo" / "own.md").write_text("mine")
     assert main(["--runs", str(runs), "--out", str(tmp_path)]) == 0
     assert not (tables / "model-gone.csv").exists()
+    assert not (traces / "gone.png").exists()
     assert (tables / "notes.txt").read_text() == (tmp_path / "demo" / "own.md").read_text() == "mine"
 
 
@@ -143,14 +158,15 @@ def test_one_study_may_be_asked_for(write_cell, runs, tmp_path, capsys):
 
 def test_the_same_runs_give_the_same_bytes(write_cell, runs, tmp_path):
     for seed in (0, 1):
-        for method in ("baseline", "lora", "qlora"):
+        for method in ("baseline", "qlora"):
             write_cell(method, seed=seed, **(OOM if method == "qlora" else {}))
     (runs / "demo" / "half").mkdir()
     for name in ("first", "second"):
         done = report("--runs", runs, "--out", tmp_path / name, hash_seed=str(len(name)))
-        assert (done.returncode, done.stdout) == (0, f"{tmp_path / name}/demo/index.html: 6 cells\n")
+        assert (done.returncode, done.stdout) == (0, f"{tmp_path / name}/demo/index.html: 4 cells\n")
     first, second = files_under(tmp_path / "first"), files_under(tmp_path / "second")
-    assert len(first) == 22
+    # 2 pages, 2 figures over all cells and 4 of one in 2 formats, and 10 tables in 4
+    assert len(first) == 54
     assert first == second
 
 

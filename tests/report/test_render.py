@@ -204,5 +204,9 @@ def test_significant_digits_without_exponents(number, digits, shown):
     assert significant(digits)(number) == shown
 
 
+def test_what_rounds_to_zero_has_no_sign():
+    assert [fixed(1)(number) for number in (-0.04, 0.0, -0.06)] == ["0.0", "0.0", "-0.1"]
+
+
 def test_letters_go_on_after_z():
     assert [letter(index) for index in (0, 25, 26, 27, 701, 702)] == ["a", "z", "aa", "ab", "zz", "aaa"]

@@ -80,13 +80,20 @@ def test_what_must_be_shared_and_is_not_is_named_with_its_cells(write_cell, runs
     write_cell("lora", seed=1, validation_fingerprint="99999999" + 56 * "0", score_settings={"bleu": "nrefs:1|eff:no"})
     write_cell("qlora", prompt={"name": "alpaca", "max_length": 512}, validation_fingerprint="9" * 64)
     assert group_of(runs).disagreements() == [
-        "the cells of this table differ in prompt._target_: bench.prompt.Template for baseline, lora; "
-        "not set for qlora.",
-        "the cells of this table differ in prompt.name: squad for baseline, lora; alpaca for qlora.",
-        "the cells of this table differ in the fingerprint of their validation set: 5e6f7a8b for baseline, "
+        "the cells of tiny differ in prompt._target_: bench.prompt.Template for baseline, lora; not set for qlora.",
+        "the cells of tiny differ in prompt.name: squad for baseline, lora; alpaca for qlora.",
+        "the cells of tiny differ in the fingerprint of their validation set: 5e6f7a8b for baseline, "
         "lora seed 0; 99999999 for lora seed 1, qlora.",
-        "the cells of this table differ in score_settings.bleu: nrefs:1|eff:yes for lora seed 0; "
+        "the cells of tiny differ in score_settings.bleu: nrefs:1|eff:yes for lora seed 0; "
         "nrefs:1|eff:no for lora seed 1.",
+    ]
+
+
+def test_costs_of_different_machines_are_not_compared_in_silence(write_cell, runs):
+    write_cell("baseline")
+    write_cell("lora", device_bytes=2_000_000_000)
+    assert group_of(runs).disagreements() == [
+        "the cells of tiny differ in their GPU: none for baseline; NVIDIA H100 for lora."
     ]
 
 

@@ -17,6 +17,24 @@ def test_the_nearest_reason_counts_and_reads_as_words():
 
 
 @pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("read_failed: NVMLError_Unknown: Unknown Error", "reading it failed: NVMLError_Unknown: Unknown Error"),
+        (
+            "device_order_unknown: set CUDA_DEVICE_ORDER=PCI_BUS_ID",
+            "which GPU is meant is not known: set CUDA_DEVICE_ORDER=PCI_BUS_ID",
+        ),
+        ("hung", "its source of telemetry did not answer any more"),
+        ("failed: ValueError: a\u202eb", "its source of telemetry failed: ValueError: a\\u202eb"),
+        ("some_new_code", "some new code"),
+        ("some_new_code: with_its: own_words", "some new code: with_its: own_words"),
+    ],
+)
+def test_the_words_of_a_fault_follow_the_reason_as_they_are(code, words):
+    assert reason({"power": code}, "power.energy_j") == words
+
+
+@pytest.mark.parametrize(
     ("cell", "words"),
     [
         ({"status": "oom", "error.phase": "train"}, "out of memory in train"),

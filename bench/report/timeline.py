@@ -1,0 +1,261 @@
+"""The figure of one cell: power and memory over time, with its phases shaded and named."""
+
+import textwrap
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import StepPatch
+from matplotlib.ticker import MaxNLocator
+
+from bench.report.figures import DPI, STYLE, Chart, chart, plain
+from bench.report.load import Study
+from bench.report.setups import Cell, groups
+from bench.report.trace import Series, Trace
+from bench.report.words import ending, file_stem, reason
+from bench.telemetry.windows import Stretch
+
+TINTS = {
+    "load": "#d9d9d9",
+    "prepare": "#f3e6c4",
+    "train": "#cfe3f1",
+    "validate": "#f0b48f",
+    "generate": "#d3ebdd",
+    "score": "#e6c8dc",
+    "latency": "#f5eca6",
+    "save": "#c4c4c4",
+}
+"""Light enough for a line to be read on; `validate`, which interrupts `train`, is darker than it in grey, too."""
+BAND = "#4f7396"
+
+# All in inches
+WIDTH = 7.0
+LEFT, RIGHT = 0.62, 0.12
+LINE = 0.15
+STRIP = 0.09
+PANEL = 1.25
+SENTENCE = 0.28
+GAP = 0.12
+LETTER = 0.063
+"""Width of a letter of the phases' names, generously."""
+COLUMN = 0.02
+"""Behind the lines, the shade changes at most so often: hundreds of stretches would hide what is drawn over them."""
+
+
+class Panel(NamedTuple):
+    """One quantity over time."""
+
+    series: Series | None
+    quantity: str
+    unit: str
+    scale: float
+    """What a number of the series is multiplied with before it is shown in `unit`."""
+    path: str
+    """Of its peak in the record."""
+    peak: str
+    """What that is called."""
+
+
+def traces(study: Study) -> list[Chart]:
+    """A figure for each cell of which something was sampled, in the order of the tables."""
+    drawn = []
+    for group in groups(study.cells):
+        for setup in group.setups:
+            for cell in setup.cells:
+                trace = study.traces.get(cell["folder"])
+                if trace is None:
+                    continue
+                ended = "" if cell["status"] == "ok" else f": {ending(cell)}"
+                title = f"{group.title}, {setup.label}, seed {cell['cell.seed']}{ended}"
+                name = f"traces/{file_stem(*cell['folder'].partition('/')[2].split('-'))}"
+                alt = f"Power and memory over time, with the phases shaded: {title}."
+                drawn.append(chart(name, title, alt, trace_figure(cell, trace, title)))
+    return drawn
+
+
+def trace_figure(cell: Cell, trace: Trace, title: str) -> Figure:
+    """Power above memory, over one axis of time; a sentence in the place of what was not sampled.
+
+    One face of the font only: to embed another takes as long as all the drawing.
+    """
+    panels = _panels(trace)
+    key = textwrap.wrap(_key(cell, trace, panels), 136)
+    heading = textwrap.wrap(plain(title), 88, max_lines=2)
+    bottom = 0.42 + LINE * len(key)
+    heights = [PANEL if panel.series else SENTENCE for panel in panels]
+    top = bottom + sum(heights) + GAP * (len(panels) - 1)
+    height = top + STRIP + 2.2 * LINE + 0.17 * len(heading) + 0.06
+
+    def box(below: float, tall: float) -> tuple[float, float, float, float]:
+        return LEFT / WIDTH, below / height, (WIDTH - LEFT - RIGHT) / WIDTH, tall / height
+
+    with matplotlib.style.context(["default", STYLE]):
+        figure = Figure(figsize=(WIDTH, height), dpi=DPI)
+        figure.text(0.06 / WIDTH, 1 - 0.06 / height, "\n".join(heading), va="top", fontsize=9, parse_math=False)
+        figure.text(0.06 / WIDTH, 0.05 / height, "\n".join(key), fontsize=6.5, color="#444444", parse_math=False)
+        strip = figure.add_axes(box(top, STRIP))
+        _phases(strip, trace)
+        below = top
+        for panel, tall in zip(panels, heights, strict=True):
+            below -= tall
+            ax = figure.add_axes(box(below, tall))
+            _time(ax, trace)
+            if panel.series:
+                _draw(ax, trace, panel.series, panel)
+            else:
+                _explain(ax, cell, panel)
+            below -= GAP
+        ax.spines["bottom"].set_visible(True)
+        ax.tick_params(axis="x", labelbottom=True, length=3)
+        ax.set_xlabel(f"Time since the first phase began ({_unit(trace)[1]})")
+    return figure
+
+
+def _panels(trace: Trace) -> list[Panel]:
+    power = Panel(trace.power_w, "Power", "W", 1.0, "power.peak_sampled_power_w", "peak sampled power")
+    if trace.device_bytes:
+        path = "memory.device_peak_bytes"
+        return [power, Panel(trace.device_bytes, "GPU memory", "GB", 1e-9, path, "peak GPU memory")]
+    path = "memory.rss_peak_bytes"
+    return [power, Panel(trace.rss_bytes, "Process memory", "GB", 1e-9, path, "peak process memory (RSS)")]
+
+
+def _key(cell: Cell, trace: Trace, panels: Sequence[Panel]) -> str:
+    """How to read the lines, and the peaks that the record has of them."""
+    bin_s = trace.edges_s[-1] / (len(trace.edges_s) - 1)
+    told = f"Line: mean, band: up to the largest sample, of every {bin_s:.2g} s."
+    peaks = [
+        f"{panel.peak} {cell[panel.path] * panel.scale:.4g} {panel.unit}"
+        for panel in panels
+        if panel.series and panel.path in cell
+    ]
+    return f"{told} Whole cell: {', '.join(peaks)}." if peaks else told
+
+
+def _draw(ax: Axes, trace: Trace, series: Series, panel: Panel) -> None:
+    _shade(ax, _runs(trace))
+    mean, peak = series.mean * panel.scale, series.peak * panel.scale
+    # Axes.stairs would look at every bin once more, for limits that are known
+    band = StepPatch(peak, trace.edges_s, baseline=mean, color=BAND, alpha=0.6, linewidth=0)  # type: ignore[arg-type]
+    line = StepPatch(mean, trace.edges_s, baseline=None, fill=False, linewidth=0.9)  # type: ignore[arg-type]
+    for artist in (band, line):
+        ax.add_artist(artist)
+    ax.set_ylim(0.0, 1.08 * np.nanmax(peak) or 1.0)
+    ax.set_ylabel(f"{panel.quantity} ({panel.unit})")
+    ax.yaxis.set_label_coords(-0.42 / (WIDTH - LEFT - RIGHT), 0.5)
+
+
+def _explain(ax: Axes, cell: Cell, panel: Panel) -> None:
+    """Why there is no line, in the place of an empty axis."""
+    known = panel.path in cell
+    why = "not in what is left of telemetry.jsonl" if known else reason(cell["missing"], panel.path)
+    text = f"{panel.quantity}: {why}"
+    ax.set_yticks([])
+    ax.tick_params(axis="x", labelbottom=False, length=0)
+    ax.spines[["left", "bottom"]].set_visible(False)
+    shown = textwrap.shorten(plain(text), 120, placeholder="...")
+    at = {"transform": ax.transAxes, "va": "center"}
+    ax.text(0.0, 0.5, shown, at, color="#444444", fontsize=7, parse_math=False)
+
+
+def _phases(ax: Axes, trace: Trace) -> None:
+    """A strip of all stretches, and each phase's name once, with a line to one of its stretches."""
+    width = WIDTH - LEFT - RIGHT
+    inch = trace.edges_s[-1] / width
+    ax.set_xlim(0.0, trace.edges_s[-1])
+    ax.set_ylim(0.0, 1.0)
+    ax.axis("off")
+    _shade(ax, trace.phases)
+    ax.vlines([run.start_s for run in _runs(trace)], 0.0, 1.0, color="#666666", linewidth=0.4)
+    together: dict[str, list[Stretch]] = {}
+    for phase in trace.phases:
+        together.setdefault(phase.phase, []).append(phase)
+    named = sorted(map(_typical, together.values()), key=_middle)
+    anchors = [_middle(phase) / inch for phase in named]
+    places = spread(anchors, [LETTER * (len(phase.phase) + 1) for phase in named], width)
+    for phase, anchor, place in zip(named, anchors, places, strict=True):
+        name_y, strip_y = 1.0 + 1.1 * LINE / STRIP, 1.0
+        ax.plot([place * inch, anchor * inch], [name_y, strip_y], color="#666666", linewidth=0.5, clip_on=False)
+        ax.text(place * inch, name_y + 0.1, phase.phase, fontsize=7, ha="center", va="bottom")
+
+
+def spread(anchors: Sequence[float], widths: Sequence[float], room: float) -> list[float]:
+    """Centres of labels of `widths` near their `anchors`, which rise: none over another, none outside 0 to `room`."""
+    places: list[float] = []
+    free_from = 0.0
+    for anchor, width in zip(anchors, widths, strict=True):
+        places.append(max(anchor, free_from + width / 2))
+        free_from = places[-1] + width / 2
+    free_to = room
+    for index in reversed(range(len(places))):
+        places[index] = min(places[index], free_to - widths[index] / 2)
+        free_to = places[index] - widths[index] / 2
+    return places
+
+
+def _runs(trace: Trace) -> list[Stretch]:
+    return coarse(trace.phases, trace.edges_s[-1], round((WIDTH - LEFT - RIGHT) / COLUMN))
+
+
+def coarse(phases: Sequence[Stretch], end_s: float, n_columns: int) -> list[Stretch]:
+    """`phases` as stretches that begin and end at columns of time: each has the phase that takes the most of it."""
+    width_s = end_s / n_columns
+    names = list(dict.fromkeys(phase.phase for phase in phases))
+    seconds = np.zeros((len(names), n_columns))
+    edges_s = width_s * np.arange(n_columns + 1)
+    for phase in phases:
+        inside_s = np.clip(edges_s, phase.start_s, phase.start_s + phase.seconds)
+        seconds[names.index(phase.phase)] += np.diff(inside_s)
+    found: list[Stretch] = []
+    for column, (most, most_s) in enumerate(zip(seconds.argmax(axis=0), seconds.max(axis=0), strict=True)):
+        if most_s == 0:
+            continue
+        name, start_s = names[most], edges_s[column]
+        if found and found[-1].phase == name and found[-1].start_s + found[-1].seconds >= start_s - width_s / 2:
+            start_s = found.pop().start_s
+        found.append(Stretch(name, start_s, edges_s[column + 1] - start_s))
+    return found
+
+
+def _shade(ax: Axes, phases: Sequence[Stretch]) -> None:
+    ax.broken_barh(
+        [(phase.start_s, phase.seconds) for phase in phases],
+        (0.0, 1.0),
+        facecolors=[TINTS[phase.phase] for phase in phases],
+        transform=ax.get_xaxis_transform(),
+        linewidth=0,
+        zorder=0,
+        # Snapped to pixels, of many stretches that are narrower some would vanish and others not
+        snap=False,
+    )
+
+
+def _typical(alike: Sequence[Stretch]) -> Stretch:
+    """Of a phase's stretches that are about as long as its longest one, the one nearest to the middle of them all."""
+    longest = max(phase.seconds for phase in alike)
+    middle = (_middle(alike[0]) + _middle(alike[-1])) / 2
+    return min((phase for phase in alike if phase.seconds >= 0.9 * longest), key=lambda one: abs(_middle(one) - middle))
+
+
+def _middle(phase: Stretch) -> float:
+    return phase.start_s + phase.seconds / 2
+
+
+def _time(ax: Axes, trace: Trace) -> None:
+    """The axis of time, its ticks at round numbers of its unit, without their labels."""
+    seconds, _ = _unit(trace)
+    end_s = trace.edges_s[-1]
+    ax.set_xlim(0.0, end_s)
+    ticks = np.asarray(MaxNLocator(8, steps=[1, 2, 5, 10]).tick_values(0.0, end_s / seconds)) * seconds
+    ax.set_xticks(ticks[ticks <= end_s])
+    ax.xaxis.set_major_formatter(lambda at_s, _: f"{at_s / seconds:g}")
+    ax.tick_params(axis="x", labelbottom=False)
+
+
+def _unit(trace: Trace) -> tuple[float, str]:
+    """The unit that suits the cell's length: how many seconds it has, and its sign."""
+    units = ((1.0, "s", 600.0), (60.0, "min", 4 * 3600.0), (3600.0, "h", float("inf")))
+    return next((seconds, sign) for seconds, sign, longest in units if trace.edges_s[-1] <= longest)
