@@ -259,7 +259,7 @@ def test_another_seed_gives_other_numbers(job: Callable[..., Job]) -> None:
 
 MANY_HEADS = (
     *("model.weights=random", "model.attention=eager", "train.micro_batch=48", "train.effective_batch=48"),
-    "model.architecture={model_type: llama, vocab_size: 1024, hidden_size: 64, intermediate_size: 64, "
+    "model.architecture={model_type: llama, vocab_size: 1280, hidden_size: 1024, intermediate_size: 64, "
     "num_hidden_layers: 1, num_attention_heads: 1024, num_key_value_heads: 1, head_dim: 2, "
     "max_position_embeddings: 512, initializer_range: 0.02}",
 )
