@@ -176,10 +176,10 @@ def test_help_is_quick_to_import_and_shows_what_there_is() -> None:
 
 def test_the_supervisor_never_imports_torch(tmp_path: Path) -> None:
     script = (
-        "import sys; sys.argv = ['bench', *sys.argv[1:]]\n"
-        "from bench.__main__ import main\n"
-        "status = main()\n"
-        "print(status, {'torch', 'transformers', 'trl'} & set(sys.modules), file=sys.stderr)"
+        "import runpy, sys\n"
+        "try:\n  runpy.run_module('bench', run_name='__main__', alter_sys=True)\n"
+        "except SystemExit as end:\n"
+        "  print(end.code, {'torch', 'transformers', 'trl'} & set(sys.modules), file=sys.stderr)"
     )
     command = [sys.executable, "-c", script, *SMALL, f"runs={tmp_path}", "method=baseline"]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
