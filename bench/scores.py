@@ -21,6 +21,7 @@ def score(cell: Cell, answers: Sequence[Answer]) -> Scores:
         together = Scores(
             values=together.values | found.values,
             examples=together.examples | found.examples,
+            parts=together.parts | found.parts,
             missing=together.missing | found.missing,
             settings=together.settings | found.settings,
         )
@@ -36,15 +37,17 @@ def _apart(metric: str, found: Scores, before: Scores) -> Scores:
     return Scores(
         values={names[name]: value for name, value in found.values.items()},
         examples={names[name]: values for name, values in found.examples.items()},
+        parts={names[name]: parts for name, parts in found.parts.items()},
         missing={names[name]: reason for name, reason in found.missing.items()},
         settings={names[name]: setting for name, setting in found.settings.items()},
     )
 
 
 def persist(path: Path, answers: Sequence[Answer], scores: Scores) -> None:
-    """Write one JSON line per answer: the answer, and its own part in every score that is a mean over answers."""
+    """Write one JSON line per answer: the answer, and its part in every score, so that scores can be resampled."""
     lines = []
     for at, answer in enumerate(answers):
         own = {name: values[at] for name, values in scores.examples.items()}
-        lines.append(json.dumps(answer.model_dump() | {"scores": own}, ensure_ascii=False))
+        parts = {name: values[at] for name, values in scores.parts.items()}
+        lines.append(json.dumps(answer.model_dump() | {"scores": own, "parts": parts}, ensure_ascii=False))
     store.write_atomically(path, "\n".join(lines) + "\n")

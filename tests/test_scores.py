@@ -20,6 +20,8 @@ def answered(id: str, prediction: str, *references: str, nll_nats: float | None 
     return Answer(
         id=id,
         cluster="document",
+        question="Who?",
+        context="Somebody.",
         prediction=prediction,
         references=references,
         reference_nll_nats=nll_nats,
@@ -71,7 +73,11 @@ def test_no_metric_at_all(make_cell: MakeCell) -> None:
 
 def test_every_answer_is_a_line_with_its_own_scores(tmp_path: Path) -> None:
     answers = [answered("q1", "line\nbreak \u2028", "军队"), answered("q2", "x", "y", nll_nats=None)]
-    scores = Scores(values={"token_f1": 0.5, "corpus_bleu": 0.25}, examples={"token_f1": (1.0, None)})
+    scores = Scores(
+        values={"token_f1": 0.5, "corpus_bleu": 0.25},
+        examples={"token_f1": (1.0, None)},
+        parts={"corpus_bleu": ((3, 1), (1, 1))},
+    )
     persist(tmp_path / "predictions.jsonl", answers, scores)
     text = (tmp_path / "predictions.jsonl").read_text()
     lines: list[dict[str, Any]] = [json.loads(line) for line in text.split("\n")[:-1]]
@@ -81,19 +87,25 @@ def test_every_answer_is_a_line_with_its_own_scores(tmp_path: Path) -> None:
         {
             "id": "q1",
             "cluster": "document",
+            "question": "Who?",
+            "context": "Somebody.",
             "prediction": "line\nbreak \u2028",
             "references": ["军队"],
             "reference_nll_nats": 1.5,
             "reference_tokens": 2,
             "scores": {"token_f1": 1.0},
+            "parts": {"corpus_bleu": [3, 1]},
         },
         {
             "id": "q2",
             "cluster": "document",
+            "question": "Who?",
+            "context": "Somebody.",
             "prediction": "x",
             "references": ["y"],
             "reference_nll_nats": None,
             "reference_tokens": 2,
             "scores": {"token_f1": None},
+            "parts": {"corpus_bleu": [1, 1]},
         },
     ]

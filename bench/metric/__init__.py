@@ -20,6 +20,8 @@ class Answer(BaseModel):
 
     id: str
     cluster: str
+    question: str
+    context: str
     prediction: str
     references: tuple[str, ...]
     reference_nll_nats: float | None
@@ -33,6 +35,8 @@ class Answer(BaseModel):
         return cls(
             id=example.id,
             cluster=example.cluster,
+            question=example.question,
+            context=example.context,
             prediction=prediction,
             references=example.references,
             reference_nll_nats=nll_nats if math.isfinite(nll_nats) else None,
@@ -49,6 +53,8 @@ class Scores(BaseModel):
     """Score name to the number over all answers."""
     examples: dict[str, tuple[float | None, ...]] = {}
     """Score name to one number per answer, in the order given; only for scores that are means of such numbers."""
+    parts: dict[str, tuple[tuple[str | int, ...], ...]] = {}
+    """Score name to what it is computed from, per answer in the order given; only for scores that are no means."""
     missing: dict[str, str] = {}
     """Score name to the reason, for every null in `values`."""
     settings: dict[str, str] = {}

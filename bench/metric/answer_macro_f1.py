@@ -25,7 +25,7 @@ class AnswerMacroF1(Metric):
         true = Counter(truth for _, truth in pairs)
         hit = Counter(prediction for prediction, truth in pairs if prediction == truth)
         f1 = {answer: 2 * hit[answer] / (predicted[answer] + true[answer]) for answer in predicted | true}
-        return Scores(values={"answer_macro_f1": fmean(f1.values())})
+        return Scores(values={"answer_macro_f1": fmean(f1.values())}, parts={"answer_macro_f1": tuple(pairs)})
 
 
 def _classes(answer: Answer, language: Language) -> tuple[str, str]:

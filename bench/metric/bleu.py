@@ -45,6 +45,7 @@ class Bleu(Metric):
                 "corpus_bleu": _fraction(whole.score) if whole.sys_len + whole.ref_len else None,
             },
             examples={"bleu": examples},
+            parts={"corpus_bleu": _counts(BLEU(tokenize=_TOKENIZER[language]), predictions, references)},
             missing={} if whole.sys_len + whole.ref_len else {"corpus_bleu": "no_words"},
             settings={"bleu": str(sentence.get_signature()), "corpus_bleu": str(corpus.get_signature())},
         )
@@ -54,6 +55,15 @@ def _sentence_bleu(sentence: "BLEU", prediction: str, references: list[str]) -> 
     if not references:
         return float(not prediction.strip())
     return _fraction(sentence.sentence_score(prediction, references).score)
+
+
+def _counts(alone: "BLEU", predictions: list[str], references: list[list[str]]) -> tuple[tuple[int, ...], ...]:
+    """Of each answer: tokens, tokens of its reference, matching n-grams of orders 1 to 4, and n-grams of those."""
+    counts = []
+    for prediction, accepted in zip(predictions, references, strict=True):
+        found = alone.corpus_score([prediction], [[reference] for reference in accepted or [""]])
+        counts.append((found.sys_len, found.ref_len, *found.counts, *found.totals))
+    return tuple(counts)
 
 
 def _fraction(percent: float) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from bench.report.load import leaves
+from bench.report.statistics import Interval
 from bench.report.words import MEMORIES, ending, ending_with_peak, listed, printable, reason
 
 Cell = dict[str, Any]
@@ -26,6 +27,9 @@ class Measured:
     """What `mean` is over, in the order of the seeds; empty where it is null."""
     reason: str | None
     """In words, why there is no mean."""
+    interval: Interval | None = None
+    interval_reason: str | None = None
+    """In words, why there is no interval where there is a mean."""
 
 
 @dataclass(frozen=True)

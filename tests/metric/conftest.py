@@ -19,6 +19,8 @@ def answered() -> Answered:
             Answer(
                 id=str(number),
                 cluster="document",
+                question="Who?",
+                context="Somebody.",
                 prediction=prediction,
                 references=references,
                 reference_nll_nats=1.0,

@@ -21,6 +21,7 @@ def test_by_hand(answered: Answered) -> None:
     assert METRIC.score(answers, "en").model_dump() == {
         "values": {"answer_macro_f1": pytest.approx(1 / 3)},
         "examples": {},
+        "parts": {"answer_macro_f1": (("red", "red"), ("green", "red"), ("fox", "fox"), ("fox", "nile"))},
         "missing": {},
         "settings": {},
     }

@@ -210,6 +210,7 @@ def missing(reason: str, sentence: str) -> dict[str, object]:
     return {
         "values": {"bertscore_f1": None},
         "examples": {},
+        "parts": {},
         "missing": {"bertscore_f1": reason},
         "settings": {"bertscore_f1": sentence},
     }

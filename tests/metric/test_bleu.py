@@ -28,6 +28,14 @@ def test_by_hand(answered: Answered) -> None:
     assert scores.values == {"bleu": pytest.approx(0.2**0.25), "corpus_bleu": pytest.approx(0.2**0.25)}
 
 
+def test_the_counts_that_corpus_bleu_is_computed_from(answered: Answered) -> None:
+    # 5 words against 5, four of them right; then 2 words of which "red fox" is in no reference as a pair.
+    scores = METRIC.score(
+        answered(("the red fox ran away", "the red fox ran home"), ("fox red", "a red fox", "red")), "en"
+    )
+    assert scores.parts == {"corpus_bleu": ((5, 5, 4, 3, 2, 1, 5, 4, 3, 2), (2, 1, 2, 0, 0, 0, 2, 1, 0, 0))}
+
+
 def test_brevity_by_hand(answered: Answered) -> None:
     # All of 2 words are right, of 4 accepted: precisions 1 and 1 (effective order 2), penalty exp(1 - 4/2).
     scores = METRIC.score(answered(("red fox", "red fox ran home")), "en")

@@ -72,6 +72,7 @@ def test_no_metrics(answered: Answered) -> None:
     assert metric().score(answered(("red", "red")), "en").model_dump() == {
         "values": {},
         "examples": {},
+        "parts": {},
         "missing": {},
         "settings": {},
     }

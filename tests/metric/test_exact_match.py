@@ -48,6 +48,7 @@ def test_the_value_is_the_share_of_right_answers(answered: Answered) -> None:
     assert scores.model_dump() == {
         "values": {"exact_match": 0.75},
         "examples": {"exact_match": (1.0, 1.0, 0.0, 1.0)},
+        "parts": {},
         "missing": {},
         "settings": {},
     }

@@ -16,6 +16,8 @@ def likely(*nll_nats_and_tokens: tuple[float | None, int]) -> list[Answer]:
         Answer(
             id=str(number),
             cluster="document",
+            question="Who?",
+            context="Somebody.",
             prediction="",
             references=("red",),
             reference_nll_nats=nll_nats,
@@ -35,6 +37,7 @@ def test_every_token_counts_the_same() -> None:
     assert METRIC.score(likely((4.0, 1), (2.0, 3)), "en").model_dump() == {
         "values": {"perplexity": pytest.approx(math.exp(1.5))},
         "examples": {},
+        "parts": {},
         "missing": {},
         "settings": SETTINGS,
     }
@@ -45,6 +48,7 @@ def test_a_likelihood_that_is_not_finite_gives_no_number(nlls: tuple[tuple[float
     assert METRIC.score(likely(*nlls), "en").model_dump() == {
         "values": {"perplexity": None},
         "examples": {},
+        "parts": {},
         "missing": {"perplexity": "not_finite"},
         "settings": SETTINGS,
     }

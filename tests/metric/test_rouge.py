@@ -30,6 +30,7 @@ def test_by_hand(answered: Answered) -> None:
             "rouge2": (pytest.approx(2 / 5),),
             "rougeL": (pytest.approx(4 / 7),),
         },
+        "parts": {},
         "missing": {},
         "settings": dict.fromkeys(
             NAMES, f"rouge-score:{version('rouge-score')}|f-measure|tokenizer:rouge-score|stemmer:no"

@@ -64,6 +64,7 @@ def test_the_value_is_the_mean_over_answers(answered: Answered) -> None:
     assert scores.model_dump() == {
         "values": {"token_f1": pytest.approx((2 / 3 + 1 + 0) / 3)},
         "examples": {"token_f1": (pytest.approx(2 / 3), 1.0, 0.0)},
+        "parts": {},
         "missing": {},
         "settings": {},
     }

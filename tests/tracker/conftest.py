@@ -26,6 +26,8 @@ ANSWERS = [
     Answer(
         id=f"q{number}",
         cluster=f"document {number // 2}",
+        question="Who?",
+        context="Somebody.",
         prediction=f"<b>answer\u2028{number}</b>",
         references=(f"answer {number}", "something else"),
         reference_nll_nats=1.5,
