@@ -73,7 +73,7 @@ def _table(cost: Cost, found: Sequence[Group]) -> Table:
         columns=(*name_columns(found), *cost.columns),
         rows=tuple(_row(cost, group, setup) for group in found for setup in group.setups),
         remarks=(seeds_behind(seeds), *cost.remarks) if seeds else (),
-        warnings=tuple(sentence for group in found for sentence in group.disagreements()),
+        warnings=tuple(sentence for group in found for sentence in group.warnings()),
     )
 
 

@@ -23,6 +23,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+from scipy.sparse import csr_array
 
 Floats = NDArray[np.float64]
 Formula = Callable[[Floats], Floats]
@@ -78,16 +79,17 @@ def mean_formula(sums: Floats) -> Floats:
     return sums[0] / sums[1]
 
 
-def spread(parts: Sequence[Floats], formula: Formula, counts: Floats) -> Spread:
+def spread(pools: Sequence[tuple[Floats | csr_array, Formula]], counts: Floats) -> Spread:
     """A score on every draw of clusters.
 
     Args:
-        parts: for each seed, the parts summed within each cluster: (c, k).
-        formula: of the sums.
+        pools: for each seed, the parts summed within each cluster, (c, k), and the formula of their sums.
         counts: of `resample`, (c, b).
     """
-    estimates = np.array([formula(own.sum(axis=0)[:, np.newaxis])[0] for own in parts])
-    draws = np.stack([formula(own.T @ counts) for own in parts])
+    estimates = np.array(
+        [formula(np.asarray(parts.sum(axis=0), dtype=float)[:, np.newaxis])[0] for parts, formula in pools]
+    )
+    draws = np.stack([formula(parts.T @ counts) for parts, formula in pools])
     return Spread(estimates, draws.mean(axis=0), len(counts), _seed_sd(estimates, draws, len(counts)))
 
 
@@ -106,34 +108,43 @@ def _seed_sd(estimates: Floats, draws: Floats, n_clusters: int) -> float:
     return math.sqrt(max(0.0, float(estimates.var(ddof=1)) - float(by_documents)))
 
 
-def interval(found: Spread, rng: np.random.Generator, bounds: tuple[float, float] = (0.0, 1.0)) -> Interval | None:
-    """The 95 % interval of a score, percentiles of its draws around the estimate; null where nothing varies."""
-    noise = _errors([found], rng)
-    if noise is None:
-        return None
-    low, high = np.quantile(noise, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(max(bounds[0], found.mean + float(low)), min(bounds[1], found.mean + float(high)))
+def interval(found: Spread, rng: np.random.Generator) -> Interval | None:
+    """The 95 % interval of a score, null where nothing varies. It can reach past what the score can be."""
+    return _around(found.mean, _errors(found.draws, [found], rng))
 
 
 def difference_interval(one: Spread, other: Spread, rng: np.random.Generator) -> Interval | None:
     """The 95 % interval of `one` less `other`, both on the same draws of clusters; null where nothing varies."""
-    noise = _errors([one, other], rng)
-    if noise is None:
+    return _around(one.mean - other.mean, _errors(one.draws - other.draws, [one, other], rng))
+
+
+def difference_p(one: Spread, other: Spread, rng: np.random.Generator) -> float:
+    """Two-sided p that two scores are the same, from the errors that the interval of their difference is made of."""
+    errors = _errors(one.draws - other.draws, [one, other], rng)
+    return _share_as_far(errors, one.mean - other.mean)
+
+
+def _around(estimate: float, errors: Floats) -> Interval | None:
+    if not errors.any():
         return None
-    low, high = np.quantile(noise, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    difference = one.mean - other.mean
-    return Interval(difference + float(low), difference + float(high))
+    low, high = np.quantile(errors, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(estimate + float(low), estimate + float(high))
 
 
-def _errors(found: Sequence[Spread], rng: np.random.Generator) -> Floats | None:
-    """How far a score, or the difference between two, may be off: (b,)."""
-    first, *others = found
-    by_documents = first.draws - sum((other.draws for other in others), np.zeros(1))
+def _errors(draws: Floats, found: Sequence[Spread], rng: np.random.Generator) -> Floats:
+    """How far an estimate may be off, by the documents that its draws are of and by the seeds of what it is made of."""
     # Of corpus scores, which lose distinct answers when resampled, the draws lie aside of the estimate
-    by_documents = (by_documents - by_documents.mean()) * _stretch(first.n_clusters)
-    by_seeds = sum((_seed_errors(each, len(by_documents), rng) for each in found), np.zeros(1))
-    errors = by_documents + by_seeds
-    return errors if errors.any() else None
+    errors = (draws - draws.mean()) * _stretch(found[0].n_clusters)
+    for each in found:
+        errors = errors + _seed_errors(each, len(draws), rng)
+    return errors
+
+
+def _share_as_far(errors: Floats, observed: float) -> float:
+    """At least 1 / (b + 1), as what was observed is one of what can be (Phipson and Smyth 2010)."""
+    # What is as far off up to rounding counts as being so
+    as_far = np.count_nonzero(np.abs(errors) >= abs(observed) * (1 - 1e-9) - 1e-15)
+    return (1 + int(as_far)) / (len(errors) + 1)
 
 
 def _seed_errors(found: Spread, n_draws: int, rng: np.random.Generator) -> Floats:
@@ -164,15 +175,12 @@ def permutation_p(differences: Floats, one: Spread, other: Spread, rng: np.rando
         rng: for the flips.
 
     Returns:
-        At least 1 / (N_PERMUTATIONS + 1) (Phipson and Smyth 2010).
+        At least 1 / (N_PERMUTATIONS + 1).
     """
-    observed = abs(differences.sum())
     flipped = differences @ (2.0 * rng.integers(0, 2, size=(len(differences), N_PERMUTATIONS)) - 1.0)
     for each in (one, other):
         flipped = flipped + _seed_errors(each, N_PERMUTATIONS, rng)
-    # What is as far off up to rounding counts as being so
-    as_far = np.count_nonzero(np.abs(flipped) >= observed * (1 - 1e-9) - 1e-15)
-    return (1 + as_far) / (N_PERMUTATIONS + 1)
+    return _share_as_far(flipped, float(differences.sum()))
 
 
 def mcnemar_p(n_one_only: int, n_other_only: int) -> float:
