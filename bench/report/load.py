@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from bench.errors import InputError
 from bench.record import SCHEMA_VERSION, PhaseName, Record
-from bench.report.predictions import Predictions, disagreement, read_predictions
+from bench.report.predictions import Asked, Predictions, disagreement, read_asked, read_predictions
 from bench.report.trace import Trace, read_trace
 from bench.report.words import reason_code
 from bench.telemetry.windows import Stretch
@@ -56,6 +56,8 @@ class Study:
     """Power and memory over time by the cell's `folder`, for those of which anything was sampled."""
     predictions: Mapping[str, Predictions]
     """What was answered, by the cell's `folder`, for the cells with scores; all of them agree with their records."""
+    asked: Mapping[str, Asked]
+    """What that answers, parallel to it, by the same `folder`: for the validation sets of which any cell wrote it."""
     problems: tuple[Problem, ...]
 
 
@@ -129,7 +131,8 @@ def _read_study(folder: Path) -> Study:
     rows, repeated = _latest(rows)
     traces, untraced = _traces(rows, folder.parent)
     predictions, unanswered = _predictions(rows, folder.parent)
-    return Study(folder.name, _frame(rows), traces, predictions, (*problems, *repeated, *untraced, *unanswered))
+    asked = _asked(rows, predictions, folder.parent)
+    return Study(folder.name, _frame(rows), traces, predictions, asked, (*problems, *repeated, *untraced, *unanswered))
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -265,6 +268,24 @@ def _predictions(rows: list[dict[str, Any]], runs: Path) -> tuple[dict[str, Pred
         ids, clusters = (asked.setdefault(each, each) for each in (found.ids, found.clusters))
         predictions[row["folder"]] = replace(found, ids=ids, clusters=clusters)
     return predictions, problems
+
+
+def _asked(rows: list[dict[str, Any]], predictions: Mapping[str, Predictions], runs: Path) -> dict[str, Asked]:
+    """What the cells answered, read once for each validation set."""
+    together: dict[tuple[Any, ...], list[str]] = {}
+    for row in rows:
+        if found := predictions.get(row["folder"]):
+            together.setdefault((row.get("data.validation_fingerprint"), found.ids), []).append(row["folder"])
+    asked: dict[str, Asked] = {}
+    for folders in together.values():
+        for folder in folders:
+            try:
+                told = read_asked(runs / folder / "predictions.jsonl")
+            except (OSError, ValueError):
+                continue  # written before questions were kept; whatever else is wrong, its predictions would tell
+            asked |= dict.fromkeys(folders, told)
+            break
+    return asked
 
 
 def _latest(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[Problem]]:

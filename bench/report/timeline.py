@@ -70,10 +70,15 @@ def traces(study: Study) -> list[Chart]:
                     continue
                 ended = "" if cell["status"] == "ok" else f": {ending(cell)}"
                 title = f"{group.title}, {setup.label}, seed {cell['cell.seed']}{ended}"
-                name = f"traces/{file_stem(*cell['folder'].partition('/')[2].split('-'))}"
+                name = trace_name(cell)
                 alt = f"Power and memory over time, with the phases shaded: {title}."
                 drawn.append(chart(name, title, alt, trace_figure(cell, trace, title)))
     return drawn
+
+
+def trace_name(cell: Cell) -> str:
+    """Of its figure: path under `figures/`, without suffix."""
+    return f"traces/{file_stem(*cell['folder'].partition('/')[2].split('-'))}"
 
 
 def trace_figure(cell: Cell, trace: Trace, title: str) -> Figure:

@@ -1,0 +1,26 @@
+"""What the report answers to "which method, then?": plain sentences, made elsewhere and only laid out here."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Pick:
+    """One answer."""
+
+    preference: str
+    """What is wanted: `Best score`, `Fits in 24 GB`."""
+    answer: str
+    """The method, or the methods that cannot be told apart; a sentence where there is none."""
+    reason: str
+    """One sentence or several: the figures behind the answer, and how sure it is."""
+
+
+@dataclass(frozen=True)
+class Picks:
+    """The answers for one group of setups that are compared with each other."""
+
+    title: str
+    """The group's: a model, and a data set where the study has several."""
+    model: str
+    """By which the page's filter knows it."""
+    picks: tuple[Pick, ...]
