@@ -8,6 +8,7 @@
   const { sets } = JSON.parse(data.textContent);
   const PAGE = 20;
   const MOST_TALLIES = 8;
+  const SHORT = 200;
 
   const form = root.querySelector("form");
   const count = document.getElementById("browser-count");
@@ -131,7 +132,9 @@
   function open(example, place) {
     const parts = make("dl", "question");
     const say = (term, ...told) => parts.append(make("dt", "", term), ...told.map((each) => make("dd", "", each)));
-    if (example.question !== undefined) say("Question", foreign("p", "text", textOf(example.question)));
+    // What is short and on one line stands above already
+    const question = example.question === undefined ? "" : textOf(example.question);
+    if (question.length > SHORT || question.includes("\n")) say("Question", foreign("p", "text", question));
     if (example.context !== undefined && textOf(example.context)) {
       say("Context", foreign("p", "text context", textOf(example.context)));
     }
