@@ -45,7 +45,7 @@ def browser_html(cells: Sequence[Answered], budget_bytes: int = BUDGET_BYTES) ->
     if not cells:
         return "<p>No cell of this study has answers that can be read.</p>"
     sets = _sets(cells, budget_bytes)
-    return f"{_CONTROLS}\n{_sentence(sets)}\n{json_script('predictions', {'sets': sets})}"
+    return f"{_sentence(sets)}\n{_CONTROLS}\n{json_script('predictions', {'sets': sets})}"
 
 
 def json_script(name: str, content: Any) -> str:
@@ -157,7 +157,7 @@ def _sentence(sets: Sequence[Mapping[str, Any]]) -> str:
             f" To keep this page small it shows {n_shown:,} of them, evenly spaced over the validation set, each with "
             f"every answer; {n_all - n_shown:,} are left out, and stand in each cell's predictions.jsonl."
         )
-    return f'<p class="note">{told}</p>'
+    return f"<p>{told}</p>"
 
 
 _CONTROLS = """

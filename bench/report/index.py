@@ -86,13 +86,15 @@ def index_html(contents: Contents) -> str:
         "</head>",
         "<body>",
         '<div class="layout">',
+        "<header>",
+        f"<h1>Report of the study <bdi>{name}</bdi></h1>",
+        f'<p class="lead">{html.escape(contents.summary)}</p>',
+        "</header>",
         '<aside class="side">',
         _filters(contents.groups),
         _navigation(parts),
         "</aside>",
         "<main>",
-        f"<h1>Report of the study <bdi>{name}</bdi></h1>",
-        f'<p class="lead">{html.escape(contents.summary)}</p>',
     ]
     for part in parts:
         lines += [f'<section class="part" id="part-{part.name}">', f"<h2>{part.title}</h2>", part.body, "</section>"]
@@ -111,9 +113,9 @@ def _parts(contents: Contents) -> list[Part]:
         _tables("results", "Results", results, subjects),
         _figures(contents.charts),
         _tables("costs", "Costs", costs, subjects),
-        Part("traces", "Power and memory over time", _traces(contents, subjects)),
         Part("predictions", "Predictions", browser_html(contents.answered)),
         _tables("cells", "Cells", cells, subjects),
+        Part("traces", "Power and memory over time", _traces(contents, subjects)),
         Part("problems", "Not in this report", _problems(contents.problems)),
         _tables("provenance", "Provenance", provenance, subjects),
     ]

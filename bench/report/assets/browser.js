@@ -74,16 +74,17 @@
   }
 
   function draw() {
+    const opened = new Set([...list.children].filter((each) => each.open).map((each) => each.dataset.example));
     start = Math.max(0, Math.min(start, Math.floor((found.length - 1) / PAGE) * PAGE));
     const page = found.slice(start, start + PAGE);
     list.replaceChildren(...page.map(summarise));
     const [all, left] = [current().examples.length, found.length];
-    count.textContent = left === all ? `${all} examples` : `${left} of ${all} examples`;
+    count.textContent = left === all ? `${all} examples shown` : `${left} of ${all} examples shown`;
     pager.hidden = left <= PAGE;
     pager.querySelector("span").textContent = `${start + 1} to ${start + page.length} of ${left}`;
     pager.children.namedItem("previous").disabled = start === 0;
     pager.children.namedItem("next").disabled = start + PAGE >= left;
-    if (page.length === 1) list.firstChild.open = true;
+    for (const each of list.children) each.open = page.length === 1 || opened.has(each.dataset.example);
   }
 
   function update() {
@@ -254,7 +255,8 @@
     update();
   });
   window.addEventListener("hashchange", follow);
+  // Once the filter has said what is ticked
+  document.addEventListener("DOMContentLoaded", follow);
   root.hidden = false;
   update();
-  follow();
 })();
