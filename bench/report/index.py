@@ -154,9 +154,9 @@ def _filters(groups: Sequence[Group]) -> str:
 
 def _picks(picks: Picks) -> str:
     lines = [f'<section class="pick" data-model="{html.escape(printable(picks.model))}">']
-    lines += [f"<h3>{html.escape(picks.title)}</h3>", "<dl>"]
+    lines += [f"<h3>{html.escape(printable(picks.title))}</h3>", "<dl>"]
     for pick in picks.picks:
-        preference, answer, reason = (html.escape(text) for text in (pick.preference, pick.answer, pick.reason))
+        preference, answer, reason = pick.told(html.escape)
         lines.append(f"<dt>{preference}</dt><dd><strong>{answer}</strong> {reason}</dd>")
     return "\n".join([*lines, "</dl>", "</section>"])
 

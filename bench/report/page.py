@@ -86,9 +86,9 @@ def _linked(chart: Chart) -> str:
 def _picked(picks: Sequence[Picks]) -> str:
     lines = ["### Which method, then?"]
     for each in picks:
-        lines += ["", f"**{escape_markdown(each.title)}**", ""]
+        lines += ["", f"**{escape_markdown(printable(each.title))}**", ""]
         for pick in each.picks:
-            preference, answer, reason = map(escape_markdown, (pick.preference, pick.answer, pick.reason))
+            preference, answer, reason = pick.told(escape_markdown)
             lines.append(f"- {preference}: **{answer}**. {reason}")
     return "\n".join(lines) + "\n"
 

@@ -1,6 +1,12 @@
 """What the report answers to "which method, then?": plain sentences, made elsewhere and only laid out here."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from bench.report.words import printable
+
+LONGEST = 2_000
+"""Characters of one text that are shown."""
 
 
 @dataclass(frozen=True)
@@ -13,6 +19,13 @@ class Pick:
     """The method, or the methods that cannot be told apart; a sentence where there is none."""
     reason: str
     """One sentence or several: the figures behind the answer, and how sure it is."""
+
+    def told(self, escape: Callable[[str], str]) -> tuple[str, str, str]:
+        """Preference, answer and reason, each on one line and with nothing invisible, as `escape` writes them."""
+        preference, answer, reason = (
+            escape(printable(text, LONGEST)) for text in (self.preference, self.answer, self.reason)
+        )
+        return preference, answer, reason
 
 
 @dataclass(frozen=True)

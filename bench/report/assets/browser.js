@@ -218,7 +218,7 @@
     start = Math.floor(found.indexOf(place) / PAGE) * PAGE;
     draw();
     const details = [...list.children].find((each) => each.dataset.example === id);
-    details.open = true;
+    for (const each of list.children) each.open = each === details;
     details.classList.add("linked");
     details.querySelector("summary").focus({ preventScroll: true });
     details.scrollIntoView({ block: "start" });
