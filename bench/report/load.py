@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from bench.errors import InputError
 from bench.record import SCHEMA_VERSION, PhaseName, Record
 from bench.report.predictions import Asked, Predictions, disagreement, read_asked, read_predictions
-from bench.report.trace import Trace, read_trace
+from bench.report.trace import Trace, read_trace, read_written_trace
 from bench.report.words import reason_code
 from bench.telemetry.windows import Stretch
 
@@ -217,30 +217,48 @@ def _traces(rows: list[dict[str, Any]], runs: Path) -> tuple[dict[str, Trace], l
     traces: dict[str, Trace] = {}
     problems = []
     for row in rows:
-        name = f"{row['folder']}/telemetry.jsonl"
         phases = [Stretch(phase["name"], phase["start_s"], phase["seconds"]) for phase in row["phases"]]
-        try:
-            trace = read_trace(runs / name, phases, row["telemetry.hz"])
-            found_bytes, told_bytes = (runs / name).stat().st_size, row["telemetry.file_bytes"]
-        except OSError as error:
-            why = error.strerror or "it cannot be read"
-            problems.append(
-                Problem(name, f"cannot be read ({why}): this cell's power and memory over time are not shown.")
-            )
-            continue
+        trace, own = _trace(runs, row["folder"], phases, row["telemetry.hz"], row["telemetry.file_bytes"])
+        problems += own
         if trace and any((trace.power_w, trace.device_bytes, trace.rss_bytes)):
             traces[row["folder"]] = trace
-        elif trace:
-            sentence = "has no reading of power or memory in the cell's phases, so neither is shown over time."
-            problems.append(Problem(name, sentence))
-            continue
-        if told_bytes is not None and found_bytes != told_bytes:
-            sentence = (
-                f"has {found_bytes} bytes, and its record says {told_bytes}: power and memory over time are shown as "
-                "far as it can be read; the tables have the record's numbers."
-            )
-            problems.append(Problem(name, sentence))
     return traces, problems
+
+
+def _trace(
+    runs: Path, folder: str, phases: Sequence[Stretch], hz: float, told_bytes: int | None
+) -> tuple[Trace | None, list[Problem]]:
+    """What was sampled of one cell: as its supervisor has thinned it, else from its readings."""
+    problems = []
+    written, name = f"{folder}/trace.json", f"{folder}/telemetry.jsonl"
+    try:
+        if trace := read_written_trace(runs / written, phases):
+            return trace, _silence(trace, name)
+    except (OSError, ValueError):
+        problems.append(Problem(written, "is cut off or broken, so telemetry.jsonl was read, which takes longer."))
+    try:
+        trace = read_trace(runs / name, phases, hz)
+        found_bytes = (runs / name).stat().st_size
+    except OSError as error:
+        why = error.strerror or "it cannot be read"
+        sentence = f"cannot be read ({why}): this cell's power and memory over time are not shown."
+        return None, [*problems, Problem(name, sentence)]
+    silence = _silence(trace, name)
+    if not silence and told_bytes is not None and found_bytes != told_bytes:
+        sentence = (
+            f"has {found_bytes} bytes, and its record says {told_bytes}: power and memory over time are shown as "
+            "far as it can be read; the tables have the record's numbers."
+        )
+        problems.append(Problem(name, sentence))
+    return trace, [*problems, *silence]
+
+
+def _silence(trace: Trace | None, name: str) -> list[Problem]:
+    """A sentence where a cell has phases and nothing that was sampled in them."""
+    if trace is None or any((trace.power_w, trace.device_bytes, trace.rss_bytes)):
+        return []
+    sentence = "has no reading of power or memory in the cell's phases, so neither is shown over time."
+    return [Problem(name, sentence)]
 
 
 def _predictions(rows: list[dict[str, Any]], runs: Path) -> tuple[dict[str, Predictions], list[Problem]]:
