@@ -5,7 +5,8 @@ import html
 from collections import Counter
 from pathlib import Path
 
-from bench.report.figures import Chart, charts
+from bench.report.chart import Chart
+from bench.report.figures import charts
 from bench.report.load import Study
 from bench.report.render import RENDERERS, Table, escape_markdown, html_text, markdown
 from bench.report.tables import tables
