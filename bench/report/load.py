@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from bench.errors import InputError
 from bench.record import SCHEMA_VERSION, PhaseName, Record
+from bench.report.predictions import Predictions, disagreement, read_predictions
 from bench.report.trace import Trace, read_trace
 from bench.report.words import reason_code
 from bench.telemetry.windows import Stretch
@@ -53,6 +54,8 @@ class Study:
     """
     traces: Mapping[str, Trace]
     """Power and memory over time by the cell's `folder`, for those of which anything was sampled."""
+    predictions: Mapping[str, Predictions]
+    """What was answered, by the cell's `folder`, for the cells with scores; all of them agree with their records."""
     problems: tuple[Problem, ...]
 
 
@@ -125,7 +128,8 @@ def _read_study(folder: Path) -> Study:
             problems.append(Problem(f"{path}/record.json", str(error)))
     rows, repeated = _latest(rows)
     traces, untraced = _traces(rows, folder.parent)
-    return Study(folder.name, _frame(rows), traces, (*problems, *repeated, *untraced))
+    predictions, unanswered = _predictions(rows, folder.parent)
+    return Study(folder.name, _frame(rows), traces, predictions, (*problems, *repeated, *untraced, *unanswered))
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -234,6 +238,33 @@ def _traces(rows: list[dict[str, Any]], runs: Path) -> tuple[dict[str, Trace], l
             )
             problems.append(Problem(name, sentence))
     return traces, problems
+
+
+def _predictions(rows: list[dict[str, Any]], runs: Path) -> tuple[dict[str, Predictions], list[Problem]]:
+    """What was answered in each row's cell if it has scores, and a sentence where that is not what the record tells."""
+    predictions: dict[str, Predictions] = {}
+    problems = []
+    # One set of questions in memory, not one for each cell that was asked them
+    asked: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for row in rows:
+        scores = {column.removeprefix("scores."): row[column] for column in row if column.startswith("scores.")}
+        if not scores:
+            continue
+        name = f"{row['folder']}/predictions.jsonl"
+        try:
+            found = read_predictions(runs / name)
+            wrong = disagreement(found, row.get("data.n_validation"), scores)
+        except OSError as error:
+            wrong = f"cannot be read ({error.strerror or 'it is not a file'})"
+        except ValueError as error:
+            wrong = str(error)
+        if wrong:
+            sentence = f"{wrong}: this cell's answers are not shown, and its scores have no intervals."
+            problems.append(Problem(name, sentence))
+            continue
+        ids, clusters = (asked.setdefault(each, each) for each in (found.ids, found.clusters))
+        predictions[row["folder"]] = replace(found, ids=ids, clusters=clusters)
+    return predictions, problems
 
 
 def _latest(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[Problem]]:

@@ -1,18 +1,18 @@
 """What one cell answered, example by example, as arrays."""
 
-import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from statistics import fmean
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 Floats = NDArray[np.float64]
-
-FOREIGN = (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
-"""What comes of a line that no cell has written."""
+Read = TypeVar("Read", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,29 @@ class Asked:
     references: tuple[tuple[str, ...], ...]
 
 
+class _Line(BaseModel):
+    """What is read of one line; the other fields, `_Question`'s among them, never become Python objects."""
+
+    model_config = ConfigDict(strict=True)
+
+    id: str
+    cluster: str
+    prediction: str
+    reference_nll_nats: FiniteFloat | None
+    reference_tokens: int
+    scores: dict[str, FiniteFloat | None]
+    parts: dict[str, tuple[str | int, ...]] = {}
+    """Was not kept at first."""
+
+
+class _Question(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    question: str
+    context: str
+    references: tuple[str, ...]
+
+
 def read_predictions(path: Path) -> Predictions:
     """The answers of one cell.
 
@@ -45,43 +68,65 @@ def read_predictions(path: Path) -> Predictions:
         OSError: the file cannot be read.
         ValueError: it is not what a cell writes; the message says where.
     """
-    lines = _lines(path)
-    try:
-        likelihoods = tuple((line["reference_nll_nats"], line["reference_tokens"]) for line in lines)
-        scores, parts = (
-            {name: [line[kind][name] for line in lines] for name in lines[0].get(kind, {})} if lines else {}
-            for kind in ("scores", "parts")
-        )
-        return Predictions(
-            ids=tuple(line["id"] for line in lines),
-            clusters=tuple(line["cluster"] for line in lines),
-            answers=tuple(line["prediction"] for line in lines),
-            scores={name: np.array(values, dtype=float) for name, values in scores.items()},
-            parts={name: tuple(values) for name, values in parts.items()} | {"perplexity": likelihoods},
-        )
-    except FOREIGN as error:
-        raise ValueError(f"is not what a cell writes ({type(error).__name__}: {error})") from error
+    lines = list(_lines(path, _Line))
+    scores: dict[str, list[float | None]] = {name: [] for name in (lines[0].scores if lines else ())}
+    parts: dict[str, list[Any]] = {name: [] for name in (lines[0].parts if lines else ())}
+    for number, line in enumerate(lines, start=1):
+        if line.scores.keys() != scores.keys() or line.parts.keys() != parts.keys():
+            raise ValueError(f"has other scores at line {number} than at line 1")
+        for name, value in line.scores.items():
+            scores[name].append(value)
+        for name, part in line.parts.items():
+            parts[name].append(part)
+    ids = tuple(line.id for line in lines)
+    if len(set(ids)) < len(ids):
+        raise ValueError("has an answer twice")
+    likelihoods = tuple((line.reference_nll_nats, line.reference_tokens) for line in lines)
+    return Predictions(
+        ids=ids,
+        clusters=tuple(line.cluster for line in lines),
+        answers=tuple(line.prediction for line in lines),
+        scores={name: np.array(values, dtype=float) for name, values in scores.items()},
+        parts={name: tuple(values) for name, values in parts.items()} | {"perplexity": likelihoods},
+    )
 
 
 def read_asked(path: Path) -> Asked:
     """What the examples of a predictions.jsonl ask. Raises as `read_predictions` does."""
-    lines = _lines(path)
-    try:
-        return Asked(
-            questions=tuple(line["question"] for line in lines),
-            contexts=tuple(line["context"] for line in lines),
-            references=tuple(tuple(line["references"]) for line in lines),
-        )
-    except FOREIGN as error:
-        raise ValueError(f"is not what a cell writes ({type(error).__name__}: {error})") from error
+    lines = list(_lines(path, _Question))
+    return Asked(
+        questions=tuple(line.question for line in lines),
+        contexts=tuple(line.context for line in lines),
+        references=tuple(line.references for line in lines),
+    )
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    lines = []
+def disagreement(found: Predictions, n: int | None, scores: Mapping[str, float | None]) -> str | None:
+    """What a record that tells of `n` answers with these `scores` says otherwise than the answers do; null if nothing.
+
+    Only scores that are means over examples are compared, where every example has one.
+    """
+    if n is not None and n != len(found.ids):
+        return f"has {len(found.ids)} answers, and its record says {n}"
+    for name, values in found.scores.items():
+        told = scores.get(name)
+        if told is None:
+            return f"has the score {name}, and its record has not"
+        mean = fmean(values) if len(values) else math.nan
+        if math.isfinite(mean) and not math.isclose(mean, told, rel_tol=1e-9, abs_tol=1e-12):
+            return f"has a mean {name} of {mean:.6g}, and its record says {told:.6g}"
+    return None
+
+
+def _lines(path: Path, of: type[Read]) -> Iterator[Read]:
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
-                lines.append(json.loads(line))
-            except (ValueError, RecursionError) as error:
-                raise ValueError(f"is cut off or broken JSON at line {number}") from error
-    return lines
+                yield of.model_validate_json(line)
+            except ValidationError as error:
+                first = error.errors(include_url=False)[0]
+                if first["type"] == "json_invalid":
+                    raise ValueError(f"is cut off or broken JSON at line {number}") from error
+                where = ".".join(map(str, first["loc"]))
+                what = f"{where}: {first['msg']}" if where else first["msg"]
+                raise ValueError(f"is not what a cell writes at line {number} ({what})") from error

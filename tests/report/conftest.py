@@ -1,5 +1,7 @@
 """Records for the report's tests, made through the record's own model, so that none can be what a cell cannot write."""
 
+import json
+import math
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -261,6 +263,41 @@ def _latency() -> Latency:
     )
 
 
+def answer_lines(record: Record) -> list[dict[str, Any]]:
+    """A predictions.jsonl that agrees with `record`: as many answers, each score's mean and the perplexity as told.
+
+    Exact match is 0 or 1 where that can be, every other score the same for all examples; the macro F1 is 0.25.
+    """
+    assert record.data is not None
+    assert record.scores is not None
+    n = record.data.n_validation
+    told = {name: value for name, value in record.scores.items() if value is not None}
+    perplexity = told.pop("perplexity", 1.0)
+    told.pop("answer_macro_f1", None)
+    right = round(told.get("exact_match", 0.0) * n)
+    whole = math.isclose(right, told.get("exact_match", 0.0) * n)
+    lines = []
+    for at in range(n):
+        scores = told | ({"exact_match": float(at < right)} if whole and "exact_match" in told else {})
+        # One class that is always hit, and three that never are
+        pair = ("a", "a") if at > 1 else (("b", "c"), ("d", "c"))[at]
+        lines.append(
+            {
+                "id": f"q{at}",
+                "cluster": f"document{at // 5}",
+                "question": f"Question {at}?",
+                "context": f"The context of document {at // 5}.",
+                "prediction": f"answer {at}",
+                "references": [f"reference {at}", f"other reference {at}"],
+                "reference_nll_nats": 3 * math.log(perplexity) if perplexity else None,
+                "reference_tokens": 3,
+                "scores": scores,
+                "parts": {"answer_macro_f1": pair},
+            }
+        )
+    return lines
+
+
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
     """An empty folder of runs."""
@@ -271,10 +308,17 @@ def runs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def write_cell(runs: Path) -> WriteCell:
-    """Writes the record that `make_record` makes of the same arguments, and `readings` beside it; gives the folder."""
+    """Writes the record that `make_record` makes of the same arguments, and beside it `readings` and what was answered,
+    which is `answer_lines` as far as `answered` does not say otherwise; gives the folder.
+    """
 
     def write(
-        method: str = "lora", *, folder: str | None = None, readings: Iterable[Reading] | None = None, **changes: Any
+        method: str = "lora",
+        *,
+        folder: str | None = None,
+        readings: Iterable[Reading] | None = None,
+        answered: Iterable[dict[str, Any]] | None = None,
+        **changes: Any,
     ) -> Path:
         record = make_record(method, **changes)
         model, dataset = record.cell["model"]["name"], record.cell["dataset"]["name"]
@@ -283,9 +327,18 @@ def write_cell(runs: Path) -> WriteCell:
         (cell / "record.json").write_text(record.model_dump_json(indent=2))
         told = host_readings() if readings is None else readings
         (cell / "telemetry.jsonl").write_bytes(b"".join(reading.to_line() for reading in told))
+        if record.scores is not None:
+            lines = answer_lines(record) if answered is None else answered
+            (cell / "predictions.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
         return cell
 
     return write
+
+
+@pytest.fixture(name="answer_lines")
+def give_answer_lines() -> Callable[[Record], list[dict[str, Any]]]:
+    """`answer_lines`, for tests, which cannot import it."""
+    return answer_lines
 
 
 @pytest.fixture(name="host_readings")
