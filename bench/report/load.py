@@ -1,9 +1,10 @@
 """The records of a study as one data frame, and a sentence about everything that could not be read."""
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from bench.errors import InputError
 from bench.record import SCHEMA_VERSION, PhaseName, Record
+from bench.report.losses import Losses, read_losses
 from bench.report.predictions import Predictions, disagreement, read_predictions
 from bench.report.trace import Trace, read_trace
 from bench.report.words import reason_code
@@ -57,6 +59,8 @@ class Study:
     predictions: Mapping[str, Predictions]
     """What was answered, by the cell's `folder`, for the cells with scores; all of them agree with their records."""
     problems: tuple[Problem, ...]
+    losses: Mapping[str, Losses] = field(default_factory=dict)
+    """Training loss by the cell's `folder`, for those whose events.jsonl tells of any."""
 
 
 def read_studies(runs: Path, name: str | None = None) -> list[Study]:
@@ -129,7 +133,8 @@ def _read_study(folder: Path) -> Study:
     rows, repeated = _latest(rows)
     traces, untraced = _traces(rows, folder.parent)
     predictions, unanswered = _predictions(rows, folder.parent)
-    return Study(folder.name, _frame(rows), traces, predictions, (*problems, *repeated, *untraced, *unanswered))
+    problems += (*repeated, *untraced, *unanswered)
+    return Study(folder.name, _frame(rows), traces, predictions, tuple(problems), _losses(rows, folder.parent))
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -265,6 +270,16 @@ def _predictions(rows: list[dict[str, Any]], runs: Path) -> tuple[dict[str, Pred
         ids, clusters = (asked.setdefault(each, each) for each in (found.ids, found.clusters))
         predictions[row["folder"]] = replace(found, ids=ids, clusters=clusters)
     return predictions, problems
+
+
+def _losses(rows: list[dict[str, Any]], runs: Path) -> dict[str, Losses]:
+    """What each row's cell told of its training loss; without the file, it told nothing."""
+    losses: dict[str, Losses] = {}
+    for row in rows:
+        with contextlib.suppress(OSError):
+            if found := read_losses(runs / row["folder"] / "events.jsonl"):
+                losses[row["folder"]] = found
+    return losses
 
 
 def _latest(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[Problem]]:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from bench.record import (
@@ -369,11 +368,9 @@ def texts_of(figure: Figure) -> list[tuple[str, Bbox]]:
     """Every visible text of a figure, with its box in pixels."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    texts = list(figure.texts)
+    texts = [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]
     for ax in figure.axes:
         texts += ax.texts
-        if ax.get_legend():
-            texts += ax.get_legend().findobj(Text)
         if ax.axison:
             texts += [ax.title, ax._left_title, ax._right_title, ax.xaxis.label, ax.yaxis.label]
             for axis in (ax.xaxis, ax.yaxis):
