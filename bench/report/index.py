@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.report.browser import Answered, browser_html
-from bench.report.figures import Chart
+from bench.report.chart import Chart
 from bench.report.load import Problem
 from bench.report.picks import Picks
 from bench.report.render import Row, Table, html_text

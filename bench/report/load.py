@@ -1,9 +1,10 @@
 """The records of a study as one data frame, and a sentence about everything that could not be read."""
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from bench.errors import InputError
 from bench.record import SCHEMA_VERSION, PhaseName, Record
+from bench.report.losses import Losses, read_losses
 from bench.report.predictions import Asked, Predictions, disagreement, read_asked, read_predictions
 from bench.report.trace import Trace, read_trace, read_written_trace
 from bench.report.words import reason_code
@@ -59,6 +61,8 @@ class Study:
     asked: Mapping[str, Asked]
     """What that answers, parallel to it, by the same `folder`: for the validation sets of which any cell wrote it."""
     problems: tuple[Problem, ...]
+    losses: Mapping[str, Losses] = field(default_factory=dict)
+    """Training loss by the cell's `folder`, for those whose events.jsonl tells of any."""
 
 
 def read_studies(runs: Path, name: str | None = None) -> list[Study]:
@@ -132,7 +136,9 @@ def _read_study(folder: Path) -> Study:
     traces, untraced = _traces(rows, folder.parent)
     predictions, unanswered = _predictions(rows, folder.parent)
     asked = _asked(rows, predictions, folder.parent)
-    return Study(folder.name, _frame(rows), traces, predictions, asked, (*problems, *repeated, *untraced, *unanswered))
+    losses = _losses(rows, folder.parent)
+    problems += (*repeated, *untraced, *unanswered)
+    return Study(folder.name, _frame(rows), traces, predictions, asked, tuple(problems), losses)
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -304,6 +310,16 @@ def _asked(rows: list[dict[str, Any]], predictions: Mapping[str, Predictions], r
             asked |= dict.fromkeys(folders, told)
             break
     return asked
+
+
+def _losses(rows: list[dict[str, Any]], runs: Path) -> dict[str, Losses]:
+    """What each row's cell told of its training loss; without the file, it told nothing."""
+    losses: dict[str, Losses] = {}
+    for row in rows:
+        with contextlib.suppress(OSError):
+            if found := read_losses(runs / row["folder"] / "events.jsonl"):
+                losses[row["folder"]] = found
+    return losses
 
 
 def _latest(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[Problem]]:

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench.report.browser import Answered
-from bench.report.figures import Chart, charts
+from bench.report.chart import Chart
+from bench.report.figures import charts
 from bench.report.index import Contents, index_html
 from bench.report.load import Study
 from bench.report.picks import Picks

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 from matplotlib.ticker import MaxNLocator
 
-from bench.report.figures import DPI, STYLE, Chart, chart, plain
+from bench.report.chart import DPI, STYLE, Chart, chart, plain
 from bench.report.load import Study
 from bench.report.setups import Cell, groups
 from bench.report.trace import Series, Trace

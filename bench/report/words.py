@@ -88,6 +88,21 @@ MEMORIES = {
 """The figures of a record that can be its peak memory, nearest to the study's first: column title and meaning."""
 
 
+SCORE_TITLES = {
+    "token_f1": "Token F1",
+    "exact_match": "Exact match",
+    "answer_macro_f1": "Macro F1",
+    "bleu": "BLEU",
+    "corpus_bleu": "Corpus BLEU",
+    "bertscore_f1": "BERTScore",
+    "rouge1": "ROUGE-1",
+    "rouge2": "ROUGE-2",
+    "rougeL": "ROUGE-L",
+    "perplexity": "Perplexity",
+}
+"""The scores of the built-in metrics by their names in the record."""
+
+
 def reason(missing: Mapping[str, str], path: str) -> str:
     """Why the record has no number at `path`, in words; a reason given for a section holds for all that is in it."""
     code, colon, told = reason_code(missing, path).partition(":")
@@ -163,3 +178,8 @@ def _visible(character: str) -> str:
     # Zl and Zp, which end a line
     category = unicodedata.category(character)
     return f"\\u{ord(character):04x}" if category.startswith("C") or category in ("Zl", "Zp") else character
+
+
+def score_title(name: str) -> str:
+    """What a score is called, given its name in the record; that name where it has no other."""
+    return SCORE_TITLES.get(name, printable(name))
