@@ -27,6 +27,7 @@ from bench.progress import Line, announce
 from bench.record import Error, Status
 from bench.sinks import Sinks
 from bench.telemetry.sampler import Sampler
+from bench.telemetry.trace import to_json
 from bench.tracker import Opening
 
 RESULTS: tuple[Status, ...] = ("ok", "oom")
@@ -98,6 +99,10 @@ def _run(job: Job, folder: Path) -> None:
     recording = sampler.stop()
     status, error = how_it_ended(account, child.process.exitcode, stop.reason)
     record = account.record(status, error, end_s, environment(), recording, job.telemetry)
+    if trace := account.trace(recording, job.telemetry):
+        # On a full disk reports thin the readings themselves, which takes them longer
+        with contextlib.suppress(OSError):
+            store.write_atomically(folder / "trace.json", to_json(trace))
     store.write_record(folder, record)
     sinks.close(record)
     if status == "ok":

@@ -23,6 +23,8 @@ from bench.account import Account
 from bench.job import Job, job_of
 from bench.record import Record
 from bench.supervise import Stopped, how_it_ended, supervise
+from bench.telemetry.trace import from_json
+from bench.telemetry.windows import Stretch
 
 REPOSITORY = Path(__file__).parent.parent
 SMALL = (
@@ -122,6 +124,10 @@ def test_a_cell_ends_ok_and_is_skipped_the_next_time(
     assert len(predictions) == 8
     assert record.scores is not None
     assert sum(line["scores"]["token_f1"] for line in predictions) / 8 == pytest.approx(record.scores["token_f1"])
+    phases = [Stretch(phase.name, phase.start_s, phase.seconds) for phase in record.phases]
+    trace = from_json((job().folder() / "trace.json").read_bytes(), phases)
+    assert trace is not None
+    assert trace.rss_bytes is not None
     written_at = (job().folder() / "record.json").stat().st_mtime_ns
     capsys.readouterr()
 

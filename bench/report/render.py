@@ -9,7 +9,7 @@ import io
 import math
 import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -187,7 +187,8 @@ def csv_text(table: Table) -> str:
     """Comma-separated values (RFC 4180 quoting, but LF line ends).
 
     Numbers have full precision in the record's units; a null is empty, and says why in `<key>_missing`. Notes on what
-    is not null stand in the last column, `note`.
+    is not null stand in the last column, `note`. A text that a spreadsheet would take for a formula has an apostrophe
+    before it: see `defused`.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
@@ -204,12 +205,12 @@ def csv_text(table: Table) -> str:
         for index, (column, entry) in enumerate(zip(table.columns, row.entries, strict=True)):
             cells.append(_exact(entry.value))
             if column.shown is not None:
-                cells.append((entry.note or row.instead or "") if entry.value is None else "")
+                cells.append(defused((entry.note or row.instead or "") if entry.value is None else ""))
             if index in bounded:
                 cells += [_exact(limit) for limit in entry.within or (None, None)]
             if entry.value is not None and entry.note:
                 notes.append(entry.note)
-        writer.writerow([*cells, "; ".join(notes)])
+        writer.writerow([*cells, defused("; ".join(notes))])
     return buffer.getvalue()
 
 
@@ -246,8 +247,8 @@ def latex(table: Table) -> str:
             cells.append(rf"\multicolumn{{{rest}}}{{l@{{}}}}{{\emph{{{escape_latex(row.instead)}}}}}")
         lines.append(_ampersands(cells))
         if any(row.entries[index].within for index, _ in shown):
-            within = [escape_latex(within_of(column, row.entries[index])) for index, column in shown]
-            lines.append(_ampersands([rf"{{\scriptsize {one}}}" if one else "" for one in within]))
+            within = [within_of(column, row.entries[index]) for index, column in shown]
+            lines.append(_ampersands([rf"{{\scriptsize {escape_latex(one)}}}" if one else "" for one in within]))
     lines += [r"\bottomrule", r"\end{tabular}}"]
     below = [rf"\textbf{{Warning:}} {escape_latex(warning)}" for warning in table.warnings]
     below += [rf"\textsuperscript{{{letter(i)}}}~{escape_latex(note)}" for i, note in enumerate(table.footnotes)]
@@ -281,8 +282,16 @@ def _entry_latex(column: Column, entry: Entry, mark: str) -> str:
     return f"{bold}{text}" + (f" {{{raised}}}" if raised else "")
 
 
-def html_text(table: Table) -> str:
-    """A `<section>` in ASCII, so that it reads the same in a page of any encoding and alone."""
+def unmarked(row: Row) -> Mapping[str, str]:
+    """No attributes."""
+    return {}
+
+
+def html_text(table: Table, attributes: Callable[[Row], Mapping[str, str]] = unmarked) -> str:
+    """A `<section>` in ASCII, so that it reads the same in a page of any encoding and alone.
+
+    A cell with a number has it unrounded in `data-value`; `attributes` gives a row's own, by name.
+    """
     shown = table.shown_columns
     lines = [f'<section class="table" id="{html.escape(table.name)}">', "<table>"]
     lines.append(f"<caption>{html.escape(table.title)}</caption>")
@@ -303,11 +312,13 @@ def html_text(table: Table) -> str:
             cell = (f"<strong>{text}</strong>" if entry.bold else text) + (f"<sup>{mark}</sup>" if mark else "")
             if within := within_of(column, entry):
                 cell += f"<br><small>{html.escape(within)}</small>"
-            cells.append(f'<td class="{column.align}">{cell}</td>')
+            value = "" if entry.value is None or column.shown is None else f' data-value="{_exact(entry.value)}"'
+            cells.append(f'<td class="{column.align}"{value}>{cell}</td>')
         if row.instead:
             rest = len(shown) - len(cells)
             cells.append(f'<td class="instead" colspan="{rest}">{html.escape(row.instead)}</td>')
-        lines.append(f"<tr>{''.join(cells)}</tr>")
+        own = "".join(f' {name}="{html.escape(value)}"' for name, value in attributes(row).items())
+        lines.append(f"<tr{own}>{''.join(cells)}</tr>")
     lines += ["</tbody>", "</table>"]
     lines += [f'<p class="warning"><strong>Warning:</strong> {html.escape(warning)}</p>' for warning in table.warnings]
     for index, note in enumerate(table.footnotes):
@@ -365,9 +376,26 @@ def escape_latex(text: str) -> str:
     return "".join(escaped)
 
 
+def defused(text: str) -> str:
+    """`text` as no spreadsheet takes it for a formula: an apostrophe before what would start one.
+
+    Spreadsheets show such a cell as text. A program takes the apostrophe off a text whose second character is one of
+    `=+-@`, a tab or a carriage return; what is a number stays as it is. (OWASP, "CSV Injection")
+    """
+    return f"'{text}" if re.match(r"[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]", text) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _exact(value: str | float | None) -> str:
     if value is None or isinstance(value, str):
-        return value or ""
+        return defused(value or "")
     return str(int(value)) if math.isfinite(value) and value == int(value) else repr(float(value))
 
 

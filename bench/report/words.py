@@ -88,6 +88,21 @@ MEMORIES = {
 """The figures of a record that can be its peak memory, nearest to the study's first: column title and meaning."""
 
 
+SCORE_TITLES = {
+    "token_f1": "Token F1",
+    "exact_match": "Exact match",
+    "answer_macro_f1": "Macro F1",
+    "bleu": "BLEU",
+    "corpus_bleu": "Corpus BLEU",
+    "bertscore_f1": "BERTScore",
+    "rouge1": "ROUGE-1",
+    "rouge2": "ROUGE-2",
+    "rougeL": "ROUGE-L",
+    "perplexity": "Perplexity",
+}
+"""The scores of the built-in metrics by their names in the record."""
+
+
 def reason(missing: Mapping[str, str], path: str) -> str:
     """Why the record has no number at `path`, in words; a reason given for a section holds for all that is in it."""
     code, colon, told = reason_code(missing, path).partition(":")
@@ -125,6 +140,14 @@ def printable(text: str, longest: int = 300) -> str:
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
 
+def inert(text: str) -> str:
+    r"""`text` in full and with its line ends, with all other control and direction characters made visible."""
+    if text.isprintable():
+        return text
+    lines = re.split(r"\r\n|\n", text)
+    return "\n".join("".join(map(_visible, line)) for line in lines)
+
+
 def file_stem(*parts: str) -> str:
     """`parts` joined by hyphens as a name that is safe for a file and different for different parts."""
     joined = "-".join(parts)
@@ -151,5 +174,12 @@ def counted(count: int, noun: str) -> str:
 
 
 def _visible(character: str) -> str:
-    # Cc control, Cf format (direction marks among them), Cs lone surrogates, Co private use, Cn unassigned
-    return f"\\u{ord(character):04x}" if unicodedata.category(character).startswith("C") else character
+    # Cc control, Cf format (direction marks among them), Cs lone surrogates, Co private use, Cn unassigned,
+    # Zl and Zp, which end a line
+    category = unicodedata.category(character)
+    return f"\\u{ord(character):04x}" if category.startswith("C") or category in ("Zl", "Zp") else character
+
+
+def score_title(name: str) -> str:
+    """What a score is called, given its name in the record; that name where it has no other."""
+    return SCORE_TITLES.get(name, printable(name))

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from bench.record import (
     SCHEMA_VERSION,
@@ -359,3 +362,54 @@ def give_measured_of() -> Callable[..., Measured]:
 def give_phases_of() -> Callable[[int], tuple[Phase, ...]]:
     """`phases_of`, likewise."""
     return phases_of
+
+
+def texts_of(figure: Figure) -> list[tuple[str, Bbox]]:
+    """Every visible text of a figure, with its box in pixels."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    texts = [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]
+    for ax in figure.axes:
+        texts += ax.texts
+        if ax.axison:
+            texts += [ax.title, ax._left_title, ax._right_title, ax.xaxis.label, ax.yaxis.label]
+            for axis in (ax.xaxis, ax.yaxis):
+                low, high = sorted(axis.get_view_interval())
+                texts += [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+    shown = [text for text in texts if text.get_text() and text.get_visible() and text.get_color() != "none"]
+    return [(text.get_text(), text.get_window_extent(canvas.get_renderer())) for text in shown]
+
+
+def overlaps(figure: Figure) -> list[tuple[str, str]]:
+    """The pairs of texts of which one is over the other."""
+    texts = texts_of(figure)
+    return [
+        (one, other)
+        for index, (one, box) in enumerate(texts)
+        for other, other_box in texts[index + 1 :]
+        if box.overlaps(other_box)
+    ]
+
+
+def outside(figure: Figure) -> list[str]:
+    """The texts that leave the figure."""
+    width, height = figure.get_size_inches() * figure.dpi
+    return [text for text, box in texts_of(figure) if box.x0 < 0 or box.y0 < 0 or box.x1 > width or box.y1 > height]
+
+
+@pytest.fixture(name="texts_of")
+def give_texts_of() -> Callable[[Figure], list[tuple[str, Bbox]]]:
+    """`texts_of`, likewise."""
+    return texts_of
+
+
+@pytest.fixture(name="overlaps")
+def give_overlaps() -> Callable[[Figure], list[tuple[str, str]]]:
+    """`overlaps`, likewise."""
+    return overlaps
+
+
+@pytest.fixture(name="outside")
+def give_outside() -> Callable[[Figure], list[str]]:
+    """`outside`, likewise."""
+    return outside

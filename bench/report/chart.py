@@ -1,0 +1,65 @@
+"""One figure as it is written: its bytes in both formats, and what all figures have in common."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import matplotlib.style
+from matplotlib.figure import Figure
+
+STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "hatch.linewidth": 0.5,
+    # Type 42 (TrueType): publishers refuse matplotlib's own Type 3
+    "pdf.fonttype": 42,
+}
+DPI = 150
+GREY = "#444444"
+"""Of what is said beside the data."""
+FAINT = "#dddddd"
+"""Of lines that only guide the eye."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One figure of the report."""
+
+    name: str
+    """Path of its files under `figures/`, without suffix."""
+    title: str
+    alt: str
+    """What it shows, for who cannot see it."""
+    png: bytes
+    pdf: bytes
+
+
+def chart(name: str, title: str, alt: str, figure: Figure) -> Chart:
+    """A drawn figure in both formats, the same bytes for the same figure."""
+    png, pdf = io.BytesIO(), io.BytesIO()
+    with matplotlib.style.context(["default", STYLE]):
+        # With the date and matplotlib's version, no two runs would give the same bytes
+        figure.savefig(png, format="png", metadata={"Software": None})
+        own = {"CreationDate": None, "Creator": None, "Producer": None}
+        figure.savefig(pdf, format="pdf", metadata=own | {"Title": plain(title)})
+    return Chart(name, title, alt, png.getvalue(), pdf.getvalue())
+
+
+def pages(name: str, title: str, alt: str, figures: Sequence[Figure]) -> list[Chart]:
+    """A chart for each figure; where there are several, each says which of them it is."""
+    if len(figures) == 1:
+        return [chart(name, title, alt, figures[0])]
+    told = [f"{number} of {len(figures)}" for number in range(1, len(figures) + 1)]
+    return [
+        chart(name if number == 1 else f"{name}-{number}", f"{title} ({of})", f"{alt} Page {of}.", figure)
+        for number, (of, figure) in enumerate(zip(told, figures, strict=True), start=1)
+    ]
+
+
+def plain(text: str) -> str:
+    """Text that the font has every character of."""
+    return text.encode("ascii", "backslashreplace").decode()

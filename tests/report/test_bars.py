@@ -1,0 +1,158 @@
+from dataclasses import replace
+
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from bench.record import Error
+from bench.report.bars import CROSS, costs_figures, scores_figures
+from bench.report.load import read_studies
+from bench.report.setups import Setup, groups
+from bench.report.statistics import Interval
+
+OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
+WITH_GPU = {"power_w": 300.0, "device_bytes": 20 * 10**9}
+
+
+def scores_figure(found):
+    (figure,) = scores_figures(found)
+    return figure
+
+
+def costs_figure(found):
+    (figure,) = costs_figures(found)
+    return figure
+
+
+def groups_of(runs):
+    return groups(read_studies(runs)[0].cells)
+
+
+@pytest.mark.parametrize("figure_of", [scores_figure, costs_figure])
+@pytest.mark.parametrize("n_methods", [1, 12])
+def test_no_label_overlaps_another_or_leaves_the_figure(
+    write_cell, runs, texts_of, overlaps, outside, figure_of, n_methods
+):
+    for index in range(n_methods):
+        method = f"a_rather_long_method_{index:02}"
+        perfect = dict.fromkeys(("answer_macro_f1", "bleu", "bertscore_f1", "rouge1", "rouge2", "rougeL"), 1.0)
+        for model in ("llama1b", "mistral7b") if n_methods == 1 else ("llama1b",):
+            write_cell(method, model=model, scores=perfect, **WITH_GPU, **(OOM if index == 5 else {}))
+    figure = figure_of(groups_of(runs))
+    names = [text for text, _ in texts_of(figure)]
+    assert names.count("a_rather_long_method_00") == (2 if n_methods == 1 else 1)
+    assert names.count("a_rather_long_method_05\nout of memory") == (1 if n_methods > 5 else 0)
+    assert overlaps(figure) == []
+    assert outside(figure) == []
+
+
+def test_bars_are_the_means_and_keep_their_method_s_look(write_cell, runs):
+    for model in ("llama1b", "llama3b"):
+        for seed, bleu in enumerate((0.25, 0.75)):
+            write_cell("baseline", model=model, seed=seed, scores={"bleu": bleu / 2})
+            if model == "llama3b":
+                write_cell("lora", model=model, seed=seed, scores={"bleu": bleu})
+    write_cell("lora", model="llama1b", seed=0, **OOM)
+    figure = scores_figure(groups_of(runs))
+    axes = [ax for ax in figure.axes if ax.get_xlabel() == "BLEU"]
+    assert [[bar.get_width() for bar in ax.patches] for ax in axes] == [[0.25], [0.25, 0.5]]
+    looks = [[(bar.get_facecolor(), bar.get_hatch()) for bar in ax.patches] for ax in axes]
+    assert looks[0][0] == looks[1][0] != looks[1][1]
+    assert [[text.get_text() for text in ax.texts] for ax in axes] == [["0.250", CROSS], ["0.250", "0.500"]]
+    assert [list(dots.get_xdata()) for dots in axes[1].lines] == [[0.125, 0.375], [0.25, 0.75]]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["baseline", "lora\nout of memory"]
+    assert (
+        figure._supxlabel.get_text()
+        == "bar: mean over seeds, dots: single seeds      \N{MULTIPLICATION SIGN}: did not end ok"
+    )
+
+
+def test_a_panel_without_any_number_says_why(write_cell, runs):
+    write_cell("baseline")
+    write_cell("lora")
+    power, memory = costs_figure(groups_of(runs)).axes
+    assert [text.get_text() for text in power.texts] == ["no NVML device\non this machine"]
+    assert (list(power.patches), power.spines["left"].get_visible()) == ([], False)
+    assert memory.get_xlabel() == "Peak process memory (GB)"
+    assert [text.get_text() for text in memory.texts] == ["1.50", "1.50"]
+
+
+def test_a_study_of_failures_has_figures_that_say_so(write_cell, runs):
+    write_cell("lora", **OOM)
+    for ax in scores_figure(groups_of(runs)).axes:
+        assert [text.get_text() for text in ax.texts] == ["no cell ended\nok"]
+
+
+def test_names_are_drawn_as_text_whatever_they_hold(write_cell, runs):
+    write_cell("lora", model="$\\frac{1}{0}$", folder="a", method_settings={"path": "$x_$ 中\u202e"})
+    write_cell("lora", model="$\\frac{1}{0}$", folder="b", method_settings={"path": "b"})
+    figure = scores_figure(groups_of(runs))
+    FigureCanvasAgg(figure).draw()
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["lora (method.path=$x_$\n\\u4e2d\\u202e)", "lora (method.path=b)"]
+
+
+@pytest.fixture
+def with_interval(monkeypatch):
+    """Gives every mean an interval from `below` under it to `above` over it."""
+
+    def give(below, above, kind):
+        measure = Setup.measure
+
+        def measured(setup, path):
+            one = measure(setup, path)
+            bounds = one.mean and Interval(one.mean - below, one.mean + above, kind)
+            return replace(one, interval=bounds) if bounds else one
+
+        monkeypatch.setattr(Setup, "measure", measured)
+
+    return give
+
+
+def segments(ax):
+    """The lines of the intervals of a panel, ends at their sides included."""
+    return [path.vertices.tolist() for lines in ax.collections for path in lines.get_paths()]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("confidence", "line: 95 % confidence interval"), ("range", "line: from the smallest to the largest seed")],
+)
+def test_intervals_are_drawn_and_said(write_cell, runs, with_interval, kind, said):
+    with_interval(0.25, 0.125, kind)
+    write_cell("lora", scores={"bleu": 0.5})
+    write_cell("qlora", **OOM)
+    figure = scores_figure(groups_of(runs))
+    (ax,) = [ax for ax in figure.axes if ax.get_xlabel() == "BLEU"]
+    line, low, high = segments(ax)
+    assert line == [[0.25, 0], [0.625, 0]]
+    assert ([x for x, _ in low], [x for x, _ in high]) == ([0.25, 0.25], [0.625, 0.625])
+    assert figure._supxlabel.get_text().split("      ")[0] == said
+    # The number stands behind the line, not on it
+    assert ax.texts[0].xy == (0.625, 0)
+
+
+def test_axes_end_behind_the_longest_interval_in_the_unit_shown(write_cell, runs, with_interval):
+    with_interval(100.0, 200.0, "range")
+    for seed in (0, 1):
+        write_cell("lora", seed=seed, power_w=300.0 + seed, device_bytes=20 * 10**9)
+    power, _ = costs_figure(groups_of(runs)).axes
+    assert power.get_xlim() == (0, pytest.approx(500.5 * 1.4))
+    assert segments(power)[0] == [[200.5, 0], [500.5, 0]]
+    # The seeds' dots are beside the line
+    assert power.lines[0].get_ydata() == pytest.approx([0.2, 0.2])
+
+
+@pytest.mark.parametrize("n_setups", [30, 100])
+def test_many_setups_are_divided_into_pages_of_one_scale(write_cell, runs, overlaps, outside, n_setups):
+    for index in range(n_setups):
+        write_cell("lora", folder=f"{index}", method_settings={"rank": index}, scores={"bleu": index / 200})
+        write_cell("lora", folder=f"b{index}", model="other", method_settings={"rank": index})
+    figures = costs_figures(groups_of(runs))
+    assert len(figures) == {30: 2, 100: 6}[n_setups]
+    names = [label.get_text() for figure in figures for ax in figure.axes[::2] for label in ax.get_yticklabels()]
+    assert names == 2 * [f"lora (method.rank={index})" for index in range(n_setups)]
+    assert len({ax.get_xlim() for figure in figures for ax in figure.axes[1::2]}) == 1
+    for figure in figures:
+        assert figure.get_size_inches()[1] < 11
+        assert overlaps(figure) == []
+        assert outside(figure) == []

@@ -1,0 +1,139 @@
+from dataclasses import replace
+
+import pytest
+
+from bench.record import Error
+from bench.report.load import read_studies
+from bench.report.looks import looks
+from bench.report.setups import Setup, groups
+from bench.report.statistics import Interval
+from bench.report.tradeoff import main_score, tradeoff_figures
+
+OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
+
+
+@pytest.fixture
+def found(runs):
+    """The groups of what was written."""
+    return lambda: groups(read_studies(runs)[0].cells)
+
+
+@pytest.fixture
+def intervals(monkeypatch):
+    """Gives all scores a confidence interval of 0.1 to both sides, and all costs a range of 10 % to both sides."""
+    measure = Setup.measure
+
+    def measured(setup, path):
+        one = measure(setup, path)
+        if one.mean is None:
+            return one
+        spare = 0.1 if path.startswith("scores.") else one.mean / 10
+        kind = "confidence" if path.startswith("scores.") else "range"
+        return replace(one, interval=Interval(one.mean - spare, one.mean + spare, kind))
+
+    monkeypatch.setattr(Setup, "measure", measured)
+
+
+def drawn(ax, kind):
+    lines = [line for line in ax.lines if line.get_gid() == kind]
+    return [(x, y) for line in lines for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)]
+
+
+def texts(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+def test_each_cost_has_a_panel_with_its_own_front(write_cell, found):
+    for method, f1, gigabytes in (("baseline", 0.2, 4), ("lora", 0.6, 8), ("qlora", 0.5, 2)):
+        write_cell(method, scores={"token_f1": f1}, device_bytes=gigabytes * 10**9, power_w=300.0)
+    write_cell("toplayer", **OOM)
+    (figure,) = tradeoff_figures(found())
+    memory, time = figure.axes
+    assert (memory.get_xlabel(), time.get_xlabel()) == ("Peak GPU memory (GB)", "Time (s)")
+    assert memory.get_ylabel() == "Token F1"
+    assert memory.get_ylim() == time.get_ylim()
+    assert drawn(memory, "front") == drawn(memory, "best")[::-1] == [(2.0, 0.5), (8.0, 0.6)]
+    assert drawn(memory, "other") == [(4.0, 0.2)]
+    # All take as long
+    assert drawn(time, "best") == [(42.25, 0.6)]
+    assert sorted(texts(memory)) == ["baseline", "lora", "qlora"]
+    assert figure.texts[1].get_text() == "tiny"
+    assert figure.texts[2].get_text() == (
+        "Energy is not drawn: no NVML device on this machine. Not drawn: toplayer (out of memory in train (peak process "
+        "memory 1.50 GB))."
+    )
+    assert figure.texts[0].get_text().replace("\n", " ") == (
+        "Black edges and dashes: the Pareto front, which no other setup beats in score and cost at once. "
+        "Costs are of the whole cell. Better is up and left."
+    )
+
+
+def test_intervals_are_drawn_on_both_axes(write_cell, found, intervals):
+    write_cell("lora", scores={"token_f1": 0.5})
+    (figure,) = tradeoff_figures(found())
+    upright, level = ([path.vertices.tolist() for path in lines.get_paths()] for lines in figure.axes[0].collections)
+    assert upright == [[[1.5, 0.4], [1.5, 0.6]]]
+    assert level == [[[pytest.approx(1.35), 0.5], [pytest.approx(1.65), 0.5]]]
+    assert "Grey lines: 95 % confidence intervals or from the smallest to the largest seed." in figure.texts[
+        0
+    ].get_text().replace("\n", " ")
+
+
+def test_without_a_gpu_the_line_says_why_there_is_no_energy(write_cell, found):
+    write_cell("lora")
+    (figure,) = tradeoff_figures(found())
+    assert [ax.get_xlabel() for ax in figure.axes] == ["Peak process memory (GB)", "Time (s)"]
+    assert figure.texts[2].get_text() == "Energy is not drawn: no NVML device on this machine."
+
+
+def test_the_score_is_the_first_that_was_taken(write_cell, found):
+    write_cell("lora", scores={"token_f1": None, "answer_macro_f1": None}, missing={"scores": "not_finite"})
+    assert main_score(found()) == "scores.bleu"
+    write_cell("qlora")
+    assert main_score(found()) == "scores.token_f1"
+
+
+def test_without_a_score_there_is_no_figure(write_cell, found):
+    write_cell("lora", **OOM)
+    assert main_score(found()) is None
+    assert tradeoff_figures(found()) == []
+
+
+def test_costs_far_apart_have_a_logarithmic_axis(write_cell, found):
+    write_cell("lora", device_bytes=10**9)
+    write_cell("qlora", device_bytes=31 * 10**9)
+    (figure,) = tradeoff_figures(found())
+    assert [ax.get_xscale() for ax in figure.axes] == ["log", "linear"]
+
+
+def test_a_method_has_its_look_in_a_model_that_lacks_another(write_cell, found):
+    for method, model in (("baseline", "a"), ("lora", "a"), ("lora", "b")):
+        write_cell(method, model=model)
+    (figure,) = tradeoff_figures(found())
+    own = looks(found())["lora"]
+    for ax in figure.axes:
+        last = [line for line in ax.lines if line.get_gid() in ("best", "other")][-1]
+        assert (last.get_color(), last.get_marker()) == (own.colour, own.marker)
+
+
+@pytest.mark.parametrize("n_setups", [1, 4, 12, 100])
+@pytest.mark.parametrize("alike", [True, False])
+def test_no_label_overlaps_another_or_leaves_the_figure(
+    write_cell, found, intervals, texts_of, overlaps, outside, n_setups, alike
+):
+    for index in range(n_setups):
+        changes = {} if alike else {"scores": {"token_f1": index / 128}, "device_bytes": (index * 7 % 50 + 1) * 10**9}
+        write_cell(
+            "lora",
+            folder=f"{index}",
+            model="a" * 300,
+            method_settings={"rank": index, "alpha": 2 * index},
+            **changes,
+            **(OOM if index == 5 else {}),
+        )
+    (figure,) = tradeoff_figures(found())
+    assert overlaps(figure) == []
+    assert outside(figure) == []
+    named = sum(text.startswith("lora (") or text == "lora" for text, _ in texts_of(figure))
+    assert named >= {1: 2, 4: 8, 12: 22, 100: 6}[n_setups]
+    assert len(figure.legends) == (n_setups == 100)
