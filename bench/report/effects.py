@@ -166,5 +166,6 @@ def _require_paired(one: Setup, other: Setup) -> None:
 
 
 def _rng(one: Setup, other: Setup, score: str) -> np.random.Generator:
-    own = f"{one.cells[0]['setup']} {other.cells[0]['setup']} {score}".encode()
+    # The same for a difference and its opposite
+    own = " ".join((*sorted(setup.cells[0]["setup"] for setup in (one, other)), score)).encode()
     return np.random.default_rng([one.report_seed, zlib.crc32(own)])
