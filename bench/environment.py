@@ -93,8 +93,8 @@ def _gpu() -> tuple[tuple[Gpu, ...] | None, str | None, str | None, dict[str, st
     try:
         devices = told("gpu", lambda: tuple(device(index) for index in range(pynvml.nvmlDeviceGetCount())))
         cuda = told("cuda", pynvml.nvmlSystemGetCudaDriverVersion_v2)
-        version = None if cuda is None else f"{cuda // 1000}.{cuda % 1000 // 10}"
-        return devices, told("driver", pynvml.nvmlSystemGetDriverVersion), version, unread
+        cuda_version = None if cuda is None else f"{cuda // 1000}.{cuda % 1000 // 10}"
+        return devices, told("driver", pynvml.nvmlSystemGetDriverVersion), cuda_version, unread
     finally:
         pynvml.nvmlShutdown()
 

@@ -89,6 +89,12 @@ def load(model: Model, quantization: BitsAndBytesConfig | None, seed: int) -> Lo
         revision = folder.name if _is_on_hub(model.path) else None
         base = _pretrained(model, folder, quantization)
         tokenizer = _tokenizer(model, folder if model.tokenizer is None else _folder(model, model.tokenizer, None))
+    n_embedded, n_tokens = base.get_input_embeddings().num_embeddings, max(tokenizer.get_vocab().values()) + 1
+    if n_tokens > n_embedded:
+        raise InputError(
+            f"{model.name} embeds {n_embedded} tokens, and its tokenizer has {n_tokens}. Name the tokenizer that "
+            "belongs to it with model.tokenizer, or for random weights raise vocab_size in model.architecture."
+        )
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "left"
@@ -150,9 +156,12 @@ def _random(model: Model, quantization: BitsAndBytesConfig | None, seed: int) ->
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
 
     config = _architecture(model)
-    architecture = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
-    with torch.device("meta"):
-        shapes = architecture(config).state_dict()
+    try:
+        architecture = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+        with torch.device("meta"):
+            shapes = architecture(config).state_dict()
+    except (ArithmeticError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError(f"model.architecture is none that transformers can build: {_on_one_line(error)}") from error
     # A block of random numbers laid end to end fills billions of weights in seconds; its prime length keeps rows apart.
     block = torch.empty(1_048_573, dtype=precision(model))
     block.normal_(0.0, config.initializer_range, generator=torch.Generator().manual_seed(seed))
@@ -181,7 +190,16 @@ def _architecture(model: Model) -> PretrainedConfig:
         raise InputError(
             f"model.weights=random needs model.architecture, the fields of a config.json; {model.name} gives none"
         )
-    return AutoConfig.for_model(**model.architecture)
+    try:
+        return AutoConfig.for_model(**model.architecture)
+    except Exception as error:  # Validation of the fields raises types of its own, which depend on the version.
+        raise InputError(
+            f"model.architecture is no config.json that transformers reads: {_on_one_line(error)}"
+        ) from error
+
+
+def _on_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _tokenizer(model: Model, folder: Path) -> PreTrainedTokenizerBase:

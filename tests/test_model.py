@@ -157,6 +157,27 @@ def test_random_weights_of_a_tied_model_stay_tied() -> None:
     assert count_parameters(base)[1] == SMALL_TOTAL - 640 * 128
 
 
+@pytest.mark.parametrize(
+    ("architecture", "message"),
+    [
+        (
+            {"vocab_size": 100},
+            "tiny embeds 100 tokens, and its tokenizer has 384. Name the tokenizer that belongs to it with "
+            "model.tokenizer, or for random weights raise vocab_size in model.architecture.",
+        ),
+        ({"hidden_act": "nope"}, "model.architecture is none that transformers can build: 'nope'"),
+        (
+            {"num_attention_heads": 0},
+            "model.architecture is no config.json that transformers reads: integer division or modulo by zero",
+        ),
+    ],
+)
+def test_an_architecture_that_cannot_be(architecture: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load(Model.model_validate(setting("model", "tiny", **random(SMALL | architecture))), None, seed=0)
+    assert str(caught.value) == message
+
+
 def test_random_weights_need_an_architecture() -> None:
     with pytest.raises(InputError) as caught:
         load(Model.model_validate(setting("model", "tiny", **random(None))), None, seed=0)
