@@ -207,6 +207,29 @@ def test_interrupting_the_command_records_the_cell_and_stops_the_sweep(tmp_path:
     ]
 
 
+def test_a_batch_system_that_ends_every_process_before_the_cell_has_begun(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench", *SMALL, f"runs={tmp_path}", "train.max_steps=100000"],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    give_up_s = time.monotonic() + 120
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while not any(
+        b"forkserver" in Path(f"/proc/{child}/cmdline").read_bytes() for child in children.read_text().split()
+    ):
+        assert time.monotonic() < give_up_s
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGTERM)
+    out, err = process.communicate(timeout=120)
+    assert "Traceback" not in out + err
+    assert process.returncode == 3
+    assert [row[:2] for row in rows(out)[1:]] == [["tiny lora events seed 0", "interrupted"]]
+
+
 def test_help_is_quick_to_import_and_shows_what_there_is() -> None:
     script = (
         "import sys; sys.argv = ['bench', '--help']\n"
