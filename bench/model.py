@@ -76,19 +76,22 @@ def load(model: Model, quantization: BitsAndBytesConfig | None, seed: int) -> Lo
     """The base model and its tokenizer.
 
     Raises:
-        InputError: the checkpoint is gated, missing or not safetensors, or the network is down.
+        InputError: the checkpoint is gated, missing or not safetensors, the network is down, or a package is missing.
     """
     from transformers import GenerationConfig
 
-    if model.weights == "random":
-        revision = None
-        base = _random(model, quantization, seed)
-        tokenizer = _tokenizer(model, _folder(model, model.tokenizer or EMBEDDED, None))
-    else:
-        folder = _folder(model, model.path, model.revision)
-        revision = folder.name if _is_on_hub(model.path) else None
-        base = _pretrained(model, folder, quantization)
-        tokenizer = _tokenizer(model, folder if model.tokenizer is None else _folder(model, model.tokenizer, None))
+    try:
+        if model.weights == "random":
+            revision = None
+            base = _random(model, quantization, seed)
+            tokenizer = _tokenizer(model, _folder(model, model.tokenizer or EMBEDDED, None))
+        else:
+            folder = _folder(model, model.path, model.revision)
+            revision = folder.name if _is_on_hub(model.path) else None
+            base = _pretrained(model, folder, quantization)
+            tokenizer = _tokenizer(model, folder if model.tokenizer is None else _folder(model, model.tokenizer, None))
+    except ImportError as error:
+        raise InputError(f"{model.name} needs what is not installed: {_on_one_line(error)}") from error
     n_embedded, n_tokens = base.get_input_embeddings().num_embeddings, max(tokenizer.get_vocab().values()) + 1
     if n_tokens > n_embedded:
         raise InputError(
@@ -219,12 +222,11 @@ def _folder(model: Model, path: str, revision: str | None) -> Path:
     """The checkpoint's folder on this machine, fetched from the hub if need be."""
     if not _is_on_hub(path):
         return tiny.FOLDER if path == EMBEDDED else Path(path).expanduser()
-    if path.startswith((".", "/", "~")):
-        raise InputError(
-            f"There is no folder {path}. Give one with a config.json and safetensors weights, or a hub name."
-        )
     from huggingface_hub import errors, snapshot_download
 
+    absent = f"There is no folder {path}. Give one with a config.json and safetensors weights, or a hub name."
+    if path.startswith((".", "/", "~")):
+        raise InputError(absent)
     code = ["*.py"] if model.trust_remote_code else []
     try:
         # Libraries try a hub that does not answer for the better part of a minute: it is asked once, before.
@@ -234,6 +236,8 @@ def _folder(model: Model, path: str, revision: str | None) -> Path:
             allow_patterns=[*FETCHED, *code],
             local_files_only=not hub_answers(),
         )
+    except errors.HFValidationError as error:
+        raise InputError(absent) from error
     except errors.GatedRepoError as error:
         raise InputError(
             f"{path} is gated, and no token with access was found. Accept its licence on its hub page and run "

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -239,7 +240,13 @@ def refused(model: Model) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("path", ["./nowhere", "/nowhere/at/all", "~/nowhere"])
+@pytest.mark.skipif(find_spec("flash_attn") is not None, reason="FlashAttention is installed")
+def test_a_package_that_is_not_installed(small_model: SmallModel) -> None:
+    message = refused(small_model(attention="flash_attention_2"))
+    assert message.startswith("small needs what is not installed: FlashAttention2 has been toggled on, but")
+
+
+@pytest.mark.parametrize("path", ["./nowhere", "/nowhere/at/all", "~/nowhere", "models/not/here", "no where"])
 @pytest.mark.parametrize("field", ["path", "tokenizer"])
 def test_a_folder_that_is_not_there(small_model: SmallModel, field: str, path: str) -> None:
     assert refused(small_model(**{field: path})) == (
