@@ -199,7 +199,8 @@ def _listen(
         if child.told in ready:
             try:
                 event = events.parse(child.told.recv_bytes())
-            except EOFError:
+            except (EOFError, OSError):
+                # The second where it was killed in the middle of a word.
                 break
             account.hear(event)
             sinks.hear(event)
