@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from threading import Thread
 from typing import TypeVar
 
 import psutil
@@ -14,6 +15,10 @@ import psutil
 from bench.record import Environment, Gpu
 
 T = TypeVar("T")
+GpuFacts = tuple[tuple[Gpu, ...] | None, str | None, str | None, dict[str, str]]
+
+HANG_S = 20.0
+"""A driver that has not told of its devices for so long is left behind; starting all boards of a machine takes some."""
 
 PACKAGES = (
     *("tunebench", "torch", "transformers", "peft", "bitsandbytes", "accelerate", "trl", "datasets", "tokenizers"),
@@ -28,7 +33,7 @@ def environment() -> tuple[Environment, dict[str, str]]:
     # An installed copy may lie in a folder of somebody else's repository, whose commit says nothing about it.
     tracked = _git("ls-files", "--error-unmatch", Path(__file__).name) is not None
     commit, dirty = (_git("rev-parse", "HEAD"), _git("status", "--porcelain")) if tracked else (None, None)
-    gpu, driver, cuda, unread = _gpu()
+    gpu, driver, cuda, unread = _gpu_in_time()
     unknown = {"environment.git_commit": commit, "environment.git_dirty": dirty}
     missing = {path: "not_a_git_checkout" for path, value in unknown.items() if value is None}
     missing |= {f"environment.{path}": reason for path, reason in unread.items()}
@@ -65,7 +70,15 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def _gpu() -> tuple[tuple[Gpu, ...] | None, str | None, str | None, dict[str, str]]:
+def _gpu_in_time() -> GpuFacts:
+    told: list[GpuFacts] = []
+    asking = Thread(target=lambda: told.append(_gpu()), name="environment-gpu", daemon=True)
+    asking.start()
+    asking.join(HANG_S)
+    return told[0] if told else (None, None, None, dict.fromkeys(("gpu", "driver", "cuda"), "hung"))
+
+
+def _gpu() -> GpuFacts:
     """Devices, driver and CUDA version as NVML tells them, and the reasons for what it does not, by dotted path."""
     import pynvml
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -139,6 +140,15 @@ def test_one_device_that_refuses_its_memory(look: Look, monkeypatch: pytest.Monk
         "environment.gpu.0.memory_bytes": "nvml_error: Not Supported",
         "environment.cuda": "nvml_error: Unknown Error",
     }
+
+
+def test_a_driver_that_hangs_is_left_behind(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    for_ever = Event()
+    monkeypatch.setattr(pynvml, "nvmlInit", for_ever.wait)
+    monkeypatch.setattr(module, "HANG_S", 0.05)
+    found, missing = look()
+    assert (found.gpu, found.driver, found.cuda) == (None, None, None)
+    assert {missing.get(f"environment.{name}") for name in ("gpu", "driver", "cuda")} == {"hung"}
 
 
 @pytest.mark.gpu
