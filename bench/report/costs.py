@@ -81,7 +81,7 @@ def _row(cost: Cost, group: Group, setup: Setup) -> Row:
     paths = [column.key for column in cost.columns]
     if not setup.ok:
         return Row((*name_entries(group, setup), *(Entry(None) for _ in paths)), instead=setup.ending())
-    names = name_entries(group, setup, setup.resumed(), cost.caveat(setup))
+    names = name_entries(group, setup, setup.resumed(), setup.refitted(), cost.caveat(setup))
     return Row((*names, *(number_entry(setup, path, cost.note(setup, path)) for path in paths)))
 
 

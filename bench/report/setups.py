@@ -152,6 +152,16 @@ class Setup:
             len(self.ok),
         )
 
+    def refitted(self) -> str:
+        """Which seeds ran out of memory at larger micro batches first, which their cost includes; empty if none."""
+        path = "training.micro_batches_tried"
+        failed = {cell["cell.seed"]: list(map(str, cell[path][:-1])) for cell in self.ok if path in cell}
+        said = (
+            "ran out of memory at micro batch {} first: its time, energy and peaks include that, its step times and "
+            "throughput do not"
+        )
+        return _by_seed({seed: said.format(listed(sizes)) for seed, sizes in failed.items() if sizes}, len(self.ok))
+
 
 @dataclass(frozen=True)
 class Group:

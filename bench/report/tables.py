@@ -189,7 +189,7 @@ def provenance_table(study: Study) -> Table:
 
 def _study_row(group: Group, setup: Setup, paths: list[str], leading: Mapping[str, frozenset[str]]) -> Row:
     n_validation = Entry(numbers_of(setup.ok, "data.n_validation"))
-    texts = (*name_entries(group, setup), n_validation)
+    texts = (*name_entries(group, setup, setup.resumed(), setup.refitted()), n_validation)
     if not setup.ok:
         return Row((*texts, *(Entry(None) for _ in paths)), instead=setup.ending())
     return Row((*texts, *(_study_entry(setup, path, setup.label in leading.get(path, ())) for path in paths)))
