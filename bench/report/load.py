@@ -1,7 +1,7 @@
 """The records of a study as one data frame, and a sentence about everything that could not be read."""
 
 import json
-import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,9 +10,9 @@ from typing import Any, get_args
 import pandas as pd
 from pydantic import BaseModel, ValidationError
 
-from bench.errors import InputError
 from bench.record import SCHEMA_VERSION, PhaseName, Record
 from bench.report.predictions import Predictions, disagreement, read_predictions
+from bench.report.studies import TRACES, find_studies, natural, visible
 from bench.report.trace import Trace, read_trace, read_written_trace
 from bench.report.words import reason_code
 from bench.telemetry.windows import Stretch
@@ -53,34 +53,17 @@ class Study:
     nothing first), then setup and seed.
     """
     traces: Mapping[str, Trace]
-    """Power and memory over time by the cell's `folder`, for those of which anything was sampled."""
+    """Power and memory over time by the cell's `folder`, for those of which anything was sampled and that are shown."""
     predictions: Mapping[str, Predictions]
     """What was answered, by the cell's `folder`, for the cells with scores; all of them agree with their records."""
     problems: tuple[Problem, ...]
+    n_untraced: int = 0
+    """Cells that are not looked at over time, because others are and a figure of each would be too many."""
 
 
 def read_studies(runs: Path, name: str | None = None) -> list[Study]:
-    """Every study under `runs`, or the one called `name`, in the order of their names.
-
-    Raises:
-        InputError: there is no such folder, no study in it, or none of that name.
-    """
-    folders = sorted((entry for entry in _visible(runs) if entry.is_dir()), key=lambda entry: natural(entry.name))
-    if not folders:
-        raise InputError(
-            f"{runs} holds no runs: run `python -m bench -m model=tiny method=baseline,lora` first, "
-            "or name another folder with --runs."
-        )
-    known = [folder.name for folder in folders]
-    if name is not None and name not in known:
-        raise InputError(f"--study: {runs} holds no study {name!r}, only {', '.join(known)}.")
-    return [_read_study(folder) for folder in folders if name is None or folder.name == name]
-
-
-def natural(text: str) -> list[tuple[float, str]]:
-    """A key that sorts numbers inside text as numbers: rank=8 before rank=16."""
-    parts = re.split(r"(\d+(?:\.\d+)?(?:e-?\d+)?)", text)
-    return [(float(part), "") if index % 2 else (-1.0, part) for index, part in enumerate(parts)]
+    """Every study under `runs`, or the one called `name`, in the order of their names; raises as `find_studies`."""
+    return [read_study(folder) for folder in find_studies(runs, name)]
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -109,10 +92,19 @@ class _Unusable(Exception):
     """Why a file gives no row."""
 
 
-def _read_study(folder: Path) -> Study:
+def read_study(folder: Path, n_traces: int = TRACES) -> Study:
+    """The study in `folder`, with at most `n_traces` traces: those of every setup's first seed, then of its second.
+
+    Whatever is broken, missing or no part of a study is among the problems.
+    """
     rows: list[dict[str, Any]] = []
     problems: list[Problem] = []
-    for entry in sorted(_visible(folder), key=lambda entry: natural(entry.name)):
+    try:
+        entries = sorted(visible(folder), key=lambda entry: natural(entry.name))
+    except OSError as error:
+        entries = []
+        problems.append(Problem(folder.name, f"cannot be read ({error.strerror}): see who may read it."))
+    for entry in entries:
         path = f"{folder.name}/{entry.name}"
         if entry.name == HYDRAS:
             continue
@@ -127,16 +119,23 @@ def _read_study(folder: Path) -> Study:
         except _Unusable as error:
             problems.append(Problem(f"{path}/record.json", str(error)))
     rows, repeated = _latest(rows)
-    traces, untraced = _traces(rows, folder.parent)
+    rows = _ordered(rows)
+    shown = _shown_over_time(rows, n_traces)
+    traces, untraced = _traces(shown, folder.parent)
     predictions, unanswered = _predictions(rows, folder.parent)
-    return Study(folder.name, _frame(rows), traces, predictions, (*problems, *repeated, *untraced, *unanswered))
+    problems += [*repeated, *untraced, *unanswered]
+    return Study(folder.name, pd.DataFrame(rows), traces, predictions, tuple(problems), len(rows) - len(shown))
 
 
-def _visible(folder: Path) -> list[Path]:
-    try:
-        return [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+def _shown_over_time(rows: Sequence[dict[str, Any]], n: int) -> list[dict[str, Any]]:
+    """At most `n` of the rows, in their order: one of each setup before the second of any."""
+    seen: Counter[str] = Counter()
+    ranks = []
+    for row in rows:
+        ranks.append(seen[row["setup"]])
+        seen[row["setup"]] += 1
+    chosen = sorted(range(len(rows)), key=ranks.__getitem__)[:n]
+    return [rows[at] for at in sorted(chosen)]
 
 
 def _read_record(path: Path) -> Record:
@@ -298,7 +297,7 @@ def _latest(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[Prob
     return list(latest.values()), problems
 
 
-def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+def _ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     untrained = {row["cell.method.name"] for row in rows if row.get("parameters.trainable") == 0}
 
     def place(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -306,5 +305,4 @@ def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
         first = (natural(model), method not in untrained, natural(method), natural(dataset))
         return (*first, natural(row["setup"]), row["cell.seed"])
 
-    ordered = sorted(rows, key=place)
-    return pd.DataFrame(ordered)
+    return sorted(rows, key=place)

@@ -9,7 +9,7 @@ from bench.report.figures import Chart, charts
 from bench.report.load import Study
 from bench.report.render import RENDERERS, Table, escape_markdown, html_text, markdown
 from bench.report.tables import tables
-from bench.report.timeline import traces
+from bench.report.timeline import left_out, traces
 from bench.report.words import STATUSES, counted, listed, printable
 
 STYLE = """
@@ -69,7 +69,10 @@ def markdown_report(study: Study, shown: list[Table], drawn: list[Chart], traced
     parts += [markdown(table) for table in shown if table.name != "provenance"]
     parts += [f"### {chart.title}\n\n{_linked(chart)}" for chart in drawn]
     if traced:
-        parts += [f"### {OVER_TIME}\n", *map(_linked, traced)]
+        parts.append(f"### {OVER_TIME}\n")
+        if note := left_out(study):
+            parts.append(f"{note}\n")
+        parts += map(_linked, traced)
     if study.problems:
         told = [f"- {escape_markdown(printable(f'{each.path} {each.sentence}'))}" for each in study.problems]
         parts.append("### Not in this report\n\n" + "\n".join(told) + "\n")
@@ -98,7 +101,10 @@ def html_report(study: Study, shown: list[Table], drawn: list[Chart], traced: li
     for chart in drawn:
         parts += [f"<h2>{html.escape(chart.title)}</h2>", _embedded(chart)]
     if traced:
-        parts += [f"<h2>{OVER_TIME}</h2>", *map(_embedded, traced)]
+        parts.append(f"<h2>{OVER_TIME}</h2>")
+        if note := left_out(study):
+            parts.append(f'<p class="note">{html.escape(note)}</p>')
+        parts += map(_embedded, traced)
     if study.problems:
         told = [(html.escape(printable(each.path)), html.escape(printable(each.sentence))) for each in study.problems]
         items = [f"<li><code>{path}</code> {sentence}</li>" for path, sentence in told]
