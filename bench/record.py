@@ -1,7 +1,7 @@
 """The record: one JSON file that says how a cell ended and what it measured. A cell without one has not ended."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -9,6 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from bench.telemetry.sections import HostUse, Memory, Power, Sampling
 
 SCHEMA_VERSION = 1
+LIFTS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""Schema version to what makes the content of such a record that of the next version. There is one version so far.
+
+Who raises `SCHEMA_VERSION` adds the step from the version before, and every reader reads both.
+"""
 UNEXPLAINED = "unexplained"
 """The reason for a null that no code gave a reason for: a fault of tunebench's own."""
 
@@ -207,12 +212,27 @@ class Record(Entry):
     def _nulls(self) -> list[str]:
         return list(null_paths(self.model_dump(exclude={"cell", "missing"})))
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_lifted(cls, content: Any) -> Any:
+        return lifted(content, LIFTS) if isinstance(content, dict) else content
+
     @model_validator(mode="after")
     def _every_null_has_a_reason(self) -> Self:
         silent = [path for path in self._nulls() if not any(_covers(given, path) for given in self.missing)]
         if silent:
             raise ValueError(f"null without a reason in `missing`: {', '.join(silent)}")
         return self
+
+
+def lifted(content: dict[str, Any], lifts: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]) -> dict[str, Any]:
+    """A record's content as of the newest schema version that `lifts` lead to from its own."""
+    version = content.get("schema_version")
+    while isinstance(version, int) and version in lifts:
+        content = lifts[version](content)
+        version += 1
+        content |= {"schema_version": version}
+    return content
 
 
 def schema_version_of(text: str | bytes) -> int | None:

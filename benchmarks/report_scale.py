@@ -11,12 +11,12 @@ benchmarks/results/report_scale.md. Exits with 1 if a limit is not kept.
 """
 
 import argparse
+import contextlib
 import json
 import math
 import os
 import platform
 import random
-import resource
 import shutil
 import subprocess
 import sys
@@ -360,6 +360,7 @@ class Cost:
 
     seconds: float
     cpu_s: float
+    """Of the process and all that it started, as last seen."""
     peak_bytes: int
     """Of the process and all that it started, memory that they share counted once (PSS)."""
 
@@ -367,37 +368,29 @@ class Cost:
 def report(runs: Path, out: Path, study: str) -> Cost:
     """Run `python -m bench.report` for one study in a process of its own."""
     command = [sys.executable, "-m", "bench.report", "--runs", str(runs), "--out", str(out), "--study", study]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     begun_s = time.monotonic()
     process = psutil.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    peak_bytes = 0
+    peak_bytes, cpu_s = 0, {}
     while process.poll() is None:
-        peak_bytes = max(peak_bytes, held_bytes(process))
+        held_bytes = 0
+        for each in tree(process):
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+                held_bytes += each.memory_full_info().pss
+                used = each.cpu_times()
+                cpu_s[each.pid] = used.user + used.system
+        peak_bytes = max(peak_bytes, held_bytes)
         time.sleep(0.1)
     seconds = time.monotonic() - begun_s
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(f"  {process.stdout.read().strip()}  ({seconds:.1f} s)", file=sys.stderr)
     if process.returncode:
         raise SystemExit(f"the report of {study} ended with exit status {process.returncode}")
-    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Cost(seconds, cpu_s, peak_bytes)
+    return Cost(seconds, sum(cpu_s.values()), peak_bytes)
 
 
-def held_bytes(process: psutil.Process) -> int:
-    """Memory of a process and its descendants now."""
-    total = 0
-    for each in (process, *descendants(process)):
-        try:
-            total += each.memory_full_info().pss
-        except (psutil.NoSuchProcess, psutil.ZombieProcess):
-            continue
-    return total
-
-
-def descendants(process: psutil.Process) -> list[psutil.Process]:
-    """All processes that `process` started, and theirs."""
+def tree(process: psutil.Process) -> list[psutil.Process]:
+    """`process`, all that it started, and theirs."""
     try:
-        return list(process.children(recursive=True))
+        return [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
         return []
 

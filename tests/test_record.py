@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
-from bench.record import SCHEMA_VERSION, UNEXPLAINED, Record, null_paths, schema_version_of
+from bench.record import SCHEMA_VERSION, UNEXPLAINED, Record, lifted, null_paths, schema_version_of
 
 SCHEMA = Path(__file__).parents[1] / "docs" / "record.schema.json"
 
@@ -128,3 +128,29 @@ def test_records_of_this_version_say_so(record: Record) -> None:
     assert schema_version_of(record.model_dump_json()) == SCHEMA_VERSION
     with pytest.raises(ValidationError):
         Record(**sections(record, schema_version=SCHEMA_VERSION + 1), missing=record.missing)
+
+
+def test_a_record_is_lifted_step_by_step() -> None:
+    lifts = {
+        1: lambda content: {"name": content["title"]},
+        2: lambda content: {"name": content["name"].upper()},
+        4: lambda content: {},
+    }
+    assert lifted({"schema_version": 1, "title": "a"}, lifts) == {"schema_version": 3, "name": "A"}
+    for untouched in ({"schema_version": 3, "title": "a"}, {"schema_version": [1]}, {"title": "a"}):
+        assert lifted(untouched, lifts) == untouched
+
+
+def test_whoever_reads_a_record_reads_older_ones(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    # There never was a version 0
+    older = record.model_dump(mode="json") | {"schema_version": 0, "took": record.seconds}
+    del older["seconds"]
+    with pytest.raises(ValidationError):
+        Record.model_validate(older)
+    monkeypatch.setattr("bench.record.LIFTS", {0: _from_version_0})
+    assert Record.model_validate(older) == record
+    assert Record.model_validate_json(json.dumps(older)) == record
+
+
+def _from_version_0(content: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in content.items() if name != "took"} | {"seconds": content["took"]}

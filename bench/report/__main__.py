@@ -1,20 +1,36 @@
-"""`python -m bench.report`: tables, figures and a page from the records of each study."""
+"""`python -m bench.report`: turns the records of every study into its tables, figures and page. See `--help`."""
 
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+from bench.report.request import Request
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write `<out>/<study>/` for every study that has a readable record. Returns 0 if all were, otherwise 1."""
+    """Write `<out>/<study>/` for every study that has a readable record. Returns 0 if all are there, otherwise 1."""
+    # pandas and matplotlib take a second to import: only where there is a report to write
+    from bench.errors import InputError
+    from bench.report.studies import TRACES, find_studies, strays
+
     parser = argparse.ArgumentParser(
         prog="python -m bench.report",
-        description="Write the tables, figures and page of each study from its records. Needs no GPU and no network.",
+        description="Write the tables, figures and page of each study from its records. Needs no GPU and no network. "
+        "A report that would come out as it is already there is left alone.",
     )
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder that holds the studies (default: runs)")
     parser.add_argument("--out", type=Path, default=Path("reports"), help="folder for the reports (default: reports)")
     parser.add_argument("--study", metavar="NAME", help="report this study only (default: every study under --runs)")
+    parser.add_argument(
+        "--traces",
+        type=_count,
+        default=TRACES,
+        metavar="N",
+        help=f"show power and memory over time for N cells, one seed of each setup first (default: {TRACES})",
+    )
     parser.add_argument(
         "--reference",
         metavar="METHOD",
@@ -42,41 +58,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action="store_true",
         help="report cells side by side that were asked or scored differently, and say so under each table",
     )
-    parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="of all resampling (default: 0)")
+    parser.add_argument("--seed", type=_count, default=0, metavar="N", help="of all resampling (default: 0)")
     options = parser.parse_args(arguments)
-
-    # pandas and matplotlib take a second to import: after the options, so that --help answers at once
-    from bench.errors import InputError
-    from bench.report.load import read_studies
-    from bench.report.page import write_report
-    from bench.report.request import Request
-    from bench.report.words import counted, printable
-
+    request = Request(
+        reference=options.reference,
+        family=tuple(filter(None, options.family.split(","))),
+        seed=options.seed,
+        allow_mixed=options.allow_mixed,
+        against=options.against,
+        fits_gb=options.fits_gb,
+        traces=options.traces,
+    )
     try:
-        request = Request(
-            reference=options.reference,
-            family=tuple(filter(None, options.family.split(","))),
-            seed=options.seed,
-            allow_mixed=options.allow_mixed,
-            against=options.against,
-            fits_gb=options.fits_gb,
-        )
-        written, refused = 0, 0
-        for study in read_studies(options.runs, options.study):
-            for problem in study.problems:
-                print(printable(f"{options.runs / problem.path} {problem.sentence}"), file=sys.stderr)
-            if not len(study.cells):
-                continue
-            folder = options.out / study.name
-            try:
-                write_report(study, folder, request)
-            except InputError as error:
-                print(error, file=sys.stderr)
-                refused += 1
-                continue
-            written += 1
-            print(f"{folder / 'index.html'}: {counted(len(study.cells), 'cell')}")
-        if not written and not refused:
+        folders = find_studies(options.runs, options.study)
+        if options.study is None:
+            for stray in strays(options.runs):
+                _complain(stray, "is not a study and was not read: move it out of the runs folder.")
+        reported = [_report(folder, options.out / folder.name, request) for folder in folders]
+        if all(each is None for each in reported):
             raise InputError(
                 f"{options.runs} holds no record that can be read: run a cell to its end, such as "
                 "`python -m bench model=tiny method=baseline`, and report again."
@@ -84,7 +83,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (InputError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    return 1 if refused else 0
+    return 1 if False in reported else 0
+
+
+def _report(study: Path, report: Path, request: Request) -> bool | None:
+    """Write a study's report, unless it is there. Returns whether it is; None where no record can be read."""
+    from bench.errors import InputError
+    from bench.report import stamp
+    from bench.report.words import counted
+
+    made_from = stamp.inputs(study, asdict(request))
+    said = stamp.read(report, made_from)
+    unchanged = said is not None
+    if said is None:
+        try:
+            said = _write(study, report, request)
+        except InputError as error:
+            print(error, file=sys.stderr)
+            return False
+    for path, sentence in said["problems"]:
+        _complain(study.parent / path, sentence)
+    n_cells: int = said["n_cells"]
+    if not n_cells:
+        return None
+    print(f"{report / 'index.html'}: {counted(n_cells, 'cell')}{', unchanged' if unchanged else ''}")
+    if not unchanged:
+        stamp.write(report, made_from, said)
+    return True
+
+
+def _write(study: Path, report: Path, request: Request) -> dict[str, Any]:
+    """Write a study's report if it has a cell, and give what is to be said of it."""
+    from bench.report import stamp
+    from bench.report.load import read_study
+    from bench.report.page import write_report
+
+    found = read_study(study, request.traces)
+    if len(found.cells):
+        stamp.remove(report)
+        write_report(found, report, request)
+    return {"n_cells": len(found.cells), "problems": [(problem.path, problem.sentence) for problem in found.problems]}
+
+
+def _complain(path: Path, sentence: str) -> None:
+    from bench.report.words import printable
+
+    print(printable(f"{path} {sentence}"), file=sys.stderr)
 
 
 def _scores(text: str) -> str:
@@ -103,9 +147,10 @@ def _sizes(text: str) -> tuple[float, ...]:
     return sizes
 
 
-def _seed(text: str) -> int:
+def _count(text: str) -> int:
+    """A number of things, as the user types it."""
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"needs a whole number of at least 0, got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, got {text!r}")
     return int(text)
 
 

@@ -4,20 +4,60 @@ from collections.abc import Sequence
 
 from bench.report.bars import costs_figures, scores_figures
 from bench.report.chart import Chart, pages
+from bench.report.curves import curves_figures
+from bench.report.distributions import distribution_figures
 from bench.report.effects import Effect
+from bench.report.forest import forest_figures
 from bench.report.load import Study
+from bench.report.looks import looks
 from bench.report.setups import Group
 from bench.report.tables import SCORES
-from bench.report.words import listed
+from bench.report.tradeoff import main_score, tradeoff_figures
+from bench.report.words import file_stem, listed, score_title
 
 
-def charts(study: Study, found: Sequence[Group], compared: Sequence[Effect]) -> list[Chart]:
-    """The study's charts in reading order, given its groups, at least one, and its effects."""
-    models = listed(group.title for group in found)
-    names = listed(SCORES.values())
-    scores = f"Bars of {names} by method, for {models}."
-    costs = f"Bars of peak power and memory by method, for {models}."
-    return [
-        *pages("scores", "Scores by method", scores, scores_figures(found)),
-        *pages("costs", "Power and memory by method", costs, costs_figures(found)),
-    ]
+def charts(study: Study, found: Sequence[Group], effects: Sequence[Effect]) -> list[Chart]:
+    """The study's charts in reading order, given its groups, at least one, and its effects.
+
+    A chart that would show nothing is left out; one with too much for a page is several.
+    """
+    models, look = listed(group.title for group in found), looks(found)
+    score = score_title((main_score(found) or "").removeprefix("scores."))
+    drawn = pages(
+        "scores",
+        "Scores by method",
+        f"Bars of {listed(SCORES.values())} by method, for {models}.",
+        scores_figures(found),
+    )
+    drawn += pages(
+        "effects",
+        "Differences from the reference",
+        f"How far the scores of each method are from those of the reference, with intervals, for {models}.",
+        forest_figures(effects, found),
+    )
+    drawn += pages(
+        "tradeoff",
+        f"{score} against energy, memory and time",
+        f"Points of {score} over what it cost by method, the Pareto front marked, for {models}.",
+        tradeoff_figures(found),
+    )
+    drawn += pages(
+        "distribution",
+        "Scores of single examples",
+        f"Shares of examples that scored 0, 1 and between, by method, for {models}.",
+        distribution_figures(found, study.predictions),
+    )
+    drawn += pages(
+        "costs",
+        "Power and memory by method",
+        f"Bars of peak power and memory by method, for {models}.",
+        costs_figures(found),
+    )
+    for group in found:
+        drawn += pages(
+            f"losses-{file_stem(*([group.model] if group.title == group.model else [group.model, group.dataset]))}",
+            f"Training and evaluation loss of {group.title}",
+            f"Curves of training and evaluation loss by step and method, for {group.title}.",
+            curves_figures(group, study.losses, look),
+        )
+    return drawn

@@ -24,7 +24,7 @@ from bench.report.words import counted, printable
 ASSETS = Path(__file__).with_name("assets")
 SCRIPTS = ("sort.js", "browser.js", "filter.js")
 """In the order in which they are run: the browser listens to the filter."""
-FIGURE_BYTES = 11_000_000
+FIGURE_BYTES = 9_000_000
 """How much of PNGs the page takes in; in it they are a third larger."""
 SHOWN_WIDTH = 0.78
 """Of a figure's width in pixels: its letters are then a little smaller than the page's."""
@@ -43,6 +43,8 @@ class Contents:
     tables: Sequence[Table]
     charts: Sequence[Chart]
     traces: Sequence[Chart]
+    untraced: str
+    """Why not every cell has one; empty if all have."""
     answered: Sequence[Answered]
     problems: Sequence[Problem]
     groups: Sequence[Group]
@@ -203,11 +205,15 @@ def _traces(contents: Contents, subjects: Mapping[tuple[str, ...], Attributes]) 
         if room_bytes < 0:
             break
         shown.append(_figure(chart, None, subjects.get((chart.name,), {})))
+    if not contents.traces:
+        return ""
     left = len(contents.traces) - len(shown)
-    note = f'<p class="note">To keep this page small, {counted(left, "figure")} more is in figures/traces only.</p>'
-    if left > 1:
-        note = note.replace(" is in ", " are in ")
-    return "\n".join([*([note] if left else []), '<div class="gallery">', *shown, "</div>"]) if contents.traces else ""
+    told = [contents.untraced] if contents.untraced else []
+    if left:
+        verb = "is" if left == 1 else "are"
+        told.append(f"To keep this page small, {counted(left, 'figure')} more {verb} in figures/traces only.")
+    notes = [f'<p class="note">{html.escape(note)}</p>' for note in told]
+    return "\n".join([*notes, '<div class="gallery">', *shown, "</div>"])
 
 
 def _figure(chart: Chart, caption: str | None, attributes: Attributes) -> str:

@@ -24,6 +24,11 @@ def label(setup: Setup, width: int = LABEL_WIDTH) -> str:
     return "\n".join(lines)
 
 
+def cut(text: str, width: int) -> str:
+    """`text`, or as much of it as fits into so many characters."""
+    return text if len(text) <= width else f"{text[: width - 3]}..."
+
+
 def paged(found: Sequence[Group], room: float, row: float, head: float) -> list[list[Group]]:
     """The groups over pages that have `room` each, where a setup takes `row` and a group `head` beside.
 

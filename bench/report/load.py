@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,10 +11,10 @@ from typing import Any, get_args
 import pandas as pd
 from pydantic import BaseModel, ValidationError
 
-from bench.errors import InputError
 from bench.record import SCHEMA_VERSION, PhaseName, Record
 from bench.report.losses import Losses, read_losses
 from bench.report.predictions import Asked, Predictions, disagreement, read_asked, read_predictions
+from bench.report.studies import TRACES, find_studies, natural, visible
 from bench.report.trace import Trace, read_trace, read_written_trace
 from bench.report.words import reason_code
 from bench.telemetry.windows import Stretch
@@ -55,7 +55,7 @@ class Study:
     nothing first), then setup and seed.
     """
     traces: Mapping[str, Trace]
-    """Power and memory over time by the cell's `folder`, for those of which anything was sampled."""
+    """Power and memory over time by the cell's `folder`, for those of which anything was sampled and that are shown."""
     predictions: Mapping[str, Predictions]
     """What was answered, by the cell's `folder`, for the cells with scores; all of them agree with their records."""
     asked: Mapping[str, Asked]
@@ -63,30 +63,13 @@ class Study:
     problems: tuple[Problem, ...]
     losses: Mapping[str, Losses] = field(default_factory=dict)
     """Training loss by the cell's `folder`, for those whose events.jsonl tells of any."""
+    n_untraced: int = 0
+    """Cells that are not looked at over time, because others are and a figure of each would be too many."""
 
 
 def read_studies(runs: Path, name: str | None = None) -> list[Study]:
-    """Every study under `runs`, or the one called `name`, in the order of their names.
-
-    Raises:
-        InputError: there is no such folder, no study in it, or none of that name.
-    """
-    folders = sorted((entry for entry in _visible(runs) if entry.is_dir()), key=lambda entry: natural(entry.name))
-    if not folders:
-        raise InputError(
-            f"{runs} holds no runs: run `python -m bench -m model=tiny method=baseline,lora` first, "
-            "or name another folder with --runs."
-        )
-    known = [folder.name for folder in folders]
-    if name is not None and name not in known:
-        raise InputError(f"--study: {runs} holds no study {name!r}, only {', '.join(known)}.")
-    return [_read_study(folder) for folder in folders if name is None or folder.name == name]
-
-
-def natural(text: str) -> list[tuple[float, str]]:
-    """A key that sorts numbers inside text as numbers: rank=8 before rank=16."""
-    parts = re.split(r"(\d+(?:\.\d+)?(?:e-?\d+)?)", text)
-    return [(float(part), "") if index % 2 else (-1.0, part) for index, part in enumerate(parts)]
+    """Every study under `runs`, or the one called `name`, in the order of their names; raises as `find_studies`."""
+    return [read_study(folder) for folder in find_studies(runs, name)]
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -115,10 +98,19 @@ class _Unusable(Exception):
     """Why a file gives no row."""
 
 
-def _read_study(folder: Path) -> Study:
+def read_study(folder: Path, n_traces: int = TRACES) -> Study:
+    """The study in `folder`, with at most `n_traces` traces: those of every setup's first seed, then of its second.
+
+    Whatever is broken, missing or no part of a study is among the problems.
+    """
     rows: list[dict[str, Any]] = []
     problems: list[Problem] = []
-    for entry in sorted(_visible(folder), key=lambda entry: natural(entry.name)):
+    try:
+        entries = sorted(visible(folder), key=lambda entry: natural(entry.name))
+    except OSError as error:
+        entries = []
+        problems.append(Problem(folder.name, f"cannot be read ({error.strerror}): see who may read it."))
+    for entry in entries:
         path = f"{folder.name}/{entry.name}"
         if entry.name == HYDRAS:
             continue
@@ -133,19 +125,26 @@ def _read_study(folder: Path) -> Study:
         except _Unusable as error:
             problems.append(Problem(f"{path}/record.json", str(error)))
     rows, repeated = _latest(rows)
-    traces, untraced = _traces(rows, folder.parent)
+    rows = _ordered(rows)
+    shown = _shown_over_time(rows, n_traces)
+    traces, untraced = _traces(shown, folder.parent)
     predictions, unanswered = _predictions(rows, folder.parent)
     asked = _asked(rows, predictions, folder.parent)
     losses = _losses(rows, folder.parent)
-    problems += (*repeated, *untraced, *unanswered)
-    return Study(folder.name, _frame(rows), traces, predictions, asked, tuple(problems), losses)
+    problems += [*repeated, *untraced, *unanswered]
+    n_untraced = len(rows) - len(shown)
+    return Study(folder.name, pd.DataFrame(rows), traces, predictions, asked, tuple(problems), losses, n_untraced)
 
 
-def _visible(folder: Path) -> list[Path]:
-    try:
-        return [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+def _shown_over_time(rows: Sequence[dict[str, Any]], n: int) -> list[dict[str, Any]]:
+    """At most `n` of the rows, in their order: one of each setup before the second of any."""
+    seen: Counter[str] = Counter()
+    ranks = []
+    for row in rows:
+        ranks.append(seen[row["setup"]])
+        seen[row["setup"]] += 1
+    chosen = sorted(range(len(rows)), key=ranks.__getitem__)[:n]
+    return [rows[at] for at in sorted(chosen)]
 
 
 def _read_record(path: Path) -> Record:
@@ -335,7 +334,7 @@ def _latest(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[Prob
     return list(latest.values()), problems
 
 
-def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+def _ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     untrained = {row["cell.method.name"] for row in rows if row.get("parameters.trainable") == 0}
 
     def place(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -343,5 +342,4 @@ def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
         first = (natural(model), method not in untrained, natural(method), natural(dataset))
         return (*first, natural(row["setup"]), row["cell.seed"])
 
-    ordered = sorted(rows, key=place)
-    return pd.DataFrame(ordered)
+    return sorted(rows, key=place)

@@ -17,7 +17,7 @@ from bench.report.render import RENDERERS, Table, escape_markdown, markdown
 from bench.report.request import Request
 from bench.report.setups import SCORES_OF, Cell, Group, groups
 from bench.report.tables import tables
-from bench.report.timeline import traces
+from bench.report.timeline import left_out, traces
 from bench.report.words import STATUSES, counted, listed, printable
 
 KINDS = ("tables", "figures", "figures/traces")
@@ -62,6 +62,7 @@ def write_report(study: Study, folder: Path, request: Request) -> None:
         tables=shown,
         charts=drawn,
         traces=traced,
+        untraced=left_out(study),
         answered=_answered(study, found),
         problems=study.problems,
         groups=found,
@@ -94,7 +95,10 @@ def markdown_report(
     parts += [markdown(table) for table in shown if table.name != "provenance"]
     parts += [f"### {chart.title}\n\n{_linked(chart)}" for chart in drawn]
     if traced:
-        parts += [f"### {OVER_TIME}\n", *map(_linked, traced)]
+        parts.append(f"### {OVER_TIME}\n")
+        if note := left_out(study):
+            parts.append(f"{note}\n")
+        parts += map(_linked, traced)
     if study.problems:
         told = [f"- {escape_markdown(printable(f'{each.path} {each.sentence}'))}" for each in study.problems]
         parts.append("### Not in this report\n\n" + "\n".join(told) + "\n")

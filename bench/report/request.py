@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from bench.report.studies import TRACES
+
 
 @dataclass(frozen=True)
 class Request:
@@ -17,5 +19,7 @@ class Request:
     """Whether cells that were asked or scored differently may stand in one table."""
     against: str | None = None
     """`study`: the published figures stand beside the measured ones."""
+    traces: int = TRACES
+    """Of how many cells power and memory are shown over time."""
     fits_gb: tuple[float, ...] = ()
     """Sizes of memory, in 10^9 bytes, for each of which the best method that fits is named."""

@@ -1,5 +1,6 @@
 """The figure of one cell: power and memory over time, with its phases shaded and named."""
 
+import shlex
 import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,10 +13,11 @@ from matplotlib.patches import StepPatch
 from matplotlib.ticker import MaxNLocator
 
 from bench.report.chart import DPI, STYLE, Chart, chart, plain
+from bench.report.cores import on_all_cores
 from bench.report.load import Study
 from bench.report.setups import Cell, Group
 from bench.report.trace import Series, Trace
-from bench.report.words import ending, file_stem, reason
+from bench.report.words import ending, file_stem, printable, reason
 from bench.telemetry.windows import Stretch
 
 TINTS = {
@@ -60,8 +62,8 @@ class Panel(NamedTuple):
 
 
 def traces(study: Study, found: Sequence[Group]) -> list[Chart]:
-    """A figure for each cell of which something was sampled, in the order of the tables."""
-    drawn = []
+    """A figure for each cell that has a trace, in the order of the tables."""
+    wanted = []
     for group in found:
         for setup in group.setups:
             for cell in setup.cells:
@@ -70,10 +72,26 @@ def traces(study: Study, found: Sequence[Group]) -> list[Chart]:
                     continue
                 ended = "" if cell["status"] == "ok" else f": {ending(cell)}"
                 title = f"{group.title}, {setup.label}, seed {cell['cell.seed']}{ended}"
-                name = trace_name(cell)
-                alt = f"Power and memory over time, with the phases shaded: {title}."
-                drawn.append(chart(name, title, alt, trace_figure(cell, trace, title)))
-    return drawn
+                wanted.append((cell, trace, title))
+    return on_all_cores(_trace_chart, wanted)
+
+
+def left_out(study: Study) -> str:
+    """Which cells have no figure though they may have a trace, and how to get one; empty if there are none."""
+    if not study.n_untraced:
+        return ""
+    n = len(study.cells)
+    name = shlex.quote(printable(study.name))
+    return (
+        f"Power and memory over time are shown for {len(study.traces)} of the {n} cells, one seed of each setup "
+        f"before the second of any. To see all: `python -m bench.report --study {name} --traces {n}`."
+    )
+
+
+def _trace_chart(wanted: tuple[Cell, Trace, str]) -> Chart:
+    cell, trace, title = wanted
+    alt = f"Power and memory over time, with the phases shaded: {title}."
+    return chart(trace_name(cell), title, alt, trace_figure(cell, trace, title))
 
 
 def trace_name(cell: Cell) -> str:

@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import matplotlib.style
 from matplotlib.axes import Axes
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.report.chart import DPI, FAINT, GREY, STYLE, plain
-from bench.report.layout import Box, place
+from bench.report.layout import Box, cut, place
 from bench.report.looks import Look, looks
 from bench.report.pareto import front
 from bench.report.setups import Group, Measured, Setup
@@ -139,11 +140,9 @@ def _page(page: Sequence[Group], score: str, look: Mapping[str, Look]) -> Figure
         top = height - 0.06
         for heading, lines, row, used in zip(headings, told, rows, tall, strict=True):
             below = top - 0.17 * len(heading)
-            for at, text, looks_like in (
-                (top, heading, {"fontsize": 9, "fontweight": "bold"}),
-                (below, lines, {"fontsize": 7, "color": GREY}),
-            ):
-                figure.text(0.06 / WIDTH, at / height, "\n".join(text), va="top", parse_math=False, **looks_like)
+            at: dict[str, Any] = {"x": 0.06 / WIDTH, "va": "top", "parse_math": False}
+            figure.text(y=top / height, s="\n".join(heading), fontsize=9, fontweight="bold", **at)
+            figure.text(y=below / height, s="\n".join(lines), fontsize=7, color=GREY, **at)
             below -= LINE * len(lines) + 0.14 + HEIGHT
             drawn = [(cost, found) for cost, found in row if found]
             for number, (cost, found) in enumerate(drawn):
@@ -293,7 +292,7 @@ def _legend(figure: Figure, methods: Sequence[str], look: Mapping[str, Look], bo
     ]
     legend = figure.legend(
         marks,
-        [textwrap.shorten(plain(method), 20, placeholder="...") for method in methods],
+        [cut(plain(method), 20) for method in methods],
         loc="lower left",
         bbox_to_anchor=(0.0, bottom),
         ncols=6,

@@ -192,6 +192,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
         tables=[TABLE, only],
         charts=[Chart("scores", "Scores by method", HOSTILE, png(200, 100), b"")],
         traces=traces,
+        untraced="",
         answered=[answered(model, method, seed) for model in ("tiny", "<b>") for method in METHODS for seed in (0, 1)],
         problems=[],
         groups=[group("tiny"), group("<b>")],

@@ -141,7 +141,14 @@ def test_no_label_overlaps_another_or_leaves_the_figure(
 ):
     for index in range(n_setups):
         settings = {"rank": index, "a_rather_long_setting_of_the_method": index}
-        write_cell("lora", folder=f"{index}", model="a" * 300, method_settings=settings, **(OOM if index == 5 else {}))
+        write_cell(
+            "lora",
+            folder=f"{index}",
+            readings=(),
+            model="a" * 300,
+            method_settings=settings,
+            **(OOM if index == 5 else {}),
+        )
     drawn = figures({("lora", 0): told(3.0, 2.0, 1.0)})
     assert len(drawn) == n_pages
     for figure in drawn:

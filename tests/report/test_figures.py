@@ -1,26 +1,95 @@
 import io
 
+import pytest
 from PIL import Image
 
+from bench.events import Step
+from bench.record import Error
+from bench.report.effects import Effect
 from bench.report.figures import charts
 from bench.report.load import read_studies
 
+OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
+EFFECT = Effect("tiny", "lora", "baseline", "token_f1", 0.1, None, None, "too few seeds")
 
-def test_files_open_and_have_the_expected_size(write_cell, runs):
-    for method in ("baseline", "lora", "qlora"):
-        write_cell(method)
-    scores, costs = charts(read_studies(runs)[0])
-    assert (scores.name, costs.name) == ("scores", "costs")
-    assert scores.alt == "Bars of Macro F1, BLEU, BERTScore, ROUGE-1, ROUGE-2 and ROUGE-L by method, for tiny."
-    # Six panels of 1.45 in or two of 3 in, and 0.07 in for each letter of "baseline", at 150 dots per inch
-    for chart, width in ((scores, 1389), (costs, 984)):
+
+@pytest.fixture
+def study(write_cell, runs):
+    """A study that has something for every chart."""
+    for method in ("baseline", "lora"):
+        folder = write_cell(method)
+    step = Step(
+        at_s=1.0, step=1, n_steps=1, epoch=1.0, loss=2.0, learning_rate=0.1, grad_norm=None, seconds=1.0, tokens=9
+    )
+    (folder / "events.jsonl").write_text(f"{step.model_dump_json()}\n")
+    return read_studies(runs)[0]
+
+
+def test_charts_stand_in_reading_order(study):
+    assert [(chart.name, chart.title, chart.alt) for chart in charts(study, [EFFECT])] == [
+        (
+            "scores",
+            "Scores by method",
+            "Bars of Macro F1, BLEU, BERTScore, ROUGE-1, ROUGE-2 and ROUGE-L by method, for tiny.",
+        ),
+        (
+            "effects",
+            "Differences from the reference",
+            "How far the scores of each method are from those of the reference, with intervals, for tiny.",
+        ),
+        (
+            "tradeoff",
+            "Token F1 against energy, memory and time",
+            "Points of Token F1 over what it cost by method, the Pareto front marked, for tiny.",
+        ),
+        (
+            "distribution",
+            "Scores of single examples",
+            "Shares of examples that scored 0, 1 and between, by method, for tiny.",
+        ),
+        ("costs", "Power and memory by method", "Bars of peak power and memory by method, for tiny."),
+        (
+            "losses-tiny",
+            "Training and evaluation loss of tiny",
+            "Curves of training and evaluation loss by step and method, for tiny.",
+        ),
+    ]
+
+
+def test_files_open_and_are_the_same_bytes_each_time(study):
+    first, second = charts(study, [EFFECT]), charts(study, [EFFECT])
+    assert [(one.png, one.pdf) for one in first] == [(other.png, other.pdf) for other in second]
+    for chart in first:
         with Image.open(io.BytesIO(chart.png)) as image:
             image.load()
-            # 3 rows of 0.24 in, 0.75 in for the axis and 0.3 in for the key
-            assert (image.format, image.size) == ("PNG", (width, 265))
-            assert len(image.convert("RGB").getcolors(maxcolors=2**20)) > 100
+            assert image.format == "PNG"
+            assert len(image.convert("RGB").getcolors(maxcolors=2**20)) > 50
             assert "Software" not in image.info
         assert chart.pdf.startswith(b"%PDF-1.4")
         assert b"/CreationDate" not in chart.pdf
         # Type 3 fonts are refused by publishers
         assert b"/Subtype /Type3" not in chart.pdf
+
+
+def test_a_study_of_failures_has_only_the_charts_that_say_so(write_cell, runs):
+    write_cell("lora", **OOM)
+    assert [chart.name for chart in charts(read_studies(runs)[0])] == ["scores", "costs"]
+
+
+def test_what_takes_several_pages_says_which_is_which(write_cell, runs):
+    for index in range(40):
+        write_cell("lora", folder=f"{index}", readings=(), method_settings={"rank": index})
+    told = [(chart.name, chart.title, chart.alt) for chart in charts(read_studies(runs)[0])]
+    alt = "Bars of peak power and memory by method, for tiny."
+    assert [each for each in told if each[0].startswith("costs")] == [
+        ("costs", "Power and memory by method (1 of 2)", f"{alt} Page 1 of 2."),
+        ("costs-2", "Power and memory by method (2 of 2)", f"{alt} Page 2 of 2."),
+    ]
+
+
+def test_names_from_outside_are_drawn_as_text(write_cell, runs):
+    hostile = "$\\frac{1}{0}$ \u4e2d\u202e"
+    for method in ("baseline", hostile):
+        write_cell(method, folder=f"{len(method)}", model=hostile, trainable=1000, training={"evaluations": []})
+    effect = Effect("$\\frac{1}{0}$ \u4e2d\\u202e", "baseline", hostile, "token_f1", 0.1, None, 0.5, None)
+    assert len(charts(read_studies(runs)[0], [effect])) == 5

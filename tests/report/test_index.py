@@ -17,7 +17,16 @@ PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x03\xe8\x00\x00\x00\xc8" + 2
 
 
 def contents(**changes):
-    empty = {"picks": (), "tables": (), "charts": (), "traces": (), "answered": (), "problems": (), "groups": ()}
+    empty = {
+        "picks": (),
+        "tables": (),
+        "charts": (),
+        "traces": (),
+        "untraced": "",
+        "answered": (),
+        "problems": (),
+        "groups": (),
+    }
     return Contents(**({"study": "demo", "summary": "1 cell: 1 ok."} | empty | changes))
 
 
@@ -149,6 +158,8 @@ def test_figures_of_cells_are_taken_in_as_far_as_there_is_room(monkeypatch):
     assert '<p class="note">To keep this page small, 2 figures more are in figures/traces only.</p>' in page
     page = index_html(contents(traces=traces))
     assert '<p class="note">To keep this page small, 1 figure more is in figures/traces only.</p>' in page
+    page = index_html(contents(traces=traces[:1], untraced="Some <are> left out."))
+    assert '<p class="note">Some &lt;are&gt; left out.</p>\n<div class="gallery">' in page
     assert "To keep" not in index_html(contents(traces=traces[:3]))
 
 

@@ -5,6 +5,8 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
+
 from bench.record import Error
 from bench.report.__main__ import main
 
@@ -14,11 +16,11 @@ HEAVY = {"torch", "transformers", "peft", "trl", "datasets", "evaluate", "bert_s
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="</td><script>x</script>", phase="train")}
 
 
-def report(*arguments, hash_seed="0"):
+def report(*arguments, hash_seed="0", cwd=ROOT):
     """Runs the command as a user does."""
     command = [sys.executable, "-m", "bench.report", *map(str, arguments)]
-    environment = os.environ | {"PYTHONHASHSEED": hash_seed}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
 
 def files_under(folder):
@@ -40,6 +42,7 @@ def test_a_report_per_study_and_problems_said(write_cell, runs, tmp_path, capsys
     unfinished = "has no record.json, so this cell has not ended: wait for it, or run it again to finish it."
     assert said.err == f"{runs}/demo/half {unfinished}\n{runs}/hollow/half {unfinished}\n"
     expected = [
+        ".stamp.json",
         *("figures/costs.pdf", "figures/costs.png", "figures/scores.pdf", "figures/scores.png"),
         *(
             f"figures/traces/tiny-{method}-events-s0-{method}0.{kind}"
@@ -164,17 +167,83 @@ def test_one_study_may_be_asked_for(write_cell, runs, tmp_path, capsys):
 
 
 def test_the_same_runs_give_the_same_bytes(write_cell, runs, tmp_path):
-    for seed in (0, 1):
+    # Enough cells for their figures to be drawn on all cores
+    for seed in range(5):
         for method in ("baseline", "qlora"):
             write_cell(method, seed=seed, **(OOM if method == "qlora" else {}))
     (runs / "demo" / "half").mkdir()
-    for name in ("first", "second"):
-        done = report("--runs", runs, "--out", tmp_path / name, hash_seed=str(len(name)))
-        assert (done.returncode, done.stdout) == (0, f"{tmp_path / name}/demo/index.html: 4 cells\n")
-    first, second = files_under(tmp_path / "first"), files_under(tmp_path / "second")
-    # 2 pages, 2 figures over all cells and 4 of one in 2 formats, and 10 tables in 4
-    assert len(first) == 54
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    one = report("--runs", runs, "--out", tmp_path / "first", hash_seed="1")
+    other = report("--runs", "../runs", "--out", ".", hash_seed="2", cwd=elsewhere)
+    assert (one.returncode, one.stdout) == (0, f"{tmp_path}/first/demo/index.html: 10 cells\n")
+    assert (other.returncode, other.stdout) == (0, "demo/index.html: 10 cells\n")
+    first, second = files_under(tmp_path / "first"), files_under(elsewhere)
+    # 2 pages, 2 figures over all cells and 10 of one in 2 formats, 10 tables in 4, and the stamp
+    assert len(first) == 67
     assert first == second
+
+
+def test_a_report_that_would_come_out_the_same_is_left_alone(write_cell, runs, tmp_path, capsys):
+    cell = write_cell("baseline")
+    (runs / "demo" / "half").mkdir()
+    out = tmp_path / "reports"
+
+    def said(*arguments):
+        assert main(["--runs", str(runs), "--out", str(out), *arguments]) == 0
+        return capsys.readouterr()
+
+    first = said()
+    assert first.out == f"{out}/demo/index.html: 1 cell\n"
+    written = {path: path.stat().st_mtime_ns for path in (out / "demo").rglob("*")}
+    second = said()
+    assert second.out == f"{out}/demo/index.html: 1 cell, unchanged\n"
+    # What is wrong with the runs is said every time
+    assert second.err == first.err != ""
+    assert {path: path.stat().st_mtime_ns for path in (out / "demo").rglob("*")} == written
+
+    (out / "demo" / "tables" / "cells.csv").unlink()
+    assert said().out == f"{out}/demo/index.html: 1 cell\n"
+    assert (out / "demo" / "tables" / "cells.csv").is_file()
+    (cell / "telemetry.jsonl").write_bytes(b"")
+    assert said().out == f"{out}/demo/index.html: 1 cell\n"
+    assert said("--traces", "0").out == f"{out}/demo/index.html: 1 cell\n"
+    assert said("--traces", "0").out == f"{out}/demo/index.html: 1 cell, unchanged\n"
+
+
+def test_of_many_cells_some_are_shown_over_time_and_how_to_see_all_is_said(write_cell, runs, tmp_path):
+    for seed in (0, 1, 2):
+        for method in ("baseline", "lora"):
+            write_cell(method, seed=seed)
+    assert main(["--runs", str(runs), "--out", str(tmp_path), "--traces", "3"]) == 0
+    text = (tmp_path / "demo" / "report.md").read_text()
+    # The first seed of each setup, then the second of the first one
+    assert re.findall(r"\(figures/traces/(\S+)\.png\)", text) == [
+        "tiny-baseline-events-s0-baseline0",
+        "tiny-baseline-events-s1-baseline1",
+        "tiny-lora-events-s0-lora0",
+    ]
+    note = (
+        "Power and memory over time are shown for 3 of the 6 cells, one seed of each setup before the second of any. "
+        "To see all: `python -m bench.report --study demo --traces 6`."
+    )
+    assert f"### Power and memory over time\n\n{note}\n" in text
+    assert f'<p class="note">{note}</p>' in (tmp_path / "demo" / "index.html").read_text()
+
+
+def test_a_number_of_traces_that_is_none_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        main(["--traces", "-1"])
+    assert capsys.readouterr().err.endswith("argument --traces: must be a whole number of at least 0, got '-1'\n")
+
+
+def test_a_file_among_the_studies_is_listed(write_cell, runs, tmp_path, capsys):
+    write_cell("baseline")
+    (runs / "notes.txt").write_text("mine")
+    assert main(["--runs", str(runs), "--out", str(tmp_path)]) == 0
+    assert capsys.readouterr().err == (
+        f"{runs}/notes.txt is not a study and was not read: move it out of the runs folder.\n"
+    )
 
 
 def test_the_command_never_loads_torch_or_its_kin(write_cell, runs, tmp_path):
@@ -191,7 +260,10 @@ def test_the_command_never_loads_torch_or_its_kin(write_cell, runs, tmp_path):
 def test_help_loads_nothing_that_takes_time():
     done = report("--help")
     assert done.returncode == 0
-    assert done.stdout.startswith("usage: python -m bench.report [-h] [--runs RUNS] [--out OUT] [--study NAME]\n")
+    assert done.stdout.startswith(
+        "usage: python -m bench.report [-h] [--runs RUNS] [--out OUT] [--study NAME]\n"
+        "                              [--traces N]\n"
+    )
     code = (
         "import sys; from bench.report.__main__ import main\n"
         "try: main(['--help'])\n"

@@ -59,8 +59,8 @@ def test_each_cost_has_a_panel_with_its_own_front(write_cell, found):
     assert sorted(texts(memory)) == ["baseline", "lora", "qlora"]
     assert figure.texts[1].get_text() == "tiny"
     assert figure.texts[2].get_text() == (
-        "Energy is not drawn: no NVML device on this machine. Not drawn: toplayer (out of memory in train (peak process "
-        "memory 1.50 GB))."
+        "Energy is not drawn: no NVML device on this machine. Not drawn: toplayer (out of memory in train (peak "
+        "process memory 1.50 GB))."
     )
     assert figure.texts[0].get_text().replace("\n", " ") == (
         "Black edges and dashes: the Pareto front, which no other setup beats in score and cost at once. "
@@ -126,6 +126,7 @@ def test_no_label_overlaps_another_or_leaves_the_figure(
         write_cell(
             "lora",
             folder=f"{index}",
+            readings=(),
             model="a" * 300,
             method_settings={"rank": index, "alpha": 2 * index},
             **changes,

@@ -1,0 +1,141 @@
+"""How the scores of single examples are spread: what share was all wrong, what share all right, and what lies between.
+
+Most examples score exactly 0 or exactly 1, which a histogram would show as two bars at the ends of an empty axis, and
+curves of several methods as lines over each other. So the histogram of each setup is one bar, divided.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from bench.report.bars import CROSS
+from bench.report.chart import GREY, STYLE
+from bench.report.looks import Look, looks
+from bench.report.predictions import Floats, Predictions
+from bench.report.render import DASH
+from bench.report.setups import Group, Setup
+from bench.report.sheet import BELOW, sheet, sheets
+from bench.report.words import score_title
+
+SCORES = ("token_f1", "bleu", "rougeL")
+"""Those that are drawn, of the scores that examples have; exact match is all in its mean."""
+LEVELS = ("exactly 0", "below 1/3", "below 2/3", "below 1", "exactly 1")
+STRENGTHS = (0.0, 0.25, 0.45, 0.7, 1.0)
+"""How much of a method's colour each level has; the rest is white."""
+NEARLY = 1e-9
+"""What is so close to 0 or 1 is that, and rounding."""
+PANEL, BESIDE = 2.0, 0.85
+"""Widths in inches of a panel and of the numbers right of it."""
+NONE = np.array([np.nan])
+ROOM = 0.1
+"""The least share that has room for its number."""
+
+
+def distribution_figures(found: Sequence[Group], predictions: Mapping[str, Predictions]) -> list[Figure]:
+    """Pages with a row for each setup; none if no example has a score that is drawn.
+
+    Args:
+        found: all groups of the study.
+        predictions: what was answered, by the cell's folder.
+    """
+    setups = [setup for group in found for setup in group.setups]
+    scores = [score for score in SCORES if any(_of(setup, score, predictions) for setup in setups)]
+    look = looks(found)
+    return [_page(page, found, scores, predictions, look) for page in (sheets(found) if scores else [])]
+
+
+def shares(values: Floats) -> Floats:
+    """The share of scores at each of `LEVELS`; NaN is left out, and something else is there."""
+    known = values[np.isfinite(values)]
+    edges = [-np.inf, NEARLY, 1 / 3, 2 / 3, 1 - NEARLY, np.inf]
+    return np.histogram(known, edges)[0] / len(known)
+
+
+def _page(
+    page: Sequence[Group],
+    found: Sequence[Group],
+    scores: Sequence[str],
+    predictions: Mapping[str, Predictions],
+    look: Mapping[str, Look],
+) -> Figure:
+    setups = [setup for group in page for setup in group.setups]
+    key = ["Numbers: percent of the examples. n: examples \N{MULTIPLICATION SIGN} seeds."]
+    if not all(setup.ok for setup in setups):
+        key.append(f"{CROSS}: did not end ok.")
+    if any(setup.ok and not _of(setup, score, predictions) for setup in setups for score in scores):
+        key.append(f"{DASH}: no such scores.")
+    panels = [(PANEL, BESIDE)] * len(scores)
+    with matplotlib.style.context(["default", STYLE]):
+        figure, grid = sheet(page, found, [group.title for group in page], panels, key, spare=0.22)
+        for group, axes in zip(page, grid, strict=True):
+            for score, ax in zip(scores, axes, strict=True):
+                _draw(ax, group, score, predictions, look)
+        _legend(figure)
+    return figure
+
+
+def _draw(ax: Axes, group: Group, score: str, predictions: Mapping[str, Predictions], look: Mapping[str, Look]) -> None:
+    ax.set_xlim(0.0, 1.0)
+    ax.spines["left"].set_visible(False)
+    ax.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
+    ax.set_xlabel(f"Share of examples by {score_title(score)}")
+    for place, setup in enumerate(group.setups):
+        seeds = _of(setup, score, predictions)
+        if not seeds:
+            ax.text(0.02, place, DASH if setup.ok else CROSS, va="center", color=GREY)
+            continue
+        _bar(ax, place, shares(np.concatenate(seeds)), look[setup.method])
+        counts = sorted({int(np.isfinite(seed).sum()) for seed in seeds})
+        examples = "-".join(str(count) for count in (counts[0], counts[-1])[: len(counts)])
+        told = f"n = {examples} \N{MULTIPLICATION SIGN} {len(seeds)}"
+        ax.text(1.03, place, told, transform=ax.get_yaxis_transform(), fontsize=7, va="center")
+
+
+def _of(setup: Setup, score: str, predictions: Mapping[str, Predictions]) -> list[Floats]:
+    """By seed, of the cells that ended ok and kept their answers, where every number lies between 0 and 1."""
+    answered = [predictions[cell["folder"]] for cell in setup.ok if cell["folder"] in predictions]
+    seeds = [each.scores[score] for each in answered if np.isfinite(each.scores.get(score, NONE)).any()]
+    inside = all(np.nanmin(seed) >= -NEARLY and np.nanmax(seed) <= 1 + NEARLY for seed in seeds)
+    return seeds if inside else []
+
+
+def _bar(ax: Axes, place: int, found: Floats, look: Look) -> None:
+    starts = np.concatenate([[0.0], np.cumsum(found)[:-1]])
+    colours = [_mixed(look.colour, strength) for strength in STRENGTHS]
+    ax.barh([place] * len(found), found, left=starts, height=0.7, color=colours, edgecolor="black", linewidth=0.5)
+    for share, start, colour in zip(found, starts, colours, strict=True):
+        if share >= ROOM:
+            dark = np.dot(colour, (0.299, 0.587, 0.114)) < 0.5
+            told, seen = f"{100 * share:.0f}", "white" if dark else "black"
+            ax.text(start + share / 2, place, told, ha="center", va="center", fontsize=6.5, color=seen)
+
+
+def _mixed(colour: str, strength: float) -> tuple[float, float, float]:
+    red, green, blue = (1 - strength + strength * part for part in to_rgb(colour))
+    return red, green, blue
+
+
+def _legend(figure: Figure) -> None:
+    """The levels, in grey: every method has them in its own colour."""
+    width, height = figure.get_size_inches()
+    patches = [
+        Patch(facecolor=_mixed("#333333", strength), edgecolor="black", linewidth=0.5, label=level)
+        for strength, level in zip(STRENGTHS, LEVELS, strict=True)
+    ]
+    lowest = min(ax.get_position().y0 for ax in figure.axes) - (BELOW + 0.04) / height
+    figure.legend(
+        handles=patches,
+        ncols=len(LEVELS),
+        loc="upper left",
+        bbox_to_anchor=(0.06 / width, lowest),
+        borderaxespad=0.0,
+        borderpad=0.0,
+        columnspacing=1.2,
+        frameon=False,
+        fontsize=7,
+    )

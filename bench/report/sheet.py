@@ -1,0 +1,82 @@
+"""A page of rows: setups below each other, their labels at the left, a column of panels for each quantity."""
+
+import textwrap
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bench.report.chart import DPI, GREY, plain
+from bench.report.layout import cut, label, paged
+from bench.report.setups import Group
+
+# All in inches
+PAGE = 9.0
+GAP = 0.12
+TITLE = 0.22
+"""Of a group, above its panels."""
+BELOW = 0.42
+"""Of a group, for the axes below its panels."""
+LINE = 0.14
+"""Of the key."""
+LEAST = 5.5
+"""Of a page's width: headings and the key have to fit."""
+
+
+def sheets(found: Sequence[Group]) -> list[list[Group]]:
+    """The groups over as many pages as their setups need."""
+    return paged(found, PAGE, pitch(found), TITLE + BELOW)
+
+
+def pitch(found: Sequence[Group]) -> float:
+    """From one setup to the next, in inches: as much as the label with the most lines needs."""
+    return 0.08 + 0.16 * max(label(setup).count("\n") + 1 for group in found for setup in group.setups)
+
+
+def sheet(
+    page: Sequence[Group],
+    found: Sequence[Group],
+    headings: Sequence[str],
+    panels: Sequence[tuple[float, float]],
+    key: Sequence[str],
+    spare: float = 0.0,
+) -> tuple[Figure, list[list[Axes]]]:
+    """A figure with a row of panels for each group of a page; the setup at place 0 of an axis is at the top.
+
+    Args:
+        page: the groups, whole or in parts.
+        found: all groups, so that every page is laid out alike.
+        headings: one for each group of the page.
+        panels: the least width of each panel, and the width of what is right of it, in inches.
+        key: how to read it, said at the foot.
+        spare: what is kept free above the key, in inches.
+    """
+    letters = max(len(line) for group in found for setup in group.setups for line in label(setup).split("\n"))
+    left, row = 0.1 + 0.072 * letters, pitch(found)
+    width = left + sum(sum(panel) for panel in panels) + GAP * (len(panels) - 1) + 0.12
+    wider = max(0.0, LEAST - width) / len(panels)
+    width = max(LEAST, width)
+    lines = textwrap.wrap(" ".join(key), int((width - 0.1) / 0.059))
+    foot = spare + LINE * len(lines) + 0.1
+    height = foot + sum(TITLE + BELOW + row * len(group.setups) for group in page)
+    figure = Figure(figsize=(width, height), dpi=DPI)
+    figure.text(0.06 / width, 0.06 / height, "\n".join(lines), fontsize=7, color=GREY, parse_math=False)
+    grid = []
+    top = height
+    for group, heading in zip(page, headings, strict=True):
+        title = cut(plain(heading), int((width - 0.1) / 0.09))
+        at_title = (0.06 / width, (top - 0.05) / height)
+        figure.text(*at_title, title, va="top", fontsize=9, fontweight="bold", parse_math=False)
+        tall = row * len(group.setups)
+        below, at, axes = top - TITLE - tall, left, []
+        for panel, beside in panels:
+            ax = figure.add_axes((at / width, below / height, (panel + wider) / width, tall / height))
+            ax.set_ylim(len(group.setups) - 0.5, -0.5)
+            ax.set_yticks([])
+            ax.tick_params(axis="y", length=0)
+            axes.append(ax)
+            at += panel + wider + beside + GAP
+        axes[0].set_yticks(range(len(group.setups)), [label(setup) for setup in group.setups], parse_math=False)
+        grid.append(axes)
+        top = below - BELOW
+    return figure, grid

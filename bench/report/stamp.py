@@ -1,0 +1,107 @@
+"""What a report was made from and what it consists of, so that one that would come out the same is not made again."""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from bench.report.studies import visible
+
+STAMP = ".stamp.json"
+"""Beside index.html; the first thing that goes when a report is written anew, and the last that comes."""
+CODE = Path(__file__).parents[1]
+"""bench/, of which the report uses more than its own folder."""
+LIBRARIES = ("matplotlib", "numpy", "pandas", "pydantic", "scipy")
+"""Whose versions can change a report's bytes."""
+
+
+def inputs(study: Path, options: Mapping[str, Any]) -> str:
+    """A digest of everything that the report of the runs in `study` depends on.
+
+    Files of the runs count by size and time of change, the project's own code by its content. An option that is the
+    path of a file counts with that file's.
+    """
+    digest = hashlib.sha256()
+    for told in (*_runs(study), *_code(), *_libraries(), *_options(options)):
+        digest.update(told.encode("utf-8", "surrogateescape") + b"\0")
+    return digest.hexdigest()
+
+
+def write(report: Path, made_from: str, said: Mapping[str, Any]) -> None:
+    """Note that the files in `report` are whole and made from inputs of this digest; `said` is any JSON.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    content = {"inputs": made_from, "outputs": _outputs(report), "said": said}
+    (report / STAMP).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def remove(report: Path) -> None:
+    """Note that the files in `report` are about to change."""
+    if (report / STAMP).exists():
+        (report / STAMP).unlink()
+
+
+def read(report: Path, made_from: str) -> Mapping[str, Any] | None:
+    """What was `said` of the report, if it was made from these inputs and every file is as it was written, or None."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        content = json.loads((report / STAMP).read_bytes())
+        told = content["outputs"]
+        if content["inputs"] == made_from and told and all(told[name] == _digest(report / name) for name in told):
+            said: Mapping[str, Any] = content["said"]
+            return said
+    return None
+
+
+def _runs(study: Path) -> Iterator[str]:
+    """The study's files, and those of its cells, but not what lies in folders of those: nothing of it is reported."""
+    for entry in sorted(visible(study)):
+        yield from _facts(entry, study)
+        if entry.is_dir():
+            for path in sorted(visible(entry)):
+                yield from _facts(path, study)
+
+
+def _facts(path: Path, above: Path) -> Iterator[str]:
+    try:
+        facts = path.stat()
+        # Of a folder, the time tells of files in it that nobody reads
+        changed = "a folder" if path.is_dir() else f"{facts.st_size} {facts.st_mtime_ns}"
+    except OSError as error:
+        changed = type(error).__name__
+    yield f"{path.relative_to(above)} {changed}"
+
+
+def _code() -> Iterator[str]:
+    for path in sorted(CODE.rglob("*")):
+        own = path.suffix == ".py" or Path(__file__).parent in path.parents
+        if own and path.is_file() and path.parent.name != "__pycache__":
+            yield f"{path.relative_to(CODE)} {_digest(path)}"
+
+
+def _libraries() -> Iterator[str]:
+    for name in LIBRARIES:
+        with contextlib.suppress(PackageNotFoundError):
+            yield f"{name} {version(name)}"
+
+
+def _options(options: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in sorted(options.items()):
+        yield f"{name} {value!r}"
+        if isinstance(value, Path) and value.exists():
+            yield from _facts(value, value.parent)
+
+
+def _outputs(report: Path) -> dict[str, str]:
+    found = (Path(folder, name) for folder, _, names in os.walk(report) for name in names if not name.startswith("."))
+    return {str(path.relative_to(report)): _digest(path) for path in found}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,46 @@
+"""Where the studies lie. Loads nothing that takes time, so that a report that need not be written is not."""
+
+import re
+from pathlib import Path
+
+from bench.errors import InputError
+
+TRACES = 48
+"""Of how many cells power and memory are shown over time: a figure takes half a second to draw, and a look to read."""
+
+
+def find_studies(runs: Path, name: str | None = None) -> list[Path]:
+    """The folder of every study under `runs`, or of the one called `name`, in the order of their names.
+
+    Raises:
+        InputError: there is no such folder, no study in it, or none of that name.
+    """
+    folders = sorted((entry for entry in visible(runs) if entry.is_dir()), key=lambda entry: natural(entry.name))
+    if not folders:
+        raise InputError(
+            f"{runs} holds no runs: run `python -m bench -m model=tiny method=baseline,lora` first, "
+            "or name another folder with --runs."
+        )
+    known = [folder.name for folder in folders]
+    if name is not None and name not in known:
+        raise InputError(f"--study: {runs} holds no study {name!r}, only {', '.join(known)}.")
+    return [folder for folder in folders if name is None or folder.name == name]
+
+
+def strays(runs: Path) -> list[Path]:
+    """What lies among the studies and is none."""
+    return sorted(entry for entry in visible(runs) if not entry.is_dir())
+
+
+def visible(folder: Path) -> list[Path]:
+    """What is in a folder and not hidden, in no order; nothing where there is no such folder."""
+    try:
+        return [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def natural(text: str) -> list[tuple[float, str]]:
+    """A key that sorts numbers inside text as numbers: rank=8 before rank=16."""
+    parts = re.split(r"(\d+(?:\.\d+)?(?:e-?\d+)?)", text)
+    return [(float(part), "") if index % 2 else (-1.0, part) for index, part in enumerate(parts)]
