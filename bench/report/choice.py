@@ -73,7 +73,7 @@ def _cheapest_close(scored: list[Setup], score: str) -> Pick:
     measured = all(_mean(setup, ENERGY) is not None for setup in scored)
     path = ENERGY if measured else TIME
     name, _, _ = COSTS[path]
-    wanted = f"Within {1 - CLOSE:.0%} of the best {score}, least {name}"
+    wanted = f"Within {100 * (1 - CLOSE):.0f} % of the best {score}, least {name}"
     top = _mean(scored[0], SCORES_OF + score) or 0.0
     close = [setup for setup in scored if _is_close(_mean(setup, SCORES_OF + score) or 0.0, top, score)]
     costs = {setup.label: _mean(setup, path) for setup in close}
