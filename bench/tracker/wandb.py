@@ -58,6 +58,10 @@ Row = dict[str, Any]
 """What happened at one time, as metric to value."""
 
 
+LATE = Event()
+"""Set when a server took no run, or not in time: one cell has waited for it, the next ones are kept offline at once."""
+
+
 class Wandb(Tracker):
     """Where runs go on Weights & Biases, and what of them. The key is W&B's own affair: `wandb login` keeps it."""
 
@@ -128,6 +132,7 @@ class WandbRun(Sink):
         self._thread.begun.wait(max(0.0, self._begun_by_s - time.monotonic()))
         self._thread.join(self._finish_s)
         if self._thread.is_alive() or isinstance(self._thread.error, TimeoutError):
+            LATE.set()
             raise TimeoutError(f"W&B has not finished in time; what it has lies in {self._folder / FOLDER}")
         if self._thread.error is not None:
             raise self._thread.error
@@ -183,7 +188,7 @@ class _Uploader(Thread):
         mode: str = self._settings.mode
         if mode == "auto":
             mode = os.environ.get("WANDB_MODE") or "online"
-        if mode == "online" and not _has_key(known):
+        if mode == "online" and (LATE.is_set() or not _has_key(known)):
             mode = "offline"
         if mode != "online":
             return self._init(mode, secrets.token_hex(4))
@@ -191,6 +196,7 @@ class _Uploader(Thread):
         try:
             return self._init(mode, name)
         except wandb.Error as error:
+            LATE.set()
             reason = str(error).partition("\n")[0]
             _tell(f"W&B did not take the run, so it is kept offline: {reason}")
             for stub in self._opening.folder.glob(f"{FOLDER}/run-*-{name}"):

@@ -21,6 +21,7 @@ from bench.record import Environment
 from bench.scores import persist
 from bench.telemetry.reading import Reading
 from bench.tracker import Opening
+from bench.tracker.wandb import LATE
 
 ANSWERS = [
     Answer(
@@ -66,6 +67,7 @@ def wandb_apart(tmp_path: Path) -> Iterator[None]:
     own = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_") and name != "NETRC"}
     own |= {f"XDG_{kind}_HOME": str(tmp_path / "home" / kind) for kind in ("CACHE", "CONFIG", "DATA")}
     with mock.patch.dict(os.environ, own | {"HOME": str(tmp_path / "home")}, clear=True):
+        LATE.clear()
         yield
         if "wandb" in sys.modules:
             sys.modules["wandb"].teardown()

@@ -430,6 +430,25 @@ def test_a_server_that_dies_in_the_middle_holds_nobody_up(
     assert capfd.readouterr() == ("", "")
 
 
+def test_only_one_cell_of_a_sweep_waits_for_a_server_that_is_late(
+    opening: Opening,
+    told: list[AnyEvent],
+    record: Record,
+    wandb_server: Any,
+    silent_server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    monkeypatch.setenv("WANDB_BASE_URL", silent_server.url)
+    late = Wandb(name="wandb", init_timeout_s=1, finish_timeout_s=1).open(opening)
+    late.close(record)
+    monkeypatch.setenv("WANDB_BASE_URL", wandb_server.url)
+    following = Wandb(name="wandb").open(opening)
+    following.close(record)
+    assert not wandb_server.runs
+    assert all(log.parent.name.startswith("offline-run-") for log in logs(opening))
+
+
 SUPERVISOR = """
 import pickle, sys
 from pathlib import Path
