@@ -141,7 +141,7 @@ def _page(page: Sequence[Group], score: str, look: Mapping[str, Look]) -> Figure
         for heading, lines, row, used in zip(headings, told, rows, tall, strict=True):
             below = top - 0.17 * len(heading)
             at: dict[str, Any] = {"x": 0.06 / WIDTH, "va": "top", "parse_math": False}
-            figure.text(y=top / height, s="\n".join(heading), fontsize=9, fontweight="bold", **at)
+            figure.text(y=top / height, s="\n".join(heading), fontsize=10, **at)
             figure.text(y=below / height, s="\n".join(lines), fontsize=7, color=GREY, **at)
             below -= LINE * len(lines) + 0.14 + HEIGHT
             drawn = [(cost, found) for cost, found in row if found]
