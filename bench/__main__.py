@@ -5,7 +5,6 @@ import sys
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from bench import help
@@ -26,17 +25,17 @@ def main() -> int:
     if {"-h", "--help"} & set(sys.argv[1:]):
         print(help.text(), end="")
         return 0
-    from bench import sweep
+    from bench import sweep, typed
 
     # Hydra would print its own error and exit; with this it raises, and the sentence is ours.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
+        sys.argv[1:] = typed.in_order(sys.argv[1:])
         run_cell()
-    except HydraException as error:
+    except sweep.REFUSALS as error:
+        if sweep.planned and not isinstance(error, InputError):
+            raise
         print(sweep.explain(error), "Nothing was started.", sep="\n", file=sys.stderr)
-        return sweep.REFUSED
-    except InputError as error:
-        print(error, file=sys.stderr)
         return sweep.REFUSED
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)

@@ -19,6 +19,7 @@ from bench.record import (
 from bench.telemetry import Telemetry
 from bench.telemetry.join import Measured, TorchPeaks, measure
 from bench.telemetry.sampler import Recording
+from bench.telemetry.trace import Trace, thin
 from bench.telemetry.windows import Stretch
 
 
@@ -122,6 +123,13 @@ class Account:
             score_settings=self._scored.settings if self._scored else None,
         )
 
+    def trace(self, recording: Recording, settings: Telemetry) -> Trace | None:
+        """What is in `recording` over time, thinned, for the phases so far; None if they took no time."""
+        return thin(recording.readings(), self._stretches(), settings.hz)
+
+    def _stretches(self) -> list[Stretch]:
+        return [Stretch(phase.name, phase.start_s, phase.seconds) for phase in self.phases]
+
     def _parameters(self) -> Parameters | None:
         if self._counted is None:
             return None
@@ -135,7 +143,7 @@ class Account:
     def _measured(self, recording: Recording, settings: Telemetry) -> Measured:
         return measure(
             recording.readings(),
-            [Stretch(phase.name, phase.start_s, phase.seconds) for phase in self.phases],
+            self._stretches(),
             settings,
             file_bytes=recording.file_bytes,
             torch_peaks=self._torch_peaks,

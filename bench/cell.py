@@ -49,7 +49,7 @@ class Cell(Settings):
     generation: Generation
     latency: LatencyRuns
     metric: dict[str, Metric]
-    seed: NonNegativeInt
+    seed: int = Field(ge=0, lt=2**32)
 
     @model_validator(mode="after")
     def _room_for_an_answer(self) -> Self:

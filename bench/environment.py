@@ -3,13 +3,22 @@
 import os
 import platform
 import subprocess
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from threading import Thread
+from typing import TypeVar
 
 import psutil
 
 from bench.record import Environment, Gpu
+
+T = TypeVar("T")
+GpuFacts = tuple[tuple[Gpu, ...] | None, str | None, str | None, dict[str, str]]
+
+HANG_S = 20.0
+"""A driver that has not told of its devices for so long is left behind; starting all boards of a machine takes some."""
 
 PACKAGES = (
     *("tunebench", "torch", "transformers", "peft", "bitsandbytes", "accelerate", "trl", "datasets", "tokenizers"),
@@ -24,11 +33,10 @@ def environment() -> tuple[Environment, dict[str, str]]:
     # An installed copy may lie in a folder of somebody else's repository, whose commit says nothing about it.
     tracked = _git("ls-files", "--error-unmatch", Path(__file__).name) is not None
     commit, dirty = (_git("rev-parse", "HEAD"), _git("status", "--porcelain")) if tracked else (None, None)
-    gpu, driver, cuda, no_gpu = _gpu()
+    gpu, driver, cuda, unread = _gpu_in_time()
     unknown = {"environment.git_commit": commit, "environment.git_dirty": dirty}
     missing = {path: "not_a_git_checkout" for path, value in unknown.items() if value is None}
-    if no_gpu is not None:
-        missing |= dict.fromkeys(("environment.gpu", "environment.driver", "environment.cuda"), no_gpu)
+    missing |= {f"environment.{path}": reason for path, reason in unread.items()}
     found = Environment(
         git_commit=commit,
         git_dirty=None if dirty is None else bool(dirty),
@@ -62,28 +70,44 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def _gpu() -> tuple[tuple[Gpu, ...] | None, str | None, str | None, str | None]:
-    """Devices, driver and CUDA version as NVML tells them, and why not where it does not."""
+def _gpu_in_time() -> GpuFacts:
+    told: list[GpuFacts] = []
+    asking = Thread(target=lambda: told.append(_gpu()), name="environment-gpu", daemon=True)
+    asking.start()
+    asking.join(HANG_S)
+    return told[0] if told else (None, None, None, dict.fromkeys(("gpu", "driver", "cuda"), "hung"))
+
+
+def _gpu() -> GpuFacts:
+    """Devices, driver and CUDA version as NVML tells them, and the reasons for what it does not, by dotted path."""
     import pynvml
 
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
-        return None, None, None, "no_nvml"
-    try:
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
-        devices = tuple(
-            Gpu(
-                name=pynvml.nvmlDeviceGetName(handle),
-                uuid=pynvml.nvmlDeviceGetUUID(handle),
-                memory_bytes=pynvml.nvmlDeviceGetMemoryInfo(handle).total,
-            )
-            for handle in handles
+        return None, None, None, dict.fromkeys(("gpu", "driver", "cuda"), "no_nvml")
+    unread: dict[str, str] = {}
+
+    def told(path: str, ask: Callable[[], T]) -> T | None:
+        try:
+            return ask()
+        except pynvml.NVMLError as error:
+            unread[path] = f"nvml_error: {error}"
+            return None
+
+    def device(index: int) -> Gpu:
+        handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+        return Gpu(
+            name=pynvml.nvmlDeviceGetName(handle),
+            uuid=pynvml.nvmlDeviceGetUUID(handle),
+            memory_bytes=told(f"gpu.{index}.memory_bytes", lambda: pynvml.nvmlDeviceGetMemoryInfo(handle).total),
         )
-        cuda = pynvml.nvmlSystemGetCudaDriverVersion_v2()
-        return devices, pynvml.nvmlSystemGetDriverVersion(), f"{cuda // 1000}.{cuda % 1000 // 10}", None
-    except pynvml.NVMLError as error:
-        return None, None, None, f"nvml_error: {error}"
+
+    try:
+        devices = told("gpu", lambda: tuple(device(index) for index in range(pynvml.nvmlDeviceGetCount())))
+        cuda = told("cuda", pynvml.nvmlSystemGetCudaDriverVersion_v2)
+        cuda_version = None if cuda is None else f"{cuda // 1000}.{cuda % 1000 // 10}"
+        return devices, told("driver", pynvml.nvmlSystemGetDriverVersion), cuda_version, unread
     finally:
         pynvml.nvmlShutdown()
 

@@ -32,8 +32,13 @@ exit status: 0 if every cell ended ok, 3 if one did not, 2 if the configuration 
 def text() -> str:
     """The help text, true to what lies in conf/."""
     groups = sorted(folder for folder in CONF.iterdir() if folder.is_dir())
-    lines = [f"  {group.name:12} {', '.join(sorted(file.stem for file in group.glob('*.yaml')))}" for group in groups]
+    lines = [f"  {group.name:12} {', '.join(choices(group.name))}" for group in groups]
     return TEXT.format(groups="\n".join(lines), settings="\n".join(_own_settings()))
+
+
+def choices(group: str) -> list[str]:
+    """What can be chosen of `group`; empty if there is no such group."""
+    return sorted(file.stem for file in (CONF / group).glob("*.yaml"))
 
 
 def _own_settings() -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import PositiveFloat, ValidationError
+from pydantic import BaseModel, Field, PositiveFloat, ValidationError
 from pydantic_core import ErrorDetails
 
 from bench import store
@@ -19,13 +19,19 @@ from bench.tracker import Tracker
 CONF = "conf"
 
 
+class MethodByModel(Settings):
+    """Settings of a method for one model, which an experiment may give: {model: {method: {setting: value}}}."""
+
+    method_by_model: dict[str, dict[str, dict[str, Any]]]
+
+
 class Job(Settings):
     """A cell, and what does not change its result."""
 
     cell: Cell
     study: Name
     """A named set of cells that share a run folder and a report."""
-    runs: str
+    runs: str = Field(min_length=1)
     """The folder that holds all studies."""
     force: bool
     """Run the cell even if its record is complete."""
@@ -44,32 +50,47 @@ class Job(Settings):
         return f"{cell.model.name} {cell.method.name} {cell.dataset.name} seed {cell.seed}"
 
 
+ONE_EACH = frozenset(
+    part
+    for part, field in {**Cell.model_fields, **Job.model_fields}.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+)
+"""The parts of which a job has exactly one; of metrics and trackers it can have several."""
+
+
 def job_of(config: DictConfig) -> Job:
     """The job that a composed configuration, its `hydra` node included, describes.
 
     Raises:
         InputError: it does not fit the schema; one line for each fault, each naming the key as the user would type it.
     """
-    typed = [override.lstrip("+~").partition("=")[0] for override in config.hydra.overrides.task]
+    typed = [override.lstrip("+~").partition("=")[0] for override in as_typed(config)]
     choices = config.hydra.runtime.choices
     try:
         plain = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
         content = cast(dict[str, Any], OmegaConf.to_container(plain, resolve=True, throw_on_missing=True))
     except OmegaConfBaseException as error:
         raise InputError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
-    _lay_over_method(content, content.pop("method_by_model", {}), typed)
+    given = {"method_by_model": content.pop("method_by_model", {})}
     parts = {name: content.pop(name) for name in Cell.model_fields if name in content}
     try:
+        _lay_over_method(parts, MethodByModel.model_validate(given).method_by_model, typed)
         return Job.model_validate({"cell": parts, **content})
     except ValidationError as error:
         known = {**parts, **content}
         raise InputError("\n".join(_sentence(fault, known, choices) for fault in error.errors())) from error
 
 
-def _lay_over_method(content: dict[str, Any], by_model: dict[str, Any], typed: Sequence[str]) -> None:
-    """Settings that an experiment gives a method for one model; what the user typed goes before them."""
+def as_typed(config: DictConfig) -> list[str]:
+    """The overrides of a composed configuration, each as it stood on the command line."""
+    # Unresolved: an interpolation in one of them may lead nowhere, and is told of where its setting is read.
+    return cast(list[str], OmegaConf.to_container(config.hydra.overrides.task))
+
+
+def _lay_over_method(content: dict[str, Any], by_model: Mapping[str, Any], typed: Sequence[str]) -> None:
+    """What the user typed goes before what an experiment gives a method for one model."""
     model, method = content.get("model", {}), content.get("method", {})
-    own = by_model.get(model.get("name"), {}).get(method.get("name"), {})
+    own = by_model.get(str(model.get("name")), {}).get(str(method.get("name")), {})
     method |= {field: value for field, value in own.items() if f"method.{field}" not in typed}
 
 
@@ -113,6 +134,9 @@ def _demand(fault: ErrorDetails) -> str:
         "string_type": "must be a text",
         "tuple_type": "must be a list",
         "dict_type": "must be a mapping",
+        "model_type": "must be a mapping",
+        "string_too_short": "must not be empty",
+        "string_too_long": "must have at most {max_length} characters",
         "none_required": "must be null",
         "string_pattern_mismatch": (
             "must be letters, digits, underscores and inner dots, beginning with a letter or digit"

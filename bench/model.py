@@ -76,19 +76,28 @@ def load(model: Model, quantization: BitsAndBytesConfig | None, seed: int) -> Lo
     """The base model and its tokenizer.
 
     Raises:
-        InputError: the checkpoint is gated, missing or not safetensors, or the network is down.
+        InputError: the checkpoint is gated, missing or not safetensors, the network is down, or a package is missing.
     """
     from transformers import GenerationConfig
 
-    if model.weights == "random":
-        revision = None
-        base = _random(model, quantization, seed)
-        tokenizer = _tokenizer(model, _folder(model, model.tokenizer or EMBEDDED, None))
-    else:
-        folder = _folder(model, model.path, model.revision)
-        revision = folder.name if _is_on_hub(model.path) else None
-        base = _pretrained(model, folder, quantization)
-        tokenizer = _tokenizer(model, folder if model.tokenizer is None else _folder(model, model.tokenizer, None))
+    try:
+        if model.weights == "random":
+            revision = None
+            base = _random(model, quantization, seed)
+            tokenizer = _tokenizer(model, _folder(model, model.tokenizer or EMBEDDED, None))
+        else:
+            folder = _folder(model, model.path, model.revision)
+            revision = folder.name if _is_on_hub(model.path) else None
+            base = _pretrained(model, folder, quantization)
+            tokenizer = _tokenizer(model, folder if model.tokenizer is None else _folder(model, model.tokenizer, None))
+    except ImportError as error:
+        raise InputError(f"{model.name} needs what is not installed: {_on_one_line(error)}") from error
+    n_embedded, n_tokens = base.get_input_embeddings().num_embeddings, max(tokenizer.get_vocab().values()) + 1
+    if n_tokens > n_embedded:
+        raise InputError(
+            f"{model.name} embeds {n_embedded} tokens, and its tokenizer has {n_tokens}. Name the tokenizer that "
+            "belongs to it with model.tokenizer, or for random weights raise vocab_size in model.architecture."
+        )
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "left"
@@ -150,9 +159,12 @@ def _random(model: Model, quantization: BitsAndBytesConfig | None, seed: int) ->
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
 
     config = _architecture(model)
-    architecture = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
-    with torch.device("meta"):
-        shapes = architecture(config).state_dict()
+    try:
+        architecture = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+        with torch.device("meta"):
+            shapes = architecture(config).state_dict()
+    except (ArithmeticError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError(f"model.architecture is none that transformers can build: {_on_one_line(error)}") from error
     # A block of random numbers laid end to end fills billions of weights in seconds; its prime length keeps rows apart.
     block = torch.empty(1_048_573, dtype=precision(model))
     block.normal_(0.0, config.initializer_range, generator=torch.Generator().manual_seed(seed))
@@ -181,7 +193,16 @@ def _architecture(model: Model) -> PretrainedConfig:
         raise InputError(
             f"model.weights=random needs model.architecture, the fields of a config.json; {model.name} gives none"
         )
-    return AutoConfig.for_model(**model.architecture)
+    try:
+        return AutoConfig.for_model(**model.architecture)
+    except Exception as error:  # Validation of the fields raises types of its own, which depend on the version.
+        raise InputError(
+            f"model.architecture is no config.json that transformers reads: {_on_one_line(error)}"
+        ) from error
+
+
+def _on_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _tokenizer(model: Model, folder: Path) -> PreTrainedTokenizerBase:
@@ -201,12 +222,11 @@ def _folder(model: Model, path: str, revision: str | None) -> Path:
     """The checkpoint's folder on this machine, fetched from the hub if need be."""
     if not _is_on_hub(path):
         return tiny.FOLDER if path == EMBEDDED else Path(path).expanduser()
-    if path.startswith((".", "/", "~")):
-        raise InputError(
-            f"There is no folder {path}. Give one with a config.json and safetensors weights, or a hub name."
-        )
     from huggingface_hub import errors, snapshot_download
 
+    absent = f"There is no folder {path}. Give one with a config.json and safetensors weights, or a hub name."
+    if path.startswith((".", "/", "~")):
+        raise InputError(absent)
     code = ["*.py"] if model.trust_remote_code else []
     try:
         # Libraries try a hub that does not answer for the better part of a minute: it is asked once, before.
@@ -216,6 +236,8 @@ def _folder(model: Model, path: str, revision: str | None) -> Path:
             allow_patterns=[*FETCHED, *code],
             local_files_only=not hub_answers(),
         )
+    except errors.HFValidationError as error:
+        raise InputError(absent) from error
     except errors.GatedRepoError as error:
         raise InputError(
             f"{path} is gated, and no token with access was found. Accept its licence on its hub page and run "

@@ -135,6 +135,8 @@ class Training(Entry):
     micro_batch: int
     effective_batch: int
     micro_batches_tried: tuple[int, ...]
+    """All but the last ran out of memory. The train phase's time, energy and peaks include those attempts; step times
+    and `tokens_per_s` do not."""
     resumed_from_step: int
     """0 for a run that was not interrupted; otherwise times and memory are of the steps since."""
     stopped_early: bool

@@ -51,6 +51,8 @@ def main(cell_json: str, folder: Path, connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, stop.make)
     try:
+        # The server has it blocked: a request that came before this waits until here.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         run(Cell.model_validate_json(cell_json), folder, phases, stop)
     except Exception as error:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -33,7 +33,13 @@ def score(cell: Cell, answers: Sequence[Answer]) -> Scores:
 
 def _apart(metric: str, found: Scores, before: Scores) -> Scores:
     """`found`, with the names changed that are taken."""
-    names = {name: f"{metric}.{name}" if name in before.values else name for name in found.values}
+    names: dict[str, str] = {}
+    for name in found.values:
+        free = name
+        # More than once where two metrics have one name, too.
+        while free in before.values or free in names.values():
+            free = f"{metric}.{free}"
+        names[name] = free
     return Scores(
         values={names[name]: value for name, value in found.values.items()},
         examples={names[name]: values for name, values in found.examples.items()},

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from multiprocessing import forkserver, get_context, set_start_method
+from multiprocessing import forkserver, get_context, resource_tracker, set_start_method
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from bench.cell import Cell
 
-PRELOADED = ["bench.run"]
+PRELOADED = ["bench.warm"]
 """What the server imports; torch and all that a cell needs come with it."""
 
 
@@ -50,11 +50,16 @@ def _main(cell_json: str, folder: Path, sender: Connection) -> None:
 
 @contextlib.contextmanager
 def _deaf_and_quiet() -> Iterator[None]:
-    """What the server inherits: no Ctrl-C, which is for the supervisor alone, and no terminal for what imports print.
+    """What the server inherits: no Ctrl-C or SIGTERM to its group, which are for the supervisor alone, and no terminal
+    for what imports print.
 
+    SIGTERM is blocked, not ignored: what is sent to a cell before it can answer waits until it can.
     It also inherits that asking whether there is a GPU must not initialise CUDA, which no fork survives.
     """
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+    # It unblocks SIGTERM behind itself, so it goes before.
+    resource_tracker.ensure_running()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     in_main_thread = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main_thread else None
     sys.stdout.flush()
@@ -71,3 +76,4 @@ def _deaf_and_quiet() -> Iterator[None]:
             os.close(copy)
         if in_main_thread:
             signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})

@@ -1,5 +1,6 @@
 """Run folders: where a cell's files lie, who may write there, and how a file is written: whole or not at all."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -25,6 +26,21 @@ class Busy(Exception):
 def folder_of(runs: Path, study: str, cell: Cell) -> Path:
     """Where `cell` lives; the folder need not exist. Raises InputError as `Cell.key` does."""
     return runs / study / cell.folder_name()
+
+
+def require_folder(path: Path) -> None:
+    """Make the folder `path` if need be.
+
+    Raises:
+        InputError: it cannot be made, or not be written in.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        cause = None if os.access(path, os.W_OK) else os.strerror(errno.EACCES)
+    except OSError as error:
+        cause = os.strerror(error.errno) if error.errno is not None else str(error)
+    if cause is not None:
+        raise InputError(f"{path} cannot be written in ({cause}); give another folder with runs=...")
 
 
 @contextmanager
@@ -54,7 +70,7 @@ def read_record(folder: Path) -> Record | None:
     """
     try:
         text = (folder / RECORD).read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     version = schema_version_of(text)
     if version is not None and version > SCHEMA_VERSION:

@@ -27,6 +27,7 @@ from bench.progress import Line, announce
 from bench.record import Error, Status
 from bench.sinks import Sinks
 from bench.telemetry.sampler import Sampler
+from bench.telemetry.trace import to_json
 from bench.tracker import Opening
 
 RESULTS: tuple[Status, ...] = ("ok", "oom")
@@ -37,6 +38,14 @@ GRACE_S = 60.0
 
 POLL_S = 0.5
 """How often time limits are looked at while the cell says nothing."""
+
+UNWRITABLE = {
+    errno.ENOSPC: "the disk is full. Free some space",
+    errno.EDQUOT: "the disk quota is used up. Free some space",
+    errno.EACCES: "permission denied. Allow it, or give another folder with runs=...",
+    errno.EROFS: "the disk is read-only. Give another folder with runs=...",
+}
+"""Why a run folder cannot be written, and what to do, by the system's error number."""
 
 CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 
@@ -57,8 +66,8 @@ def supervise(job: Job) -> None:
     # One cell uses one GPU, and telemetry measures that one.
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
-    folder = job.folder()
     try:
+        folder = job.folder()
         with store.locked(folder):
             record = store.read_record(folder)
             if record is not None and record.status in RESULTS and not job.force:
@@ -70,9 +79,9 @@ def supervise(job: Job) -> None:
     except (store.Busy, InputError) as error:
         announce(job.title(), None, str(error))
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno not in UNWRITABLE:
             raise
-        announce(job.title(), None, f"{folder} could not be written: the disk is full. Free some space and run again.")
+        announce(job.title(), None, f"{folder} could not be written: {UNWRITABLE[error.errno]} and run again.")
 
 
 def _run(job: Job, folder: Path) -> None:
@@ -98,6 +107,10 @@ def _run(job: Job, folder: Path) -> None:
     recording = sampler.stop()
     status, error = how_it_ended(account, child.process.exitcode, stop.reason)
     record = account.record(status, error, end_s, environment(), recording, job.telemetry)
+    if trace := account.trace(recording, job.telemetry):
+        # On a full disk reports thin the readings themselves, which takes them longer
+        with contextlib.suppress(OSError):
+            store.write_atomically(folder / "trace.json", to_json(trace))
     store.write_record(folder, record)
     sinks.close(record)
     if status == "ok":
@@ -191,7 +204,8 @@ def _listen(
         if child.told in ready:
             try:
                 event = events.parse(child.told.recv_bytes())
-            except EOFError:
+            except (EOFError, OSError):
+                # The second where it was killed in the middle of a word.
                 break
             account.hear(event)
             sinks.hear(event)

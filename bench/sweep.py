@@ -2,7 +2,8 @@
 
 import difflib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -11,15 +12,18 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from bench import store
+from bench import help, store
 from bench.errors import InputError
-from bench.job import Job, job_of
+from bench.job import Job, as_typed, job_of
 from bench.progress import summarise
 
 REFUSED, NOT_OK = 2, 3
 """Exit statuses: nothing was started; a cell did not end ok."""
+
+REFUSALS = (HydraException, OmegaConfBaseException, ValueError)
+"""What Hydra raises over a command line that it does not take."""
 
 planned: list[Job] = []
 """The cells of this command, in order. Hydra hands results to nobody, so they are read back from their records."""
@@ -36,31 +40,34 @@ class Plan(Callback):
             _plan(_points(config))
 
 
-def explain(error: HydraException) -> str:
+def explain(error: Exception) -> str:
     """What Hydra refused, in one sentence with the choices that there are."""
-    cause = error.__cause__
-    if isinstance(error, MissingConfigException) and error.options is not None and error.missing_cfg_file:
+    cause = error.__cause__ if isinstance(error, ConfigCompositionException) else error
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, choice = error.missing_cfg_file.rpartition("/")
-        return (
-            f"{group}: there is no {choice!r}; choose one of {', '.join(error.options)}{_meant(choice, error.options)}"
-        )
-    if isinstance(error, ConfigCompositionException) and isinstance(cause, OmegaConfBaseException):
+        # Of a list of choices Hydra does not tell which there are.
+        if group and (options := error.options or help.choices(group)):
+            return f"{group}: there is no {choice!r}; choose one of {', '.join(options)}{_meant(choice, options)}"
+    if isinstance(cause, OmegaConfBaseException) and (cause.full_key or cause.key):
         key = str(cause.full_key or cause.key)
         parent, _, name = key.rpartition(".")
         accepted = sorted(map(str, cause.parent_node)) if isinstance(cause.parent_node, DictConfig) else []
         accepted = [field for field in accepted if field not in ("_target_", "hydra")]
-        if accepted:
+        if accepted and isinstance(cause, ConfigKeyError | ConfigAttributeError):
             return (
                 f"{key}: there is no such setting; {parent or 'the top level'} has {', '.join(accepted)}"
                 f"{_meant(name, accepted)}"
             )
-    return str(error).strip()
+        return f"{key}: {str(cause).splitlines()[0]}"
+    # What follows is where Hydra looked.
+    return str(error).strip().partition("\n\n")[0]
 
 
 def conclude() -> int:
     """List how every planned cell ended; gives the exit status: 0 if all are `ok`, otherwise 3."""
     ended = [(job.title(), store.read_record(job.folder())) for job in planned]
-    summarise(ended)
+    if ended:
+        summarise(ended)
     if any("wandb" in job.tracker for job in planned):
         from bench.tracker.wandb import sync_command
 
@@ -69,15 +76,27 @@ def conclude() -> int:
     return 0 if all(record is not None and record.status == "ok" for _, record in ended) else NOT_OK
 
 
-def _plan(configs: Iterator[DictConfig] | list[DictConfig]) -> None:
+def _plan(configs: Iterable[DictConfig]) -> None:
     faults: dict[str, None] = {}
-    for config in configs:
-        try:
-            job = job_of(config)
-            store.read_record(job.folder())
-            planned.append(job)
-        except InputError as error:
-            faults.update(dict.fromkeys(str(error).splitlines()))
+
+    def tell(error: Exception) -> None:
+        faults.update(dict.fromkeys(explain(error).splitlines()))
+
+    try:
+        for config in configs:
+            try:
+                job = job_of(config)
+                store.read_record(job.folder())
+                planned.append(job)
+            except InputError as error:
+                tell(error)
+        if not faults:
+            for folder in {Path(job.runs, job.study) for job in planned}:
+                store.require_folder(folder)
+    except REFUSALS as error:
+        tell(error)
+    if not planned and not faults:
+        faults["This sweep has no cell: one of its settings was given no value."] = None
     if faults:
         # Hydra swallows exceptions of callbacks, and goes on.
         print(*faults, "Nothing was started.", sep="\n", file=sys.stderr)
@@ -88,7 +107,7 @@ def _points(config: DictConfig) -> Iterator[DictConfig]:
     """Every configuration that Hydra's own sweeper will run, composed as it will compose them."""
     loader = GlobalHydra.instance().config_loader()
     arguments = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-    arguments += list(config.hydra.overrides.task)
+    arguments += as_typed(config)
     overrides = OverridesParser.create(config_loader=loader).parse_overrides(arguments)
     for batch in BasicSweeper.split_arguments(overrides, max_batch_size=None):
         for point in batch:

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from bench.account import Account
 from bench.cell import Cell
 from bench.events import AnyEvent, Failed, PhaseStarted, Scored
 from bench.job import Job
 from bench.record import UNEXPLAINED, Environment, Error, Phase, Record
 from bench.telemetry.sampler import Recording
+from bench.telemetry.trace import from_json, to_json
+from bench.telemetry.windows import Stretch
 
 Machine = tuple[Environment, dict[str, str]]
 
@@ -155,3 +159,18 @@ def test_wherever_a_cell_ends_its_record_is_whole(
         assert (record.scores is None) == (not any(isinstance(event, Scored) for event in told[:reached]))
         assert UNEXPLAINED not in record.missing.values()
         assert Record.model_validate_json(record.model_dump_json()) == record
+
+
+def test_the_trace_is_of_the_record_s_phases(
+    record: Record, account: Account, recording: Recording, default_job: Job
+) -> None:
+    trace = account.trace(recording, default_job.telemetry)
+    assert trace is not None
+    assert trace.rss_bytes is not None
+    assert trace.power_w is None
+    assert (trace.phases[0], trace.phases[-1]) == (("load", 0.0, 1.5), ("save", 26.5, 0.5))
+    # 27 s at 10 Hz, training from 3 to 23 s and so from 2.5 to 22.5 s here; no bin ends at a reading
+    assert len(trace.edges_s) == 271
+    assert trace.rss_bytes.peak[[10, 100, 260]].tolist() == pytest.approx([5e8, 9e8, 5e8])
+    written = [Stretch(phase.name, phase.start_s, phase.seconds) for phase in record.phases]
+    assert from_json(to_json(trace), written) is not None

@@ -5,13 +5,16 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pynvml
 import pytest
 
 from bench import environment as module
-from bench.record import Environment
+from bench.record import Environment, Gpu
 
 Look = Callable[[], tuple[Environment, dict[str, str]]]
 
@@ -103,6 +106,49 @@ def test_without_a_driver(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (found.gpu, found.driver, found.cuda) == (None, None, None)
     names = ("environment.gpu", "environment.driver", "environment.cuda")
     assert {path: missing.get(path) for path in names} == dict.fromkeys(names, "no_nvml")
+
+
+def test_one_device_that_refuses_its_memory(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    def memory(index: int) -> SimpleNamespace:
+        if index == 0:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
+        return SimpleNamespace(total=80_000_000_000)
+
+    def refuse() -> int:
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_UNKNOWN)
+
+    answers: dict[str, Callable[..., Any]] = {
+        "nvmlInit": lambda: None,
+        "nvmlShutdown": lambda: None,
+        "nvmlDeviceGetCount": lambda: 2,
+        "nvmlDeviceGetHandleByIndex": lambda index: index,
+        "nvmlDeviceGetName": lambda index: f"Board {index}",
+        "nvmlDeviceGetUUID": lambda index: f"GPU-{index}",
+        "nvmlDeviceGetMemoryInfo": memory,
+        "nvmlSystemGetDriverVersion": lambda: "570.1",
+        "nvmlSystemGetCudaDriverVersion_v2": refuse,
+    }
+    for name, answer in answers.items():
+        monkeypatch.setattr(pynvml, name, answer)
+    found, missing = look()
+    assert found.gpu == (
+        Gpu(name="Board 0", uuid="GPU-0", memory_bytes=None),
+        Gpu(name="Board 1", uuid="GPU-1", memory_bytes=80_000_000_000),
+    )
+    assert (found.driver, found.cuda) == ("570.1", None)
+    assert {path: reason for path, reason in missing.items() if "git" not in path} == {
+        "environment.gpu.0.memory_bytes": "nvml_error: Not Supported",
+        "environment.cuda": "nvml_error: Unknown Error",
+    }
+
+
+def test_a_driver_that_hangs_is_left_behind(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    for_ever = Event()
+    monkeypatch.setattr(pynvml, "nvmlInit", for_ever.wait)
+    monkeypatch.setattr(module, "HANG_S", 0.05)
+    found, missing = look()
+    assert (found.gpu, found.driver, found.cuda) == (None, None, None)
+    assert {missing.get(f"environment.{name}") for name in ("gpu", "driver", "cuda")} == {"hung"}
 
 
 @pytest.mark.gpu

@@ -39,6 +39,10 @@ def refused(default_config: "DictConfig") -> Callable[[dict[str, Any]], str]:
         ("method.rank", 0, "method.rank: must be at least 1, got 0 (conf/method/lora.yaml)"),
         ("method.rank", -3, "method.rank: must be at least 1, got -3 (conf/method/lora.yaml)"),
         ("seed", -1, "seed: must be at least 0, got -1 (conf/config.yaml)"),
+        ("seed", 2**32, f"seed: must be less than 4294967296, got {2**32} (conf/config.yaml)"),
+        ("runs", "", "runs: must not be empty, got '' (conf/config.yaml)"),
+        ("model.path", "", "model.path: must not be empty, got '' (conf/model/tiny.yaml)"),
+        ("study", 41 * "a", f"study: must have at most 40 characters, got '{41 * 'a'}' (conf/config.yaml)"),
         ("latency.output_tokens", 1, "latency.output_tokens: must be at least 2, got 1 (conf/config.yaml)"),
         ("train.adam_beta1", 1.5, "train.adam_beta1: must be less than 1.0, got 1.5 (conf/train/default.yaml)"),
         ("telemetry.hz", 30, "telemetry.hz: must be at most 20.0, got 30 (conf/telemetry/default.yaml)"),
@@ -64,6 +68,14 @@ def test_a_value_out_of_range(refused: Callable[..., str], key: str, value: Any,
         ("runs", 7, "runs: must be a text, got 7 (conf/config.yaml)"),
         ("generation.stop", "###", "generation.stop: must be a list, got '###' (conf/config.yaml)"),
         ("model.architecture", 3, "model.architecture: must be a mapping, got 3 (conf/model/tiny.yaml)"),
+        ("generation", 3, "generation: must be a mapping, got 3 (conf/config.yaml)"),
+        ("method_by_model", 3, "method_by_model: must be a mapping, got 3 (conf/config.yaml)"),
+        (
+            "method_by_model",
+            {"tiny": {"lora": 3}},
+            "method_by_model.tiny.lora: must be a mapping, got 3 (conf/config.yaml)",
+        ),
+        ("model.name", [1], "model.name: must be a text, got [1] (conf/model/tiny.yaml)"),
         ("seed", None, "seed: must be a whole number, got None (conf/config.yaml)"),
     ],
 )
@@ -188,6 +200,12 @@ def test_a_method_without_its_class(compose: Compose) -> None:
 def test_what_must_be_given_and_what_leads_nowhere(refused: Callable[..., str]) -> None:
     assert refused({"study": "???"}) == "study: Missing mandatory value: study"
     assert refused({"study": "${nowhere}"}) == "study: Interpolation key 'nowhere' not found"
+
+
+def test_an_override_that_leads_nowhere_is_told_of_by_its_setting(compose: Compose) -> None:
+    with pytest.raises(InputError) as caught:
+        job_of(compose("study=${nowhere}"))
+    assert str(caught.value) == "study: Interpolation key 'nowhere' not found"
 
 
 def test_settings_for_one_model_are_checked_like_any(refused: Callable[..., str]) -> None:

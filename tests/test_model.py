@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -157,6 +158,27 @@ def test_random_weights_of_a_tied_model_stay_tied() -> None:
     assert count_parameters(base)[1] == SMALL_TOTAL - 640 * 128
 
 
+@pytest.mark.parametrize(
+    ("architecture", "message"),
+    [
+        (
+            {"vocab_size": 100},
+            "tiny embeds 100 tokens, and its tokenizer has 384. Name the tokenizer that belongs to it with "
+            "model.tokenizer, or for random weights raise vocab_size in model.architecture.",
+        ),
+        ({"hidden_act": "nope"}, "model.architecture is none that transformers can build: 'nope'"),
+        (
+            {"num_attention_heads": 0},
+            "model.architecture is no config.json that transformers reads: integer division or modulo by zero",
+        ),
+    ],
+)
+def test_an_architecture_that_cannot_be(architecture: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load(Model.model_validate(setting("model", "tiny", **random(SMALL | architecture))), None, seed=0)
+    assert str(caught.value) == message
+
+
 def test_random_weights_need_an_architecture() -> None:
     with pytest.raises(InputError) as caught:
         load(Model.model_validate(setting("model", "tiny", **random(None))), None, seed=0)
@@ -218,7 +240,13 @@ def refused(model: Model) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("path", ["./nowhere", "/nowhere/at/all", "~/nowhere"])
+@pytest.mark.skipif(find_spec("flash_attn") is not None, reason="FlashAttention is installed")
+def test_a_package_that_is_not_installed(small_model: SmallModel) -> None:
+    message = refused(small_model(attention="flash_attention_2"))
+    assert message.startswith("small needs what is not installed: FlashAttention2 has been toggled on, but")
+
+
+@pytest.mark.parametrize("path", ["./nowhere", "/nowhere/at/all", "~/nowhere", "models/not/here", "no where"])
 @pytest.mark.parametrize("field", ["path", "tokenizer"])
 def test_a_folder_that_is_not_there(small_model: SmallModel, field: str, path: str) -> None:
     assert refused(small_model(**{field: path})) == (

@@ -67,6 +67,13 @@ def test_of_two_scores_with_one_name_the_later_is_named_for_its_metric(make_cell
     assert set(found.examples) == {"token_f1", "again.token_f1"}
 
 
+def test_scores_of_metrics_with_one_name_never_overwrite_each_other(make_cell: MakeCell) -> None:
+    cell = make_cell({"metric": {"first": TOKEN_F1, "second": TOKEN_F1, "third": TOKEN_F1}})
+    found = score(cell, ANSWERS)
+    assert list(found.values) == ["token_f1", "token_f1.token_f1", "token_f1.token_f1.token_f1"]
+    assert set(found.examples) == set(found.values)
+
+
 def test_no_metric_at_all(make_cell: MakeCell) -> None:
     assert score(make_cell({"metric": {}}), ANSWERS) == Scores(values={})
 

@@ -1,17 +1,21 @@
 """Real cells in real processes, ended in every way there is."""
 
 import contextlib
+import errno
 import json
 import os
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from multiprocessing import Pipe
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,7 +26,10 @@ from bench import events, store
 from bench.account import Account
 from bench.job import Job, job_of
 from bench.record import Record
-from bench.supervise import Stopped, how_it_ended, supervise
+from bench.server import Child
+from bench.supervise import Stopped, _listen, how_it_ended, supervise
+from bench.telemetry.trace import from_json
+from bench.telemetry.windows import Stretch
 
 REPOSITORY = Path(__file__).parent.parent
 SMALL = (
@@ -122,6 +129,10 @@ def test_a_cell_ends_ok_and_is_skipped_the_next_time(
     assert len(predictions) == 8
     assert record.scores is not None
     assert sum(line["scores"]["token_f1"] for line in predictions) / 8 == pytest.approx(record.scores["token_f1"])
+    phases = [Stretch(phase.name, phase.start_s, phase.seconds) for phase in record.phases]
+    trace = from_json((job().folder() / "trace.json").read_bytes(), phases)
+    assert trace is not None
+    assert trace.rss_bytes is not None
     written_at = (job().folder() / "record.json").stat().st_mtime_ns
     capsys.readouterr()
 
@@ -337,6 +348,42 @@ def test_two_supervisors_never_run_the_same_cell(job: Callable[..., Job], capsys
             [sys.executable, "-c", script, str(job().folder())], cwd=REPOSITORY, capture_output=True, text=True
         )
     assert other.stdout == f"{job().folder()} is being run by another sweep\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (errno.ENOSPC, "the disk is full. Free some space and run again."),
+        (errno.EDQUOT, "the disk quota is used up. Free some space and run again."),
+        (errno.EACCES, "permission denied. Allow it, or give another folder with runs=... and run again."),
+        (errno.EROFS, "the disk is read-only. Give another folder with runs=... and run again."),
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_told_of(
+    job: Callable[..., Job],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: int,
+    told: str,
+) -> None:
+    def refuse(_: Path) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(store, "locked", refuse)
+    supervise(job())
+    assert capsys.readouterr().out == f"{job().title()}  {job().folder()} could not be written: {told}\n"
+
+
+def test_a_cell_killed_in_the_middle_of_a_word_is_heard_no_longer() -> None:
+    told, sender = Pipe(duplex=False)
+    os.write(sender.fileno(), struct.pack("!i", 100) + b"{")
+    sender.close()
+    alive, _ = os.pipe()
+    joined: list[bool] = []
+    process: Any = SimpleNamespace(sentinel=alive, join=lambda: joined.append(True))
+    quiet: Any = SimpleNamespace(start_s=0.0, drain=list, sample=lambda readings: None, reason=None, kill_at_s=None)
+    _listen(Child(process, 1, told), quiet, quiet, quiet, quiet, None)
+    assert joined == [True]
 
 
 def test_a_broken_record_is_kept_and_the_cell_runs_again(

@@ -118,6 +118,36 @@ MISTAKES = {
         ["dataset.train=/nowhere/train.jsonl"],
         "/nowhere/train.jsonl: cannot be read (No such file or directory); name an existing file",
     ),
+    "no choice for a group": (
+        ["method=null"],
+        "method: null is no choice; choose one of baseline, lora, qlora, toplayer",
+    ),
+    "one bad choice of a sweep, and the flag behind it": (
+        ["method=lora,nope", "-m"],
+        "method: there is no 'nope'; choose one of baseline, lora, qlora, toplayer",
+    ),
+    "one bad choice of a list": (
+        ["metric=[bleu,nope]"],
+        "metric: there is no 'nope'; choose one of answer_macro_f1, bertscore, bleu, evaluate, exact_match, "
+        "perplexity, rouge, token_f1",
+    ),
+    "a sweep over nothing": (
+        ["-m", "seed=range(0)"],
+        "This sweep has no cell: one of its settings was given no value.",
+    ),
+    "a variable that is not set": (["study=${nowhere}"], "study: Interpolation key 'nowhere' not found"),
+    "one of Hydra's own settings": (
+        ["hydra.mode=NOPE"],
+        "hydra.mode: Invalid value 'NOPE', expected one of [RUN, MULTIRUN]",
+    ),
+    "a configuration that is not there": (
+        ["--config-name", "nope"],
+        "Cannot find primary config 'nope'. Check that it's in your config search path.",
+    ),
+    "flags that do not go together": (
+        ["--resolve"],
+        "The --resolve flag can only be used in conjunction with --cfg or --help",
+    ),
     "a class from outside": (
         ["method._target_=os.system"],
         "method: _target_ must name a class of this project (bench. ...), got 'os.system' (conf/method/lora.yaml)",
@@ -133,6 +163,23 @@ def test_a_mistake_is_told_before_anything_runs(tmp_path: Path, mistake: str) ->
     assert done.stderr == f"{sentence}\nNothing was started.\n"
     assert done.stdout == ""
     assert not list(tmp_path.rglob("record.json"))
+
+
+def test_a_run_folder_that_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = bench(f"runs={tmp_path / 'file'}", "tracker=none")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"{tmp_path}/file/default cannot be written in (Not a directory); give another folder with runs=...\n"
+        "Nothing was started.\n"
+    )
+
+
+def test_settings_are_shown_and_nothing_else(tmp_path: Path) -> None:
+    done = bench("method=qlora", "--cfg", "job", "--package", "method")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("# @package method\n")
+    assert "cell" not in done.stdout
 
 
 def test_interrupting_the_command_records_the_cell_and_stops_the_sweep(tmp_path: Path) -> None:
@@ -158,6 +205,29 @@ def test_interrupting_the_command_records_the_cell_and_stops_the_sweep(tmp_path:
         ["tiny lora events seed 0", "interrupted"],
         ["tiny toplayer events seed 0", "not run"],
     ]
+
+
+def test_a_batch_system_that_ends_every_process_before_the_cell_has_begun(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench", *SMALL, f"runs={tmp_path}", "train.max_steps=100000"],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    give_up_s = time.monotonic() + 120
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while not any(
+        b"forkserver" in Path(f"/proc/{child}/cmdline").read_bytes() for child in children.read_text().split()
+    ):
+        assert time.monotonic() < give_up_s
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGTERM)
+    out, err = process.communicate(timeout=120)
+    assert "Traceback" not in out + err
+    assert process.returncode == 3
+    assert [row[:2] for row in rows(out)[1:]] == [["tiny lora events seed 0", "interrupted"]]
 
 
 def test_help_is_quick_to_import_and_shows_what_there_is() -> None:

@@ -71,15 +71,15 @@ def _ids(
     joined = tokenizer(
         [before + after for before, after in pairs],
         add_special_tokens=not prompt.brings_special_tokens,
-        return_offsets_mapping=True,
     )
     split: list[tuple[list[int], list[int]]] = []
-    for (before, _), ids, offsets in zip(pairs, joined["input_ids"], joined["offset_mapping"], strict=True):
+    for at, ((before, _), ids) in enumerate(zip(pairs, joined["input_ids"], strict=True)):
         if ids and ids[-1] == eos:
             # Added by a tokenizer that ends every text; the completion gets its own below.
-            ids, offsets = ids[:-1], offsets[:-1]
+            ids = ids[:-1]
         # A token that reaches over the seam is the completion's: in the prompt it would give the answer away.
-        seam = sum(1 for _, end in offsets if end <= len(before))
+        seam = joined.char_to_token(at, len(before))
+        seam = len(ids) if seam is None else seam
         split.append((ids[:seam], [*ids[seam:], eos]))
     return split
 

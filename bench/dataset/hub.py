@@ -2,8 +2,7 @@
 
 from bench.dataset.files import Numbered
 from bench.errors import InputError
-
-REACH_TIMEOUT_S = 5.0
+from bench.hub import hub_answers
 
 _REMEDY = (
     "name local files with dataset.train=PATH dataset.validation=PATH, "
@@ -20,14 +19,13 @@ def read_hub(path: str, revision: str | None) -> dict[str, Numbered]:
         InputError: the hub cannot be reached, or the data set is missing, gated, or at hand at another revision only.
     """
     import datasets
-    import huggingface_hub
+    from huggingface_hub import constants
 
+    if not constants.HF_HUB_OFFLINE and not hub_answers():
+        raise InputError(f"{_named(path, revision)} cannot be had from the hub, which does not answer; {_REMEDY}")
     # Whatever goes wrong behind this boundary, the remedy is the same. The network's exceptions cannot be named here:
     # their library has changed between the hub client's versions.
     try:
-        if not huggingface_hub.constants.HF_HUB_OFFLINE:
-            # Asked once and answered at once; the loader itself would retry an unreachable hub for half a minute.
-            huggingface_hub.HfApi().dataset_info(path, revision=revision, timeout=REACH_TIMEOUT_S)
         builder = datasets.load_dataset_builder(path, revision=revision)
         if revision is None or builder.hash == revision:
             builder.download_and_prepare()

@@ -73,7 +73,7 @@ def _table(cost: Cost, found: Sequence[Group]) -> Table:
         columns=(*name_columns(found), *cost.columns),
         rows=tuple(_row(cost, group, setup) for group in found for setup in group.setups),
         remarks=(seeds_behind(seeds), *cost.remarks) if seeds else (),
-        warnings=tuple(sentence for group in found for sentence in group.disagreements()),
+        warnings=tuple(sentence for group in found for sentence in group.warnings()),
     )
 
 
@@ -81,7 +81,7 @@ def _row(cost: Cost, group: Group, setup: Setup) -> Row:
     paths = [column.key for column in cost.columns]
     if not setup.ok:
         return Row((*name_entries(group, setup), *(Entry(None) for _ in paths)), instead=setup.ending())
-    names = name_entries(group, setup, setup.resumed(), cost.caveat(setup))
+    names = name_entries(group, setup, setup.resumed(), setup.refitted(), cost.caveat(setup))
     return Row((*names, *(number_entry(setup, path, cost.note(setup, path)) for path in paths)))
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -14,8 +14,8 @@ from pydantic import BaseModel, ValidationError
 from bench.errors import InputError
 from bench.record import SCHEMA_VERSION, PhaseName, Record
 from bench.report.losses import Losses, read_losses
-from bench.report.predictions import Predictions, disagreement, read_predictions
-from bench.report.trace import Trace, read_trace
+from bench.report.predictions import Asked, Predictions, disagreement, read_asked, read_predictions
+from bench.report.trace import Trace, read_trace, read_written_trace
 from bench.report.words import reason_code
 from bench.telemetry.windows import Stretch
 
@@ -58,6 +58,8 @@ class Study:
     """Power and memory over time by the cell's `folder`, for those of which anything was sampled."""
     predictions: Mapping[str, Predictions]
     """What was answered, by the cell's `folder`, for the cells with scores; all of them agree with their records."""
+    asked: Mapping[str, Asked]
+    """What that answers, parallel to it, by the same `folder`: for the validation sets of which any cell wrote it."""
     problems: tuple[Problem, ...]
     losses: Mapping[str, Losses] = field(default_factory=dict)
     """Training loss by the cell's `folder`, for those whose events.jsonl tells of any."""
@@ -133,8 +135,10 @@ def _read_study(folder: Path) -> Study:
     rows, repeated = _latest(rows)
     traces, untraced = _traces(rows, folder.parent)
     predictions, unanswered = _predictions(rows, folder.parent)
+    asked = _asked(rows, predictions, folder.parent)
+    losses = _losses(rows, folder.parent)
     problems += (*repeated, *untraced, *unanswered)
-    return Study(folder.name, _frame(rows), traces, predictions, tuple(problems), _losses(rows, folder.parent))
+    return Study(folder.name, _frame(rows), traces, predictions, asked, tuple(problems), losses)
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -219,30 +223,48 @@ def _traces(rows: list[dict[str, Any]], runs: Path) -> tuple[dict[str, Trace], l
     traces: dict[str, Trace] = {}
     problems = []
     for row in rows:
-        name = f"{row['folder']}/telemetry.jsonl"
         phases = [Stretch(phase["name"], phase["start_s"], phase["seconds"]) for phase in row["phases"]]
-        try:
-            trace = read_trace(runs / name, phases, row["telemetry.hz"])
-            found_bytes, told_bytes = (runs / name).stat().st_size, row["telemetry.file_bytes"]
-        except OSError as error:
-            why = error.strerror or "it cannot be read"
-            problems.append(
-                Problem(name, f"cannot be read ({why}): this cell's power and memory over time are not shown.")
-            )
-            continue
+        trace, own = _trace(runs, row["folder"], phases, row["telemetry.hz"], row["telemetry.file_bytes"])
+        problems += own
         if trace and any((trace.power_w, trace.device_bytes, trace.rss_bytes)):
             traces[row["folder"]] = trace
-        elif trace:
-            sentence = "has no reading of power or memory in the cell's phases, so neither is shown over time."
-            problems.append(Problem(name, sentence))
-            continue
-        if told_bytes is not None and found_bytes != told_bytes:
-            sentence = (
-                f"has {found_bytes} bytes, and its record says {told_bytes}: power and memory over time are shown as "
-                "far as it can be read; the tables have the record's numbers."
-            )
-            problems.append(Problem(name, sentence))
     return traces, problems
+
+
+def _trace(
+    runs: Path, folder: str, phases: Sequence[Stretch], hz: float, told_bytes: int | None
+) -> tuple[Trace | None, list[Problem]]:
+    """What was sampled of one cell: as its supervisor has thinned it, else from its readings."""
+    problems = []
+    written, name = f"{folder}/trace.json", f"{folder}/telemetry.jsonl"
+    try:
+        if trace := read_written_trace(runs / written, phases):
+            return trace, _silence(trace, name)
+    except (OSError, ValueError):
+        problems.append(Problem(written, "is cut off or broken, so telemetry.jsonl was read, which takes longer."))
+    try:
+        trace = read_trace(runs / name, phases, hz)
+        found_bytes = (runs / name).stat().st_size
+    except OSError as error:
+        why = error.strerror or "it cannot be read"
+        sentence = f"cannot be read ({why}): this cell's power and memory over time are not shown."
+        return None, [*problems, Problem(name, sentence)]
+    silence = _silence(trace, name)
+    if not silence and told_bytes is not None and found_bytes != told_bytes:
+        sentence = (
+            f"has {found_bytes} bytes, and its record says {told_bytes}: power and memory over time are shown as "
+            "far as it can be read; the tables have the record's numbers."
+        )
+        problems.append(Problem(name, sentence))
+    return trace, [*problems, *silence]
+
+
+def _silence(trace: Trace | None, name: str) -> list[Problem]:
+    """A sentence where a cell has phases and nothing that was sampled in them."""
+    if trace is None or any((trace.power_w, trace.device_bytes, trace.rss_bytes)):
+        return []
+    sentence = "has no reading of power or memory in the cell's phases, so neither is shown over time."
+    return [Problem(name, sentence)]
 
 
 def _predictions(rows: list[dict[str, Any]], runs: Path) -> tuple[dict[str, Predictions], list[Problem]]:
@@ -270,6 +292,24 @@ def _predictions(rows: list[dict[str, Any]], runs: Path) -> tuple[dict[str, Pred
         ids, clusters = (asked.setdefault(each, each) for each in (found.ids, found.clusters))
         predictions[row["folder"]] = replace(found, ids=ids, clusters=clusters)
     return predictions, problems
+
+
+def _asked(rows: list[dict[str, Any]], predictions: Mapping[str, Predictions], runs: Path) -> dict[str, Asked]:
+    """What the cells answered, read once for each validation set."""
+    together: dict[tuple[Any, ...], list[str]] = {}
+    for row in rows:
+        if found := predictions.get(row["folder"]):
+            together.setdefault((row.get("data.validation_fingerprint"), found.ids), []).append(row["folder"])
+    asked: dict[str, Asked] = {}
+    for folders in together.values():
+        for folder in folders:
+            try:
+                told = read_asked(runs / folder / "predictions.jsonl")
+            except (OSError, ValueError):
+                continue  # written before questions were kept; whatever else is wrong, its predictions would tell
+            asked |= dict.fromkeys(folders, told)
+            break
+    return asked
 
 
 def _losses(rows: list[dict[str, Any]], runs: Path) -> dict[str, Losses]:

@@ -9,7 +9,7 @@ import io
 import math
 import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,6 +44,9 @@ class Entry:
     value: str | float | None
     note: str | None = None
     """Shown as a footnote."""
+    within: tuple[float, float] | None = None
+    """Where the number may lie; shown under it, and decides how many of its digits are."""
+    bold: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,15 @@ def significant(digits: int) -> Callable[[float], str]:
     return show
 
 
+def decimals_within(low: float, high: float) -> int:
+    """How many decimals a number has whose interval this is: two significant digits of half its width.
+
+    Further ones would be noise, as the interval shows; at least 0, and 4 where the interval has no width.
+    """
+    half = (high - low) / 2
+    return max(0, 1 - math.floor(math.log10(half))) if 0 < half < math.inf else 4
+
+
 def letter(index: int) -> str:
     """a, b, ..., z, aa, ab, ..."""
     return (letter(index // 26 - 1) if index >= 26 else "") + chr(ord("a") + index % 26)
@@ -121,7 +133,22 @@ def text_of(column: Column, entry: Entry) -> str:
         return DASH
     if isinstance(entry.value, str) or column.shown is None:
         return str(entry.value)
-    return column.shown(entry.value * column.scale)
+    return _shown(column, entry)(entry.value * column.scale)
+
+
+def within_of(column: Column, entry: Entry) -> str:
+    """An entry's interval as a person reads it, `[0.55, 0.62]`; empty if it has none."""
+    if entry.within is None:
+        return ""
+    low, high = (_shown(column, entry)(limit * column.scale) for limit in entry.within)
+    return f"[{low}, {high}]"
+
+
+def _shown(column: Column, entry: Entry) -> Callable[[float], str]:
+    if entry.within is None:
+        assert column.shown is not None
+        return column.shown
+    return fixed(decimals_within(*(limit * column.scale for limit in entry.within)))
 
 
 def markdown(table: Table) -> str:
@@ -135,8 +162,12 @@ def markdown(table: Table) -> str:
         for index, column in shown:
             entry = row.entries[index]
             cell = escape_markdown(text_of(column, entry))
+            if entry.bold:
+                cell = f"**{cell}**"
             if mark := table.mark(entry):
                 cell += f"<sup>{mark}</sup>"
+            if within := within_of(column, entry):
+                cell += f"<br><sub>{escape_markdown(within)}</sub>"
             cells.append(cell)
         if row.instead:
             # Markdown cannot join cells, and of all columns the last of the names has room for words
@@ -156,33 +187,41 @@ def csv_text(table: Table) -> str:
     """Comma-separated values (RFC 4180 quoting, but LF line ends).
 
     Numbers have full precision in the record's units; a null is empty, and says why in `<key>_missing`. Notes on what
-    is not null stand in the last column, `note`.
+    is not null stand in the last column, `note`. A text that a spreadsheet would take for a formula has an apostrophe
+    before it: see `defused`.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     header: list[str] = []
-    for column in table.columns:
+    bounded = {index for row in table.rows for index, entry in enumerate(row.entries) if entry.within}
+    for index, column in enumerate(table.columns):
         header += [column.key] if column.shown is None else [column.key, f"{column.key}_missing"]
+        if index in bounded:
+            header += [f"{column.key}_low", f"{column.key}_high"]
     writer.writerow([*header, "note"])
     for row in table.rows:
         cells: list[str] = []
         notes: list[str] = []
-        for column, entry in zip(table.columns, row.entries, strict=True):
+        for index, (column, entry) in enumerate(zip(table.columns, row.entries, strict=True)):
             cells.append(_exact(entry.value))
             if column.shown is not None:
-                cells.append((entry.note or row.instead or "") if entry.value is None else "")
+                cells.append(defused((entry.note or row.instead or "") if entry.value is None else ""))
+            if index in bounded:
+                cells += [_exact(limit) for limit in entry.within or (None, None)]
             if entry.value is not None and entry.note:
                 notes.append(entry.note)
-        writer.writerow([*cells, "; ".join(notes)])
+        writer.writerow([*cells, defused("; ".join(notes))])
     return buffer.getvalue()
 
 
 def latex(table: Table) -> str:
-    r"""A floating table with a caption, for a document that has `\usepackage{booktabs}` and nothing else."""
+    r"""A floating table with a caption, for a document that has `\usepackage{booktabs, siunitx}`.
+
+    Numbers stand in siunitx's S columns, aligned at their points; an interval is in a line of its own under its row.
+    """
     shown = table.shown_columns
-    widest = {"left": "l", "right": "r", "wrap": r"p{0.6\linewidth}"}
     lines = [
-        r"% Needs \usepackage{booktabs}.",
+        r"% Needs \usepackage{booktabs, siunitx} and, for bold numbers, \sisetup{detect-all}.",
         r"\begin{table}[htbp]",
         r"\centering",
         r"\footnotesize",
@@ -191,7 +230,7 @@ def latex(table: Table) -> str:
         r"\smallskip",
         # A table that is wider than the text is centred on it, instead of running out of the right margin
         r"\makebox[\linewidth][c]{%",
-        rf"\begin{{tabular}}{{@{{}}{''.join(widest[column.align] for _, column in shown)}@{{}}}}",
+        rf"\begin{{tabular}}{{@{{}}{''.join(_column_latex(table, index) for index, _ in shown)}@{{}}}}",
         r"\toprule",
         _ampersands([_heading_latex(column) for _, column in shown]),
         r"\midrule",
@@ -202,13 +241,14 @@ def latex(table: Table) -> str:
             entry = row.entries[index]
             if row.instead and column.shown is not None:
                 continue
-            mark = table.mark(entry)
-            cell = escape_latex(text_of(column, entry))
-            cells.append(rf"{cell}\textsuperscript{{{mark}}}" if mark else cell)
+            cells.append(_entry_latex(column, entry, table.mark(entry)))
         if row.instead:
             rest = len(shown) - len(cells)
             cells.append(rf"\multicolumn{{{rest}}}{{l@{{}}}}{{\emph{{{escape_latex(row.instead)}}}}}")
         lines.append(_ampersands(cells))
+        if any(row.entries[index].within for index, _ in shown):
+            within = [within_of(column, row.entries[index]) for index, column in shown]
+            lines.append(_ampersands([rf"{{\scriptsize {escape_latex(one)}}}" if one else "" for one in within]))
     lines += [r"\bottomrule", r"\end{tabular}}"]
     below = [rf"\textbf{{Warning:}} {escape_latex(warning)}" for warning in table.warnings]
     below += [rf"\textsuperscript{{{letter(i)}}}~{escape_latex(note)}" for i, note in enumerate(table.footnotes)]
@@ -220,8 +260,38 @@ def latex(table: Table) -> str:
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 
-def html_text(table: Table) -> str:
-    """A `<section>` in ASCII, so that it reads the same in a page of any encoding and alone."""
+def _column_latex(table: Table, index: int) -> str:
+    """The column's type: S with room for its longest number on both sides of the point, for a column of numbers."""
+    column = table.columns[index]
+    if column.shown is None:
+        return {"left": "l", "right": "r", "wrap": r"p{0.6\linewidth}"}[column.align]
+    numbers = [text_of(column, row.entries[index]) for row in table.rows if row.entries[index].value is not None]
+    whole = max((len(number.partition(".")[0]) for number in numbers), default=1)
+    decimals = max((len(number.partition(".")[2]) for number in numbers), default=0)
+    return rf"S[table-format={whole}.{decimals}]"
+
+
+def _entry_latex(column: Column, entry: Entry, mark: str) -> str:
+    text = escape_latex(text_of(column, entry))
+    raised = rf"\textsuperscript{{{mark}}}" if mark else ""
+    if column.shown is None:
+        return rf"\textbf{{{text}}}{raised}" if entry.bold else f"{text}{raised}"
+    if not re.fullmatch(r"-?\d+(\.\d+)?", text):
+        return f"{{{text}{raised}}}"
+    bold = r"\bfseries " if entry.bold else ""
+    return f"{bold}{text}" + (f" {{{raised}}}" if raised else "")
+
+
+def unmarked(row: Row) -> Mapping[str, str]:
+    """No attributes."""
+    return {}
+
+
+def html_text(table: Table, attributes: Callable[[Row], Mapping[str, str]] = unmarked) -> str:
+    """A `<section>` in ASCII, so that it reads the same in a page of any encoding and alone.
+
+    A cell with a number has it unrounded in `data-value`; `attributes` gives a row's own, by name.
+    """
     shown = table.shown_columns
     lines = [f'<section class="table" id="{html.escape(table.name)}">', "<table>"]
     lines.append(f"<caption>{html.escape(table.title)}</caption>")
@@ -238,12 +308,17 @@ def html_text(table: Table) -> str:
             if row.instead and column.shown is not None:
                 continue
             mark = table.mark(entry)
-            cell = html.escape(text_of(column, entry)) + (f"<sup>{mark}</sup>" if mark else "")
-            cells.append(f'<td class="{column.align}">{cell}</td>')
+            text = html.escape(text_of(column, entry))
+            cell = (f"<strong>{text}</strong>" if entry.bold else text) + (f"<sup>{mark}</sup>" if mark else "")
+            if within := within_of(column, entry):
+                cell += f"<br><small>{html.escape(within)}</small>"
+            value = "" if entry.value is None or column.shown is None else f' data-value="{_exact(entry.value)}"'
+            cells.append(f'<td class="{column.align}"{value}>{cell}</td>')
         if row.instead:
             rest = len(shown) - len(cells)
             cells.append(f'<td class="instead" colspan="{rest}">{html.escape(row.instead)}</td>')
-        lines.append(f"<tr>{''.join(cells)}</tr>")
+        own = "".join(f' {name}="{html.escape(value)}"' for name, value in attributes(row).items())
+        lines.append(f"<tr{own}>{''.join(cells)}</tr>")
     lines += ["</tbody>", "</table>"]
     lines += [f'<p class="warning"><strong>Warning:</strong> {html.escape(warning)}</p>' for warning in table.warnings]
     for index, note in enumerate(table.footnotes):
@@ -301,9 +376,26 @@ def escape_latex(text: str) -> str:
     return "".join(escaped)
 
 
+def defused(text: str) -> str:
+    """`text` as no spreadsheet takes it for a formula: an apostrophe before what would start one.
+
+    Spreadsheets show such a cell as text. A program takes the apostrophe off a text whose second character is one of
+    `=+-@`, a tab or a carriage return; what is a number stays as it is. (OWASP, "CSV Injection")
+    """
+    return f"'{text}" if re.match(r"[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]", text) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _exact(value: str | float | None) -> str:
     if value is None or isinstance(value, str):
-        return value or ""
+        return defused(value or "")
     return str(int(value)) if math.isfinite(value) and value == int(value) else repr(float(value))
 
 
@@ -320,4 +412,9 @@ def _heading_latex(column: Column) -> str:
     words = textwrap.wrap(column.title, 9, break_long_words=False) + ([f"({column.unit})"] if column.unit else [])
     side = "r" if column.align == "right" else "l"
     stacked = r"\\".join(escape_latex(word) for word in words)
-    return stacked if len(words) == 1 else rf"\begin{{tabular}}[b]{{@{{}}{side}@{{}}}}{stacked}\end{{tabular}}"
+    # In braces: what stands in a column of numbers and is none
+    return (
+        f"{{{stacked}}}"
+        if len(words) == 1
+        else rf"{{\begin{{tabular}}[b]{{@{{}}{side}@{{}}}}{stacked}\end{{tabular}}}}"
+    )

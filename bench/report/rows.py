@@ -32,10 +32,13 @@ def name_entries(group: Group, setup: Setup, *notes: str) -> tuple[Entry, ...]:
     )
 
 
-def number_entry(setup: Setup, path: str, note: str = "") -> Entry:
-    """The setup's mean, with `note`, or a null and why."""
+def number_entry(setup: Setup, path: str, note: str = "", bold: bool = False) -> Entry:
+    """The setup's mean with its interval and `note`, or a null and why."""
     measured = setup.measure(path)
-    return Entry(measured.mean, measured.reason if measured.mean is None else note or None)
+    if measured.mean is None:
+        return Entry(None, measured.reason)
+    within = (measured.interval.low, measured.interval.high) if measured.interval else None
+    return Entry(measured.mean, note or None, within, bold)
 
 
 def numbers_of(cells: Iterable[Cell], path: str) -> str:

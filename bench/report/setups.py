@@ -2,16 +2,29 @@
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from statistics import fmean
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from bench.report.formulas import NotResampled
 from bench.report.load import leaves
-from bench.report.statistics import Interval
+from bench.report.predictions import Predictions
+from bench.report.resampling import spread_of
+from bench.report.statistics import Interval, Spread, interval, over_seeds
 from bench.report.words import MEMORIES, ending, ending_with_peak, listed, printable, reason
+
+FRACTIONS = frozenset(
+    ("token_f1", "exact_match", "answer_macro_f1", "bleu", "corpus_bleu", "rouge1", "rouge2", "rougeL")
+)
+"""The scores that lie between 0 and 1; BERTScore can leave that range where it is rescaled."""
+SCORES_OF = "scores."
+"""Where a record has its scores."""
 
 Cell = dict[str, Any]
 """One row of a study's frame by column, without what is null in it."""
@@ -28,6 +41,7 @@ class Measured:
     reason: str | None
     """In words, why there is no mean."""
     interval: Interval | None = None
+    """Of scores over documents and seeds, of everything else over seeds."""
     interval_reason: str | None = None
     """In words, why there is no interval where there is a mean."""
 
@@ -41,6 +55,11 @@ class Setup:
     """The method's name, and the settings that tell this setup from others of the same method."""
     cells: tuple[Cell, ...]
     """One per seed, at least one, in the order of the seeds."""
+    predictions: Mapping[str, Predictions] = field(default_factory=dict, repr=False)
+    """What was answered by the cell's `folder`."""
+    report_seed: int = 0
+    """Of all resampling."""
+    _spreads: dict[str, Spread | NotResampled] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def ok(self) -> tuple[Cell, ...]:
@@ -78,7 +97,47 @@ class Setup:
         if not values:
             return Measured(None, (), self.ending())
         # The mean of equal numbers is that number, which rounding would not always give
-        return Measured(values[0] if len(set(values)) == 1 else fmean(values), tuple(values), None)
+        mean = values[0] if len(set(values)) == 1 else fmean(values)
+        if path.startswith(SCORES_OF):
+            return self._score(path.removeprefix(SCORES_OF), mean, tuple(values))
+        within = over_seeds(values)
+        return Measured(mean, tuple(values), None, within, None if within else "one seed")
+
+    def _score(self, score: str, mean: float, by_seed: tuple[float, ...]) -> Measured:
+        try:
+            found = self.spread(score)
+        except NotResampled as error:
+            return Measured(mean, by_seed, None, None, str(error))
+        within = interval(found, self.rng(score))
+        if within is None:
+            return Measured(mean, by_seed, None, None, "all examples have the same score")
+        low, high = bounds(score)
+        within = Interval(max(low, within.low), min(high, within.high))
+        return Measured(mean, by_seed, None, within, None)
+
+    def spread(self, score: str) -> Spread:
+        """A score on resampled documents, for the seeds that ended ok.
+
+        Raises:
+            NotResampled: why it has none.
+        """
+        if score not in self._spreads:
+            answers = [self.predictions[cell["folder"]] for cell in self.ok if cell["folder"] in self.predictions]
+            try:
+                if not answers or len(answers) < len(self.ok):
+                    raise NotResampled("its answers cannot be read")
+                self._spreads[score] = spread_of(score, answers, self.report_seed)
+            except NotResampled as error:
+                self._spreads[score] = error
+        found = self._spreads[score]
+        if isinstance(found, NotResampled):
+            raise found
+        return found
+
+    def rng(self, score: str) -> np.random.Generator:
+        """For what is drawn beside documents: the same for the same setup and score in every report."""
+        own = f"{self.cells[0]['setup']} {score}".encode()
+        return np.random.default_rng([self.report_seed, zlib.crc32(own)])
 
     def told(self, path: str, words: Mapping[str, str]) -> str:
         """The record's code at the dotted `path` in `words`, by seed unless all are alike; of cells that ended ok."""
@@ -92,6 +151,16 @@ class Setup:
             {seed: f"resumed from step {step}: what it cost is of the run since" for seed, step in steps.items()},
             len(self.ok),
         )
+
+    def refitted(self) -> str:
+        """Which seeds ran out of memory at larger micro batches first, which their cost includes; empty if none."""
+        path = "training.micro_batches_tried"
+        failed = {cell["cell.seed"]: list(map(str, cell[path][:-1])) for cell in self.ok if path in cell}
+        said = (
+            "ran out of memory at micro batch {} first: its time, energy and peaks include that, its step times and "
+            "throughput do not"
+        )
+        return _by_seed({seed: said.format(listed(sizes)) for seed, sizes in failed.items() if sizes}, len(self.ok))
 
 
 @dataclass(frozen=True)
@@ -114,13 +183,20 @@ class Group:
         """The one figure that this group's peak memory is: the first of `MEMORIES` that any of its cells has."""
         return next((path for path in MEMORIES if any(path in cell for cell in self.ok)), next(iter(MEMORIES)))
 
-    def disagreements(self) -> list[str]:
-        """One sentence for each thing that must be the same before the cells' numbers may be compared, and is not."""
+    def refusals(self) -> list[str]:
+        """One sentence for each thing without which no two of the cells' scores may be compared, and which differs."""
         asked = {path: "not set" for cell in self.ok for path in _asked(cell)}
+        return self._differing(lambda cell: asked | _asked(cell) | _scored(cell))
+
+    def warnings(self) -> list[str]:
+        """One sentence for each circumstance that differs between cells and may be behind a difference in numbers."""
+        return self._differing(_circumstances)
+
+    def _differing(self, told_of: Callable[[Cell], Mapping[str, str]]) -> list[str]:
         told: dict[str, dict[str, dict[str, list[int]]]] = {}
         for setup in self.setups:
             for cell in setup.ok:
-                for what, value in (asked | _asked(cell) | _conditions(cell)).items():
+                for what, value in told_of(cell).items():
                     seeds = told.setdefault(what, {}).setdefault(value, {}).setdefault(setup.label, [])
                     seeds.append(cell["cell.seed"])
         return [
@@ -148,19 +224,40 @@ def cells_of(frame: pd.DataFrame) -> list[Cell]:
     ]
 
 
-def groups(frame: pd.DataFrame) -> list[Group]:
-    """The cells of a study by model and data set, in the order of the frame."""
+def bounds(score: str) -> tuple[float, float]:
+    """Between which a score lies: those of tunebench are fractions, but for perplexity; of others it is not known."""
+    if score in FRACTIONS:
+        return 0.0, 1.0
+    return (1.0, math.inf) if score == "perplexity" else (-math.inf, math.inf)
+
+
+def groups(
+    frame: pd.DataFrame, predictions: Mapping[str, Predictions] = MappingProxyType({}), report_seed: int = 0
+) -> list[Group]:
+    """The cells of a study by model and data set, in the order of the frame; scores have no intervals without answers.
+
+    Args:
+        frame: `Study.cells`.
+        predictions: `Study.predictions`.
+        report_seed: of all resampling.
+    """
     together: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells_of(frame):
         together.setdefault((cell["cell.model.name"], cell["cell.dataset.name"]), []).append(cell)
     several = len({dataset for _, dataset in together}) > 1
     return [
-        Group(model, dataset, printable(f"{model} on {dataset}" if several else model), _setups(cells))
+        Group(
+            model,
+            dataset,
+            printable(f"{model} on {dataset}" if several else model),
+            tuple(Setup(*setup, predictions, report_seed) for setup in _setups(cells)),
+        )
         for (model, dataset), cells in together.items()
     ]
 
 
-def _setups(cells: list[Cell]) -> tuple[Setup, ...]:
+def _setups(cells: list[Cell]) -> list[tuple[str, str, tuple[Cell, ...]]]:
+    """Method, label and cells of each."""
     together: dict[str, list[Cell]] = {}
     for cell in cells:
         together.setdefault(cell["setup"], []).append(cell)
@@ -171,8 +268,8 @@ def _setups(cells: list[Cell]) -> tuple[Setup, ...]:
         rivals = [settings[other] for other, cells in together.items() if cells[0]["cell.method.name"] == method]
         telling = [path for path in own if any(rival.get(path) != own[path] for rival in rivals)]
         label = f"{method} ({', '.join(f'{path}={own[path]}' for path in telling)})" if telling else method
-        found.append(Setup(method, printable(label), tuple(same)))
-    return tuple(found)
+        found.append((method, printable(label), tuple(same)))
+    return found
 
 
 def _settings(cell: Mapping[str, Any]) -> dict[str, str]:
@@ -182,24 +279,36 @@ def _settings(cell: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _asked(cell: Cell) -> dict[str, str]:
-    """The settings that say what is asked of every model, and how."""
-    parts = ("dataset", "prompt", "generation")
-    asked = _settings({part: cell["cell"][part] for part in parts if part in cell["cell"]})
-    # Which files those were, the fingerprints say better
-    return {path: value for path, value in asked.items() if path not in ("dataset.train", "dataset.validation")}
+    """The settings that say how every model is asked, and how it answers."""
+    return _settings({part: cell["cell"][part] for part in ("prompt", "generation") if part in cell["cell"]})
 
 
-def _conditions(cell: Cell) -> dict[str, str]:
-    """What came of the settings and must be shared too, where the cell has it."""
-    sets = {f"the fingerprint of their {split} set": f"data.{split}_fingerprint" for split in ("validation", "train")}
-    prints = {what: cell[path][:8] for what, path in sets.items() if path in cell}
-    batches = ("training.effective_batch", "training.micro_batch")
-    sizes = {path: str(int(cell[path])) for path in batches if path in cell}
-    machines: dict[str, str] = {path: cell[path] for path in ("base.precision", "base.device") if path in cell}
-    machines["their CPU"] = f"{cell['environment.cpu']}, {int(cell['environment.cpu_count'])} cores"
-    machines["their GPU"] = listed([gpu["name"] for gpu in cell.get("environment.gpu", ())] or ["none"])
-    scoring = {path: value for path, value in cell.items() if path.startswith("score_settings.")}
-    return prints | sizes | machines | scoring
+def _scored(cell: Cell) -> dict[str, str]:
+    """What was asked in the end, and how it was scored, where the cell has it."""
+    path = "data.validation_fingerprint"
+    prints = {"the fingerprint of their validation set": cell[path][:8]} if path in cell else {}
+    return prints | {path: value for path, value in cell.items() if path.startswith("score_settings.")}
+
+
+def _circumstances(cell: Cell) -> dict[str, str]:
+    """What the numbers came about with, where the cell has it."""
+    told: dict[str, str] = {}
+    if "data.train_fingerprint" in cell:
+        told["the fingerprint of their training set"] = cell["data.train_fingerprint"][:8]
+    for path in ("training.effective_batch", "training.micro_batch"):
+        if path in cell:
+            told[path] = str(int(cell[path]))
+    told |= {path: cell[path] for path in ("base.precision", "base.device", "base.revision") if path in cell}
+    told["their CPU"] = f"{cell['environment.cpu']}, {int(cell['environment.cpu_count'])} cores"
+    told["their GPU"] = listed([gpu["name"] for gpu in cell.get("environment.gpu", ())] or ["none"])
+    if "environment.git_commit" in cell:
+        changed = " with uncommitted changes" if cell.get("environment.git_dirty") else ""
+        told["their commit"] = f"{cell['environment.git_commit'][:8]}{changed}"
+    told["their Python"] = cell["environment.python"]
+    installed = "environment.packages."
+    return told | {
+        f"their {path.removeprefix(installed)}": value for path, value in cell.items() if path.startswith(installed)
+    }
 
 
 def _by_seed(texts: Mapping[int, str], n_seeds: int) -> str:

@@ -1,13 +1,17 @@
 """What the tables of a report say."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from bench.report.costs import cost_tables
+from bench.report.effects import Effect, best
 from bench.report.load import Study
+from bench.report.published import published_tables
 from bench.report.render import Column, Entry, Row, Table, fixed, significant
+from bench.report.request import Request
 from bench.report.rows import name_columns, name_entries, number_entry, numbers_of, seeds_behind
-from bench.report.setups import Cell, Group, Setup, cells_of, groups
+from bench.report.setups import SCORES_OF, Cell, Group, Setup, cells_of
+from bench.report.statistics import FEW_SEEDS
 from bench.report.words import MEMORIES, counted, ending, file_stem, listed, mid_sentence, printable, reason
 
 SCORES = {
@@ -26,16 +30,19 @@ MEANINGS = (
 NOT_OK = "the cell did not end ok"
 
 
-def tables(study: Study) -> list[Table]:
-    """Every table: the study's for each model, those of costs, one over all cells, the failures, the provenance."""
-    together = groups(study.cells)
-    found = [study_table(group) for group in together]
-    found += cost_tables(together)
-    found.append(cells_table(study))
+def tables(study: Study, found: Sequence[Group], request: Request, compared: Sequence[Effect]) -> list[Table]:
+    """Every table: the study's for each model, effects, costs, one over all cells, the failures, the provenance."""
+    made = [study_table(group) for group in found]
+    if compared:
+        made.append(effects_table(found, compared))
+    if request.against:
+        made += published_tables(found)
+    made += cost_tables(found)
+    made.append(cells_table(study, found))
     if (study.cells["status"] != "ok").any():
-        found.append(failures_table(study))
-    found.append(provenance_table(study))
-    return found
+        made.append(failures_table(study))
+    made.append(provenance_table(study))
+    return made
 
 
 def study_table(group: Group) -> Table:
@@ -46,17 +53,56 @@ def study_table(group: Group) -> Table:
     memory, _ = MEMORIES[group.memory]
     numbers.append(Column(group.memory, memory, "GB", scale=1e-9, shown=fixed(2)))
     names = (*name_columns([group]), Column("n_validation", ""))
+    leading = {path: best(group, path.removeprefix(SCORES_OF)) for path in SCORES}
     return Table(
         name=file_stem("model", *([group.model] if group.title == group.model else [group.model, group.dataset])),
         title=f"{group.title}: quality and cost of each method",
         columns=(*names, *numbers),
-        rows=tuple(_study_row(group, setup, [column.key for column in numbers]) for setup in group.setups),
+        rows=tuple(_study_row(group, setup, [column.key for column in numbers], leading) for setup in group.setups),
         remarks=_remarks(group),
-        warnings=tuple(group.disagreements()),
+        warnings=(*group.refusals(), *group.warnings()),
     )
 
 
-def cells_table(study: Study) -> Table:
+def effects_table(found: Sequence[Group], compared: Sequence[Effect]) -> Table:
+    """How each setup's scores differ from those of the reference, a row for each score."""
+    several = len({effect.group for effect in compared}) > 1
+    columns = (
+        Column("group", "Model" if several else "", align="left"),
+        Column("setup", "Method", align="left"),
+        Column("reference", "Reference", align="left"),
+        Column("score", "Score", align="left"),
+        Column("difference", "Difference", shown=fixed(4)),
+        Column("p", "p", shown=p_value),
+        Column("p_adjusted", "p, adjusted", shown=p_value),
+        Column("test", "Test", align="left"),
+    )
+    rows = []
+    for effect in compared:
+        within = (effect.interval.low, effect.interval.high) if effect.interval else None
+        names = (effect.group, effect.setup, effect.reference, effect.score)
+        numbers = (
+            Entry(effect.difference, effect.reason, within),
+            Entry(effect.p, None if effect.p is not None else effect.reason),
+            Entry(effect.p_adjusted, None if effect.p is not None else effect.reason),
+        )
+        rows.append(Row((*map(Entry, names), *numbers, Entry(effect.test))))
+    behind = [f"{group.title}: {_behind(group)}" for group in found if group.ok]
+    remarks = (
+        "Method less reference, paired on examples. In brackets: 95 % intervals, over documents and seeds. p is "
+        "two-sided; adjusted after Holm over all the tests of one model on one data set. Permutation: the signs of "
+        "whole documents' differences are flipped; McNemar: on examples that one of the two has right alone.",
+        *behind,
+    )
+    return Table("effects", "Differences from the reference", columns, tuple(rows), remarks)
+
+
+def p_value(p: float) -> str:
+    """Two significant digits, and never 0: below a thousandth, in how many decimals it is not 0 is no news."""
+    return "<0.001" if p < 0.001 else significant(2)(p)
+
+
+def cells_table(study: Study, groups: Sequence[Group]) -> Table:
     """One row per cell, failed ones included."""
     numbers = (
         Column("scores.token_f1", "Token F1", shown=fixed(4)),
@@ -77,7 +123,7 @@ def cells_table(study: Study) -> Table:
         Column("status", "Status", align="left"),
     )
     found = []
-    for group in groups(study.cells):
+    for group in groups:
         for setup in group.setups:
             for cell in setup.cells:
                 told = (cell["folder"], cell["key"], group.model, group.dataset, setup.label, str(cell["cell.seed"]))
@@ -141,13 +187,19 @@ def provenance_table(study: Study) -> Table:
     return Table("provenance", "Provenance", columns, tuple(lines))
 
 
-def _study_row(group: Group, setup: Setup, paths: list[str]) -> Row:
+def _study_row(group: Group, setup: Setup, paths: list[str], leading: Mapping[str, frozenset[str]]) -> Row:
     n_validation = Entry(numbers_of(setup.ok, "data.n_validation"))
-    texts = (*name_entries(group, setup), n_validation)
+    texts = (*name_entries(group, setup, setup.resumed(), setup.refitted()), n_validation)
     if not setup.ok:
         return Row((*texts, *(Entry(None) for _ in paths)), instead=setup.ending())
-    entries = [_memory_entry(setup, path) if path in MEMORIES else number_entry(setup, path) for path in paths]
-    return Row((*texts, *entries))
+    return Row((*texts, *(_study_entry(setup, path, setup.label in leading.get(path, ())) for path in paths)))
+
+
+def _study_entry(setup: Setup, path: str, leads: bool) -> Entry:
+    if path in MEMORIES:
+        return _memory_entry(setup, path)
+    without = setup.measure(path).interval_reason if path in SCORES and setup.measure(path).mean is not None else None
+    return number_entry(setup, path, f"no interval: {without}" if without else "", leads)
 
 
 def _memory_entry(setup: Setup, path: str) -> Entry:
@@ -161,10 +213,7 @@ def _memory_entry(setup: Setup, path: str) -> Entry:
 def _remarks(group: Group) -> tuple[str, ...]:
     if not group.ok:
         return ()
-    examples, documents = (numbers_of(group.ok, f"data.{count}") for count in ("n_validation", "n_clusters_validation"))
-    seeds = seeds_behind({setup.label: setup.seeds for setup in group.setups if setup.ok})
-    remarks = [f"Validation examples: {examples}, from {documents} documents. {seeds}"]
-    remarks.append(MEANINGS)
+    remarks = [_behind(group), _brackets(group), MEANINGS]
     for path, name in SCORES.items():
         settings = path.replace("scores.", "score_settings.")
         if pinned := sorted({cell[settings] for cell in group.ok if settings in cell}):
@@ -175,6 +224,29 @@ def _remarks(group: Group) -> tuple[str, ...]:
         "1 GB is 1,000,000,000 bytes."
     )
     return tuple(remarks)
+
+
+def _behind(group: Group) -> str:
+    """How many examples, documents and seeds the group's numbers are over."""
+    examples, documents = (numbers_of(group.ok, f"data.{count}") for count in ("n_validation", "n_clusters_validation"))
+    seeds = seeds_behind({setup.label: setup.seeds for setup in group.setups if setup.ok})
+    return f"Validation examples: {examples}, from {documents} documents. {seeds}"
+
+
+def _brackets(group: Group) -> str:
+    """What stands in brackets and in bold."""
+    most = max(len(setup.seeds) for setup in group.setups)
+    scores = "over documents and seeds" if most > 1 else "over documents alone: one seed says nothing of other seeds"
+    costs = (
+        "of all other figures, the smallest and the largest of the seeds"
+        if most < FEW_SEEDS
+        else "of all other figures, over seeds"
+    )
+    told = f"In brackets: of scores, 95 % intervals {scores}" + (f"; {costs}." if most > 1 else ".")
+    return (
+        f"{told} Bold: the best score and those not separable from it (Holm-adjusted p of the paired difference 0.05 "
+        "or more); none where that is all of them."
+    )
 
 
 def _distinct(values: list[str]) -> str:

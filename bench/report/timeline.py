@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from bench.report.chart import DPI, STYLE, Chart, chart, plain
 from bench.report.load import Study
-from bench.report.setups import Cell, groups
+from bench.report.setups import Cell, Group
 from bench.report.trace import Series, Trace
 from bench.report.words import ending, file_stem, reason
 from bench.telemetry.windows import Stretch
@@ -59,10 +59,10 @@ class Panel(NamedTuple):
     """What that is called."""
 
 
-def traces(study: Study) -> list[Chart]:
+def traces(study: Study, found: Sequence[Group]) -> list[Chart]:
     """A figure for each cell of which something was sampled, in the order of the tables."""
     drawn = []
-    for group in groups(study.cells):
+    for group in found:
         for setup in group.setups:
             for cell in setup.cells:
                 trace = study.traces.get(cell["folder"])
@@ -70,10 +70,15 @@ def traces(study: Study) -> list[Chart]:
                     continue
                 ended = "" if cell["status"] == "ok" else f": {ending(cell)}"
                 title = f"{group.title}, {setup.label}, seed {cell['cell.seed']}{ended}"
-                name = f"traces/{file_stem(*cell['folder'].partition('/')[2].split('-'))}"
+                name = trace_name(cell)
                 alt = f"Power and memory over time, with the phases shaded: {title}."
                 drawn.append(chart(name, title, alt, trace_figure(cell, trace, title)))
     return drawn
+
+
+def trace_name(cell: Cell) -> str:
+    """Of its figure: path under `figures/`, without suffix."""
+    return f"traces/{file_stem(*cell['folder'].partition('/')[2].split('-'))}"
 
 
 def trace_figure(cell: Cell, trace: Trace, title: str) -> Figure:

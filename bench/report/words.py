@@ -140,6 +140,14 @@ def printable(text: str, longest: int = 300) -> str:
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
 
+def inert(text: str) -> str:
+    r"""`text` in full and with its line ends, with all other control and direction characters made visible."""
+    if text.isprintable():
+        return text
+    lines = re.split(r"\r\n|\n", text)
+    return "\n".join("".join(map(_visible, line)) for line in lines)
+
+
 def file_stem(*parts: str) -> str:
     """`parts` joined by hyphens as a name that is safe for a file and different for different parts."""
     joined = "-".join(parts)
@@ -166,8 +174,10 @@ def counted(count: int, noun: str) -> str:
 
 
 def _visible(character: str) -> str:
-    # Cc control, Cf format (direction marks among them), Cs lone surrogates, Co private use, Cn unassigned
-    return f"\\u{ord(character):04x}" if unicodedata.category(character).startswith("C") else character
+    # Cc control, Cf format (direction marks among them), Cs lone surrogates, Co private use, Cn unassigned,
+    # Zl and Zp, which end a line
+    category = unicodedata.category(character)
+    return f"\\u{ord(character):04x}" if category.startswith("C") or category in ("Zl", "Zp") else character
 
 
 def score_title(name: str) -> str:

@@ -1,13 +1,14 @@
 """Make the embedded model from nothing: `python -m bench.tiny.make`.
 
 A tokenizer and a Llama of one million parameters are trained on event reports with questions and answers, all written
-by `bench.dataset.events` from seeds that no `dataset.seed` can give. It takes about a quarter of an hour on two idle
-cores; what the model reaches stands in README.md. The same machine and packages give the same files again, others give
-a model as good.
+by `bench.dataset.events` from seeds that no `dataset.seed` can give: first in two fixed forms, in which reading is
+learned, then in forms that vary from row to row and never end, so that a new form is soon learned and when to stop is
+left to fine-tuning. It takes most of an hour on one core; what the model reaches stands in README.md. The same machine
+and packages give the same files again, others give a model as good.
 """
 
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count, islice
 from pathlib import Path
 from random import Random
@@ -21,13 +22,9 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from bench.dataset.events import Events, Report, n_events, shuffled, write_report
 from bench.tiny import FOLDER
 
-STEPS = 2200
 WARMUP_STEPS = 40
-DECAY_FROM = 0.45
-SHORT_REPORTS = 16_000
 TOKENS_PER_STEP = 4096
 STEPS_SORTED_TOGETHER = 16
-MATRIX_LEARNING_RATE = 0.02
 OTHER_LEARNING_RATE = 2e-3
 TEXT_WEIGHT = 0.1
 QUESTION_WEIGHT = 0.5
@@ -36,6 +33,11 @@ QUESTIONS_AFTER = 4
 VOCABULARY = 1280
 TOKENIZER_ROWS = 4000
 CONTEXT_TOKENS = 1024
+BEFORE_QUESTION = ("", "", "Q", "Ask", "Asked", "Query", "To find", "Quiz", "1")
+BEFORE_REPORT = ("", "", "Report", "Text", "News", "Story", "From", "Passage", "2")
+BEFORE_ANSWER = ("", "", "A", "Reply", "Found", "Result", "So", "Told", "3", "=")
+AFTER_LABEL = (": ", ":", "> ", " - ", " = ", " | ", "\n")
+BETWEEN = ("\n", "\n", "\n", "\n\n")
 
 
 class Piece(NamedTuple):
@@ -45,22 +47,46 @@ class Piece(NamedTuple):
     weight: float
 
 
+END = Piece("</s>", 1.0)
+
+
+class Stage(NamedTuple):
+    """A part of the pretraining, with a learning rate schedule of its own."""
+
+    name: str
+    """Seeds its rows."""
+    form: Callable[[Random, Report], list[Piece]]
+    """Makes a row of a report."""
+    steps: int
+    short_reports: int
+    """The first rows tell of one event each, the others of as many as in the data set."""
+    matrix_learning_rate: float
+    decay_from: float
+    """Share of the steps after which the learning rate falls."""
+
+
 def main() -> None:
     parser = ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the model files (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=STEPS, help="training steps (default: %(default)s)")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor on the steps (default: %(default)s)")
     arguments = parser.parse_args()
     torch.manual_seed(0)
-    tokenizer = train_tokenizer(islice(rows(), TOKENIZER_ROWS))
+    # Sums over more threads are rounded in another order
+    torch.set_num_threads(1)
+    tokenizer = train_tokenizer(islice(rows(READING), TOKENIZER_ROWS))
     model = untrained(tokenizer)
-    for step, text_loss, answer_loss in train(model, batches(tokenizer), arguments.steps):
-        if step % 50 == 0:
-            print(f"step {step}: loss {text_loss:.3f} on text, {answer_loss:.3f} on answers", flush=True)
+    for stage in (READING, FORMS):
+        stage = stage._replace(steps=round(stage.steps * arguments.scale))
+        for step, text_loss, answer_loss in train(model, batches(tokenizer, stage), stage):
+            if step % 50 == 0:
+                print(
+                    f"{stage.name} step {step}: loss {text_loss:.3f} on text, {answer_loss:.3f} on answers", flush=True
+                )
     model.save_pretrained(arguments.out)
     tokenizer.save_pretrained(arguments.out)
 
 
-def rows() -> Iterator[list[Piece]]:
+def rows(stage: Stage) -> Iterator[list[Piece]]:
     """Reports with questions and answers, without end, none of them a report of the default `events` data set."""
     default = Events(
         name="events",
@@ -76,25 +102,53 @@ def rows() -> Iterator[list[Piece]]:
     ).load()
     held_out = {example.context for example in default.train + default.validation}
     for number in count():
-        random = Random(f"tiny/{number}")
-        report = write_report(random, 1 if number < SHORT_REPORTS else n_events(random))
+        random = Random(f"tiny/{stage.name}/{number}")
+        report = write_report(random, 1 if number < stage.short_reports else n_events(random))
         if report.text not in held_out:
-            yield row(random, report)
+            yield stage.form(random, report)
 
 
-def row(random: Random, report: Report) -> list[Piece]:
-    """The pretraining forms: one question before the report, or several after it. Answers follow a `>`.
+def fixed_form(random: Random, report: Report) -> list[Piece]:
+    """One question before the report, or several after it; answers follow a `>`, and the row ends.
 
     Loss is taken on every token. Most of a report cannot be foretold, so its weight is small.
     """
     questions = shuffled(random, report.questions)
     if random.random() < QUESTION_FIRST:
         question, references = questions[0]
-        return [Piece(f"{question}\n{report.text}\n", TEXT_WEIGHT), Piece(f"> {references[0]}\n", 1.0)]
+        return [Piece(f"{question}\n{report.text}\n", TEXT_WEIGHT), Piece(f"> {references[0]}\n", 1.0), END]
     pieces = [Piece(f"{report.text}\n", TEXT_WEIGHT)]
     for question, references in questions[:QUESTIONS_AFTER]:
         pieces += [Piece(f"{question}\n", QUESTION_WEIGHT), Piece(f"> {references[0]}\n", 1.0)]
+    return [*pieces, END]
+
+
+def varied_form(random: Random, report: Report) -> list[Piece]:
+    """Question, report and answer under labels that are drawn for the row, and no end; several questions often."""
+    after, between = random.choice(AFTER_LABEL), random.choice(BETWEEN)
+    ask, tell, answer = (
+        label and label + after for label in map(random.choice, (BEFORE_QUESTION, BEFORE_REPORT, BEFORE_ANSWER))
+    )
+    answer = answer.rstrip() or ">"
+    questions = shuffled(random, report.questions)
+    told = Piece(f"{tell}{report.text}{between}", TEXT_WEIGHT)
+    if random.random() < QUESTION_FIRST:
+        (question, references), *others = questions
+        pieces = [Piece(f"{ask}{question}{between}", TEXT_WEIGHT), told, *_answered(answer, references[0], between)]
+        asked = others[: random.choice((0, 2))]
+    else:
+        pieces, asked = [told], questions[:QUESTIONS_AFTER]
+    for question, references in asked:
+        pieces += [Piece(f"{ask}{question}{between}", QUESTION_WEIGHT), *_answered(answer, references[0], between)]
     return pieces
+
+
+def _answered(label: str, answer: str, between: str) -> list[Piece]:
+    return [Piece(label, TEXT_WEIGHT), Piece(f" {answer}", 1.0), Piece(between, TEXT_WEIGHT)]
+
+
+READING = Stage("reading", fixed_form, 2200, short_reports=16_000, matrix_learning_rate=0.02, decay_from=0.45)
+FORMS = Stage("forms", varied_form, 400, short_reports=2_000, matrix_learning_rate=0.01, decay_from=0.3)
 
 
 def train_tokenizer(sample: Iterator[list[Piece]]) -> PreTrainedTokenizerFast:
@@ -109,7 +163,9 @@ def train_tokenizer(sample: Iterator[list[Piece]]) -> PreTrainedTokenizerFast:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(("".join(piece.text for piece in pieces) for pieces in sample), trainer)
+    tokenizer.train_from_iterator(
+        ("".join(piece.text for piece in pieces if piece is not END) for pieces in sample), trainer
+    )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         bos_token="<s>",
@@ -141,10 +197,10 @@ def untrained(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     )
 
 
-def batches(tokenizer: PreTrainedTokenizerFast) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def batches(tokenizer: PreTrainedTokenizerFast, stage: Stage) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Token ids and loss weights, both (rows, tokens), right-padded with weight 0; rows of similar length together."""
-    encoded = (encode(tokenizer, pieces) for pieces in rows())
-    shuffler = Random("tiny/order")
+    encoded = (encode(tokenizer, pieces) for pieces in rows(stage))
+    shuffler = Random(f"tiny/{stage.name}/order")
     while True:
         pool = [next(encoded)]
         while sum(len(ids) for ids, _ in pool) < STEPS_SORTED_TOGETHER * TOKENS_PER_STEP:
@@ -163,31 +219,31 @@ def batches(tokenizer: PreTrainedTokenizerFast) -> Iterator[tuple[torch.Tensor, 
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, pieces: list[Piece]) -> tuple[list[int], list[float]]:
-    """Ids and loss weights of a row, from beginning-of-text to end-of-text."""
+    """Ids and loss weights of a row, from beginning-of-text on."""
     ids, weights = [tokenizer.bos_token_id], [0.0]
     for piece in pieces:
         tokens = tokenizer(piece.text, add_special_tokens=False)["input_ids"]
         ids += tokens
         weights += [piece.weight] * len(tokens)
-    return [*ids, tokenizer.eos_token_id], [*weights, 1.0]
+    return ids, weights
 
 
 def train(
-    model: LlamaForCausalLM, data: Iterator[tuple[torch.Tensor, torch.Tensor]], steps: int
+    model: LlamaForCausalLM, data: Iterator[tuple[torch.Tensor, torch.Tensor]], stage: Stage
 ) -> Iterator[tuple[int, float, float]]:
-    """Train for `steps` steps, yielding after each its number and its mean loss (nats per token) on text and answers.
+    """Train for the stage's steps, yielding after each its number and mean loss (nats per token) on text and answers.
 
     Matrices are trained with Muon (Jordan et al. 2024), which needs about half the tokens that AdamW does here.
     """
     matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
     others = [p for name, p in model.named_parameters() if p.ndim != 2 or "embed" in name]
     optimizers = (
-        torch.optim.Muon(matrices, lr=MATRIX_LEARNING_RATE, weight_decay=0.0),
+        torch.optim.Muon(matrices, lr=stage.matrix_learning_rate, weight_decay=0.0),
         torch.optim.AdamW(others, lr=OTHER_LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.0),
     )
-    schedules = [torch.optim.lr_scheduler.LambdaLR(one, lambda step: rate(step, steps)) for one in optimizers]
+    schedules = [torch.optim.lr_scheduler.LambdaLR(one, lambda step: rate(step, stage)) for one in optimizers]
     model.train()
-    for step, (ids, weights) in enumerate(islice(data, steps), start=1):
+    for step, (ids, weights) in enumerate(islice(data, stage.steps), start=1):
         # Only the states that predict a token, padding left out, go through the output layer.
         predicting = weights[:, 1:] > 0
         with torch.autocast("cpu", torch.bfloat16):
@@ -205,9 +261,9 @@ def train(
         yield step, losses[~on_answers].mean().item(), losses[on_answers].mean().item()
 
 
-def rate(step: int, steps: int) -> float:
+def rate(step: int, stage: Stage) -> float:
     """The share of the learning rate at a step: linear warm-up, constant, linear decay to 0."""
-    return min(1.0, step / WARMUP_STEPS, (steps - step) / (steps * (1 - DECAY_FROM)))
+    return min(1.0, step / WARMUP_STEPS, (stage.steps - step) / (stage.steps * (1 - stage.decay_from)))
 
 
 if __name__ == "__main__":

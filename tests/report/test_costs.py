@@ -110,6 +110,16 @@ def test_a_resumed_training_has_no_energy_per_token(gpu_cell, runs):
         assert found[name].footnotes[0] == "resumed from step 40: what it cost is of the run since"
 
 
+def test_attempts_that_ran_out_of_memory_are_said_to_be_in_the_costs(gpu_cell, runs):
+    gpu_cell("lora", training={"micro_batches_tried": (16, 8, 4), "micro_batch": 4})
+    found = tables_of(runs)
+    for name in ("costs-time", "costs-energy", "costs-memory", "costs-memory-train", "costs-training"):
+        assert found[name].footnotes[0] == (
+            "ran out of memory at micro batch 16 and 8 first: its time, energy and peaks include that, its step times "
+            "and throughput do not"
+        )
+
+
 def test_steps_in_time_with_the_power_sensor_are_said(gpu_cell, runs):
     gpu_cell("lora", step_time_s=0.1)
     found = tables_of(runs)

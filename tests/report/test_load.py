@@ -6,6 +6,13 @@ import pytest
 from bench.errors import InputError
 from bench.record import Error
 from bench.report.load import Problem, natural, read_studies
+from bench.report.trace import read_trace
+from bench.telemetry.trace import thin, to_json
+from bench.telemetry.windows import Stretch
+
+
+def record_of(folder):
+    return json.loads((folder / "record.json").read_text())
 
 
 def test_no_runs_says_what_to_run(tmp_path):
@@ -177,6 +184,29 @@ def test_telemetry_that_is_not_what_it_should_be_is_listed_and_the_record_still_
             f"has {n_bytes} bytes, and its record says 123: power and memory over time are shown as far as it can be "
             "read; the tables have the record's numbers.",
         ),
+    )
+
+
+def test_the_trace_that_the_supervisor_wrote_is_read_in_place_of_the_readings(write_cell, runs):
+    cell = write_cell("lora")
+    phases = [Stretch(phase["name"], phase["start_s"], phase["seconds"]) for phase in record_of(cell)["phases"]]
+    thinned = read_trace(cell / "telemetry.jsonl", phases, hz=10.0)
+    (cell / "trace.json").write_text(to_json(thinned))
+    (cell / "telemetry.jsonl").unlink()
+    (study,) = read_studies(runs)
+    assert study.problems == ()
+    assert study.traces[f"demo/{cell.name}"].rss_bytes.mean.tolist() == thinned.rss_bytes.mean.tolist()
+
+
+def test_a_trace_that_is_of_another_run_or_broken_is_made_from_the_readings(write_cell, runs):
+    other = write_cell("lora", folder="a-other")
+    torn = write_cell("lora", seed=1, folder="b-torn")
+    (other / "trace.json").write_text(to_json(thin([], [Stretch("load", 0.0, 1.0)], hz=10.0)))
+    (torn / "trace.json").write_text('{"n_bins":600')
+    (study,) = read_studies(runs)
+    assert sorted(study.traces) == ["demo/a-other", "demo/b-torn"]
+    assert study.problems == (
+        Problem("demo/b-torn/trace.json", "is cut off or broken, so telemetry.jsonl was read, which takes longer."),
     )
 
 

@@ -72,12 +72,19 @@ def test_the_page_is_self_contained_and_inert(write_cell, runs, tmp_path):
 
     page = (tmp_path / "demo" / "index.html").read_text()
     Reader().feed(page)
-    assert {tag for tag, _ in tags} & {"script", "b", "link", "iframe"} == set()
+    assert {tag for tag, _ in tags} & {"b", "link", "iframe"} == set()
+    # The page's own, which its policy allows by their hashes, after a block of data
+    assert [attributes for tag, attributes in tags if tag == "script"] == [
+        {"type": "application/json", "id": "predictions"},
+        {},
+        {},
+        {},
+    ]
     images = [attributes for tag, attributes in tags if tag == "img"]
     # Two over all cells, and one of each cell over time
     assert [image["src"][:32] for image in images] == ["data:image/png;base64,iVBORw0KGg"] * 5
     assert not any(name.startswith("on") for _, attributes in tags for name in attributes)
-    assert re.findall(r"(?:src|href)=\"(?!data:)", page) == []
+    assert re.findall(r"(?:src|href)=\"(?!data:|#)", page) == []
     assert "&lt;/td&gt;&lt;script&gt;x&lt;/script&gt;" in page
     assert "<code>demo/&lt;b&gt;half&lt;b&gt;</code> has no record.json" in page
     assert "3 cells: 2 ok and 1 out of memory." in page

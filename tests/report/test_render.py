@@ -11,6 +11,7 @@ from bench.report.render import (
     Row,
     Table,
     csv_text,
+    defused,
     escape_latex,
     escape_markdown,
     fixed,
@@ -112,10 +113,10 @@ def test_html():
         '<thead><tr><th scope="col" class="left">Method</th><th scope="col" class="right">BLEU</th>'
         '<th scope="col" class="right">Peak process memory<br>(GB)</th></tr></thead>\n'
         "<tbody>\n"
-        '<tr><td class="left">baseline</td><td class="right">0.333</td>'
+        '<tr><td class="left">baseline</td><td class="right" data-value="0.3333333333333333">0.333</td>'
         '<td class="right">&#8212;<sup>a</sup></td></tr>\n'
         '<tr><td class="left">lora<sup>b</sup></td><td class="right">&#8212;<sup>a</sup></td>'
-        '<td class="right">1.23</td></tr>\n'
+        '<td class="right" data-value="1234567890">1.23</td></tr>\n'
         '<tr><td class="left">qlora</td><td class="instead" colspan="2">out of memory in train</td></tr>\n'
         "</tbody>\n"
         "</table>\n"
@@ -156,6 +157,45 @@ def test_html_is_inert():
     assert "<b>" not in text
     # Caption, heading, entry, its footnote, remark and warning
     assert text.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 6
+
+
+def test_a_row_may_have_attributes_in_a_page():
+    text = html_text(TABLE, lambda row: {"data-method": f'"{row.entries[1].value}"'} if row.instead else {})
+    assert text.count("<tr>") == 3
+    assert '<tr data-method="&quot;qlora&quot;"><td class="left">qlora</td>' in text
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"),
+        ("-2+3", "'-2+3"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\t=1"),
+        ("\r=1", "'\r=1"),
+        ("\uff1d1", "'\uff1d1"),
+        ("-0.5", "-0.5"),
+        ("+1e-3", "+1e-3"),
+        ("a=1", "a=1"),
+        ("'=1", "'=1"),
+        ("", ""),
+    ],
+)
+def test_a_spreadsheet_takes_no_text_for_a_formula(text, written):
+    assert defused(text) == written
+
+
+def test_csv_is_inert_wherever_text_stands():
+    columns = (Column("a", "A"), Column("b", "B", shown=fixed(1)))
+    rows = (
+        Row((Entry("=1"), Entry(-0.5, "+note"))),
+        Row((Entry("x"), Entry(None, "@why"))),
+        Row((Entry("y"), Entry(None)), instead="-2 of 3"),
+    )
+    assert csv_text(Table("t", "T", columns, rows)) == (
+        "a,b,b_missing,note\n'=1,-0.5,,'+note\nx,,'@why,\ny,,'-2 of 3,\n"
+    )
 
 
 def test_csv_survives_its_own_separators():

@@ -1,6 +1,6 @@
 import pytest
 
-from bench.report.words import ending, ending_with_peak, file_stem, listed, printable, reason
+from bench.report.words import ending, ending_with_peak, file_stem, inert, listed, printable, reason
 
 
 def test_the_nearest_reason_counts_and_reads_as_words():
@@ -59,6 +59,13 @@ def test_text_is_made_one_visible_bounded_line():
     assert printable("abc\u202egnp.exe\x1b[31m\ud800") == "abc\\u202egnp.exe\\u001b[31m\\ud800"
     assert printable("Überraschung 中文") == "Überraschung 中文"
     assert printable("x" * 301) == "x" * 299 + "…"
+
+
+def test_text_is_made_visible_in_full_and_keeps_its_lines():
+    assert inert("a  b\r\nc\td\re") == "a  b\nc\\u0009d\\u000de"
+    assert inert("abc\u202egnp\x1b[31m\ud800\u2028\u2066") == "abc\\u202egnp\\u001b[31m\\ud800\\u2028\\u2066"
+    assert inert("\u00dcber\u00a0\u4e2d\u6587 \u05db\u05df") == "\u00dcber\u00a0\u4e2d\u6587 \u05db\u05df"
+    assert inert("x" * 1000) == "x" * 1000
 
 
 def test_file_stems_are_safe_and_distinct():

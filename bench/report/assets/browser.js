@@ -1,0 +1,262 @@
+"use strict";
+// The predictions browser. Everything that a model or a data set has written is inserted as text, never as markup.
+
+(() => {
+  const data = document.getElementById("predictions");
+  const root = document.getElementById("browser");
+  if (!data || !root) return;
+  const { sets } = JSON.parse(data.textContent);
+  const PAGE = 20;
+  const MOST_TALLIES = 8;
+  const SHORT = 200;
+
+  const form = root.querySelector("form");
+  const count = document.getElementById("browser-count");
+  const list = document.getElementById("examples");
+  const pager = root.querySelector(".pager");
+  const { set: setBox, text: textBox, verdict: verdictBox, criterion: criterionBox, threshold: thresholdBox } = form.elements;
+
+  let admits = () => true;
+  let start = 0;
+  let found = [];
+
+  /** An element with a class, which may be empty, and children: texts or elements. */
+  function make(tag, className, ...children) {
+    const element = document.createElement(tag);
+    if (className) element.className = className;
+    element.append(...children);
+    return element;
+  }
+
+  /** Somebody else's text: it keeps its own direction and cannot turn its neighbours'. */
+  function foreign(tag, className, text) {
+    const element = make(tag, className, text);
+    element.dir = "auto";
+    return element;
+  }
+
+  const current = () => sets[Number(setBox.value) || 0];
+  const cells = () => current().cells.filter(admits);
+  const textOf = (number) => current().texts[number];
+
+  /** true or false, or null where the cell has no such score. */
+  function isRight(cell, place) {
+    const scores = cell[criterionBox.value];
+    const score = scores ? scores[place] : null;
+    if (score === null) return null;
+    return criterionBox.value === "exact" ? score === 1 : score >= Number(thresholdBox.value);
+  }
+
+  const VERDICTS = {
+    "": () => true,
+    "some-wrong": (rights) => rights.includes(false),
+    "all-wrong": (rights) => rights.length > 0 && rights.every((right) => right === false),
+    mixed: (rights) => rights.includes(false) && rights.includes(true),
+    "all-right": (rights) => rights.length > 0 && rights.every((right) => right === true),
+  };
+
+  function contains(example, place, shown, wanted) {
+    const numbers = [example.question, example.context, ...(example.references ?? [])];
+    numbers.push(...shown.map((cell) => cell.answers[place]));
+    const texts = new Set(numbers.filter((number) => number !== undefined && number !== null));
+    return example.id.toLowerCase().includes(wanted) || [...texts].some((number) => textOf(number).toLowerCase().includes(wanted));
+  }
+
+  function search() {
+    const shown = cells();
+    const wanted = textBox.value.trim().toLowerCase();
+    const judge = VERDICTS[verdictBox.value];
+    found = [];
+    current().examples.forEach((example, place) => {
+      const rights = shown.map((cell) => isRight(cell, place)).filter((right) => right !== null);
+      if (judge(rights) && (!wanted || contains(example, place, shown, wanted))) found.push(place);
+    });
+  }
+
+  function draw() {
+    const opened = new Set([...list.children].filter((each) => each.open).map((each) => each.dataset.example));
+    start = Math.max(0, Math.min(start, Math.floor((found.length - 1) / PAGE) * PAGE));
+    const page = found.slice(start, start + PAGE);
+    list.replaceChildren(...page.map(summarise));
+    const [all, left] = [current().examples.length, found.length];
+    count.textContent = left === all ? `${all} examples shown` : `${left} of ${all} examples shown`;
+    pager.hidden = left <= PAGE;
+    pager.querySelector("span").textContent = `${start + 1} to ${start + page.length} of ${left}`;
+    pager.children.namedItem("previous").disabled = start === 0;
+    pager.children.namedItem("next").disabled = start + PAGE >= left;
+    for (const each of list.children) each.open = page.length === 1 || opened.has(each.dataset.example);
+  }
+
+  function update() {
+    search();
+    start = 0;
+    draw();
+  }
+
+  /** One example, closed; what is in it is made when it is opened first. */
+  function summarise(place) {
+    const example = current().examples[place];
+    const asked = example.question === undefined ? example.id : textOf(example.question);
+    const details = make("details", "example", make("summary", "", foreign("span", "asked", asked), tally(place)));
+    details.dataset.example = example.id;
+    details.addEventListener("toggle", () => {
+      if (details.open && details.children.length === 1) details.append(...open(example, place));
+    });
+    return details;
+  }
+
+  /** How many of each setup's seeds are right; of all cells together where there are many setups. */
+  function tally(place) {
+    const counts = new Map();
+    for (const cell of cells()) {
+      const right = isRight(cell, place);
+      if (right === null) continue;
+      const known = counts.get(cell.label) ?? { right: 0, all: 0 };
+      counts.set(cell.label, { right: known.right + right, all: known.all + 1 });
+    }
+    const told = make("span", "tallies");
+    if (counts.size > MOST_TALLIES) {
+      const sum = (what) => [...counts.values()].reduce((total, each) => total + each[what], 0);
+      told.append(tallied("right", { right: sum("right"), all: sum("all") }));
+    } else {
+      for (const [label, each] of counts) told.append(tallied(label, each));
+    }
+    return told;
+  }
+
+  function tallied(label, { right, all }) {
+    const state = right === all ? "right" : right === 0 ? "wrong" : "mixed";
+    const figure = all === 1 ? (right ? "✓" : "✗") : `${right}/${all}`;
+    return make("span", `tally ${state}`, foreign("bdi", "", label), ` ${figure}`);
+  }
+
+  function open(example, place) {
+    const parts = make("dl", "question");
+    const say = (term, ...told) => parts.append(make("dt", "", term), ...told.map((each) => make("dd", "", each)));
+    // What is short and on one line stands above already
+    const question = example.question === undefined ? "" : textOf(example.question);
+    if (question.length > SHORT || question.includes("\n")) say("Question", foreign("p", "text", question));
+    if (example.context !== undefined && textOf(example.context)) {
+      say("Context", foreign("p", "text context", textOf(example.context)));
+    }
+    const references = (example.references ?? []).map((number) => said(textOf(number), "no answer: the model is to abstain"));
+    if (references.length) say(references.length > 1 ? "Accepted answers" : "Accepted answer", ...references);
+    const link = make("a", "", example.id);
+    link.dir = "auto";
+    link.href = addressOf(example);
+    say("Link to this example", link);
+    return [parts, ...answers(place)];
+  }
+
+  function said(text, ifEmpty) {
+    return text === "" ? make("p", "text empty", `(${ifEmpty})`) : foreign("p", "text", text);
+  }
+
+  /** A row of cards for each model: a card for each setup, and in it each answer once, with its seeds. */
+  function answers(place) {
+    const models = grouped(cells(), "model");
+    return [...models].map(([model, own]) => {
+      const cards = [...grouped(own, "label")].map(([label, same]) => card(label, same, place));
+      const head = foreign("h4", "", model);
+      return make("div", "answers", ...(models.size > 1 ? [head] : []), make("div", "cards", ...cards));
+    });
+  }
+
+  function grouped(items, key) {
+    const groups = new Map();
+    for (const item of items) {
+      if (!groups.has(item[key])) groups.set(item[key], []);
+      groups.get(item[key]).push(item);
+    }
+    return groups;
+  }
+
+  function card(label, same, place) {
+    const distinct = grouped(same.map((cell) => ({ cell, answer: cell.answers[place] })), "answer");
+    const shown = [...distinct].map(([answer, given]) => {
+      const { cell } = given[0];
+      if (answer === null || answer === undefined) return make("p", "meta", "not answered");
+      const right = isRight(cell, place);
+      const state = right === null ? "" : right ? "right" : "wrong";
+      const notes = [given.length > 1 ? "seeds " : "seed ", given.map((each) => each.cell.seed).join(", ")];
+      const scores = [];
+      if (state) scores.push(state === "right" ? "✓ right" : "✗ wrong");
+      if (cell.f1 && cell.f1[place] !== null) scores.push(`F1 ${cell.f1[place].toFixed(2)}`);
+      if (cell.exact && cell.exact[place] === 1) scores.push("exact match");
+      const meta = make("p", "meta", [notes.join(""), ...scores].join(" · "));
+      return make("div", `answer ${state}`, said(textOf(answer), "empty answer"), meta);
+    });
+    return make("article", "card", foreign("h5", "", label), ...shown);
+  }
+
+  function addressOf(example) {
+    const asked = new URLSearchParams({ example: example.id });
+    if (sets.length > 1) asked.set("set", String(sets.indexOf(current())));
+    return `#${asked}`;
+  }
+
+  /** Shows the example that the address names, whatever was searched for before. */
+  function follow() {
+    const asked = new URLSearchParams(location.hash.slice(1));
+    const id = asked.get("example");
+    if (id === null) return;
+    const has = (set) => set.examples.some((example) => example.id === id);
+    const named = Number(asked.get("set"));
+    const at = asked.has("set") && sets[named] && has(sets[named]) ? named : sets.findIndex(has);
+    if (at < 0) {
+      count.textContent = `This page has no example ${JSON.stringify(id)}.`;
+      root.scrollIntoView();
+      return;
+    }
+    setBox.value = String(at);
+    const place = current().examples.findIndex((example) => example.id === id);
+    if (!found.includes(place) || sets.length > 1) {
+      textBox.value = "";
+      verdictBox.value = "";
+      search();
+    }
+    start = Math.floor(found.indexOf(place) / PAGE) * PAGE;
+    draw();
+    const details = [...list.children].find((each) => each.dataset.example === id);
+    for (const each of list.children) each.open = each === details;
+    details.classList.add("linked");
+    details.querySelector("summary").focus({ preventScroll: true });
+    details.scrollIntoView({ block: "start" });
+  }
+
+  sets.forEach((set, index) => {
+    const option = make("option", "", `${set.name} (${set.n})`);
+    option.value = String(index);
+    setBox.append(option);
+  });
+  setBox.closest("label").hidden = sets.length < 2;
+  const judged = (name) => sets.some((set) => set.cells.some((cell) => cell[name]));
+  for (const option of [...criterionBox.options]) if (!judged(option.value)) option.remove();
+  for (const box of [verdictBox, criterionBox]) box.closest("label").hidden = !criterionBox.options.length;
+
+  const criterionChanged = () => {
+    thresholdBox.closest("label").hidden = criterionBox.value !== "f1";
+  };
+  criterionChanged();
+  form.addEventListener("input", () => {
+    criterionChanged();
+    update();
+  });
+  form.addEventListener("submit", (event) => event.preventDefault());
+  for (const [name, by] of [["previous", -PAGE], ["next", PAGE]]) {
+    pager.children.namedItem(name).addEventListener("click", () => {
+      start += by;
+      draw();
+      root.scrollIntoView();
+    });
+  }
+  document.addEventListener("tunebench:filter", (event) => {
+    admits = event.detail.admits;
+    update();
+  });
+  window.addEventListener("hashchange", follow);
+  // Once the filter has said what is ticked
+  document.addEventListener("DOMContentLoaded", follow);
+  root.hidden = false;
+  update();
+})();

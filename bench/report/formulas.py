@@ -1,0 +1,94 @@
+"""What a score is computed from, example by example, and the formula that computes it from their sums."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.sparse import coo_array, csr_array
+
+from bench.report.predictions import Predictions
+from bench.report.statistics import Floats, Formula, mean_formula
+
+Parts = Floats | csr_array
+"""Of each example: (n, k)."""
+Pooled = Callable[[Sequence[Any]], tuple[Parts, Formula]]
+
+BLEU_ORDERS = 4
+
+
+class NotResampled(Exception):
+    """Why a score cannot be computed on other examples: one sentence without its full stop."""
+
+
+def parts_of(score: str, answers: Predictions) -> tuple[Parts, Formula]:
+    """The parts of a score's examples, and how it is computed from sums of them.
+
+    Raises:
+        NotResampled: it is no mean, and what it is computed from was not kept; or an example has no number.
+    """
+    if score in answers.scores:
+        values = answers.scores[score]
+        if np.isnan(values).any():
+            raise NotResampled("not every example has a number")
+        return np.column_stack([values, np.ones(len(values))]), mean_formula
+    # `evaluate` prefixes and repeated metrics keep the name of the score last
+    pooled, parts = POOLED.get(score.rpartition(".")[2]), answers.parts.get(score)
+    if pooled is None or parts is None:
+        raise NotResampled("it is computed over all examples at once, and what each contributes was not kept")
+    return pooled(parts)
+
+
+def macro_f1(classes: Sequence[tuple[str, str]]) -> tuple[Parts, Formula]:
+    """F1 by answer class, averaged over the classes that occur: of pairs of predicted and true class.
+
+    The parts are, for each class, how often it is hit, and how often it is predicted or true.
+    """
+    known = {name: index for index, name in enumerate(dict.fromkeys(name for pair in classes for name in pair))}
+    rows, columns = [], []
+    for row, (predicted, true) in enumerate(classes):
+        hit = [known[predicted]] if predicted == true else []
+        either = [len(known) + known[name] for name in (predicted, true)]
+        columns += [*hit, *either]
+        rows += [row] * (len(hit) + 2)
+    shape = (len(classes), 2 * len(known))
+    parts = coo_array((np.ones(len(rows)), (rows, columns)), shape=shape).tocsr()
+
+    def formula(sums: Floats) -> Floats:
+        hits, either = sums[: len(known)], sums[len(known) :]
+        occurs = either > 0
+        f1 = np.divide(2 * hits, either, out=np.zeros_like(hits), where=occurs)
+        return f1.sum(axis=0) / occurs.sum(axis=0)
+
+    return parts, formula
+
+
+def corpus_bleu(counts: Sequence[Sequence[int]]) -> tuple[Parts, Formula]:
+    """BLEU (Papineni et al. 2002) as sacrebleu computes it, exponential smoothing included, as a fraction.
+
+    The counts are of each answer: tokens, tokens of its reference, matching n-grams by order, n-grams by order.
+    """
+
+    def formula(sums: Floats) -> Floats:
+        length, reference = sums[0], sums[1]
+        matches, totals = sums[2 : 2 + BLEU_ORDERS], sums[2 + BLEU_ORDERS :]
+        # The first order without a match counts 1/2 for one, the next 1/4, ... (Chen and Cherry 2014, method 3)
+        smoothed = np.where(matches > 0, matches, 0.5 ** np.cumsum(matches == 0, axis=0))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            precisions = np.where(totals > 0, np.log(smoothed / totals), -math.inf)
+            penalty = np.minimum(0.0, 1 - reference / length)
+            bleu = np.exp(penalty + precisions.mean(axis=0))
+        return np.where((matches[0] > 0) & (length > 0), bleu, 0.0)
+
+    return np.array(counts, dtype=float), formula
+
+
+def perplexity(likelihoods: Sequence[tuple[float | None, int]]) -> tuple[Parts, Formula]:
+    """The exponential of nats per token: of pairs of an answer's negative log-likelihood and its tokens."""
+    if any(nats is None for nats, _ in likelihoods):
+        raise NotResampled("not every example has a number")
+    return np.array(likelihoods, dtype=float), lambda sums: np.exp(sums[0] / sums[1])
+
+
+POOLED: dict[str, Pooled] = {"answer_macro_f1": macro_f1, "corpus_bleu": corpus_bleu, "perplexity": perplexity}
+"""The scores that are no means over examples."""
