@@ -40,7 +40,11 @@ def test_a_report_per_study_and_problems_said(write_cell, runs, tmp_path, capsys
     unfinished = "has no record.json, so this cell has not ended: wait for it, or run it again to finish it."
     assert said.err == f"{runs}/demo/half {unfinished}\n{runs}/hollow/half {unfinished}\n"
     expected = [
-        *("figures/costs.pdf", "figures/costs.png", "figures/scores.pdf", "figures/scores.png"),
+        *(
+            f"figures/{name}.{kind}"
+            for name in ("costs", "distribution", "scores", "tradeoff")
+            for kind in ("pdf", "png")
+        ),
         *(
             f"figures/traces/tiny-{method}-events-s0-{method}0.{kind}"
             for method in ("baseline", "lora")
@@ -82,7 +86,7 @@ def test_the_page_is_self_contained_and_inert(write_cell, runs, tmp_path):
     ]
     images = [attributes for tag, attributes in tags if tag == "img"]
     # Two over all cells, and one of each cell over time
-    assert [image["src"][:32] for image in images] == ["data:image/png;base64,iVBORw0KGg"] * 5
+    assert [image["src"][:32] for image in images] == ["data:image/png;base64,iVBORw0KGg"] * 7
     assert not any(name.startswith("on") for _, attributes in tags for name in attributes)
     assert re.findall(r"(?:src|href)=\"(?!data:|#)", page) == []
     assert "&lt;/td&gt;&lt;script&gt;x&lt;/script&gt;" in page
@@ -106,7 +110,8 @@ def test_the_markdown_report_links_what_is_there(write_cell, runs, tmp_path):
     )
     links = re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
     trace = "figures/traces/tiny-baseline-events-s0-baseline0.png"
-    assert links == ["figures/scores.png", "figures/costs.png", trace]
+    over_all = [f"figures/{name}.png" for name in ("scores", "tradeoff", "distribution", "costs")]
+    assert links == [*over_all, trace]
     alt = "Power and memory over time, with the phases shaded: tiny, baseline, seed 0."
     assert f"### Power and memory over time\n\n![{alt}]({trace})\n" in text
     assert all((tmp_path / "demo" / link).is_file() for link in links)
@@ -172,8 +177,8 @@ def test_the_same_runs_give_the_same_bytes(write_cell, runs, tmp_path):
         done = report("--runs", runs, "--out", tmp_path / name, hash_seed=str(len(name)))
         assert (done.returncode, done.stdout) == (0, f"{tmp_path / name}/demo/index.html: 4 cells\n")
     first, second = files_under(tmp_path / "first"), files_under(tmp_path / "second")
-    # 2 pages, 2 figures over all cells and 4 of one in 2 formats, and 10 tables in 4
-    assert len(first) == 54
+    # 2 pages, 4 figures over all cells and 4 of one in 2 formats, and 10 tables in 4
+    assert len(first) == 58
     assert first == second
 
 
