@@ -143,7 +143,6 @@ def _explain(ax: Axes, group: Group, panel: Panel) -> None:
         va="center",
         color=GREY,
         fontsize=7,
-        style="italic",
         parse_math=False,
     )
 

@@ -8,6 +8,7 @@ import matplotlib.style
 from matplotlib.figure import Figure
 
 STYLE = {
+    # In one face: to embed another one takes as long as all the drawing
     "font.family": "DejaVu Sans",
     "font.size": 8,
     "axes.titlesize": 9,

@@ -146,7 +146,7 @@ def _page(
     with matplotlib.style.context(["default", STYLE]):
         figure = Figure(figsize=(WIDTH, height), dpi=DPI)
         at = (0.06 / WIDTH, 1 - 0.06 / height)
-        figure.text(*at, "\n".join(heading), va="top", fontsize=9, fontweight="bold", parse_math=False)
+        figure.text(*at, "\n".join(heading), va="top", fontsize=10, parse_math=False)
         figure.text(0.06 / WIDTH, 0.06 / height, "\n".join(key), fontsize=7, color=GREY, parse_math=False)
         for number, row in enumerate(rows):
             below = foot + (len(rows) - number) * (HEIGHT + BELOW) - HEIGHT
@@ -245,7 +245,7 @@ def _axes(ax: Axes, limits: tuple[float, float, float], drawn: bool, otherwise: 
     if not drawn:
         ax.axis("off")
         text = textwrap.fill(otherwise, 30)
-        ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes, color=GREY, style="italic")
+        ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes, color=GREY)
         return
     ax.set_xlim(0.0, 1.03 * last)
     if low > 0 and high > SPAN * low:

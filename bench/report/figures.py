@@ -10,19 +10,21 @@ from bench.report.effects import Effect
 from bench.report.forest import forest_figures
 from bench.report.load import Study
 from bench.report.looks import looks
-from bench.report.setups import Group
+from bench.report.setups import SCORES_OF, Group
 from bench.report.tables import SCORES
 from bench.report.tradeoff import main_score, tradeoff_figures
 from bench.report.words import file_stem, listed, score_title
 
 
-def charts(study: Study, found: Sequence[Group], effects: Sequence[Effect]) -> list[Chart]:
+def charts(study: Study, found: Sequence[Group], compared: Sequence[Effect]) -> list[Chart]:
     """The study's charts in reading order, given its groups, at least one, and its effects.
 
     A chart that would show nothing is left out; one with too much for a page is several.
     """
     models, look = listed(group.title for group in found), looks(found)
-    score = score_title((main_score(found) or "").removeprefix("scores."))
+    # Chosen by what was compared first, as the picks are
+    path = main_score(found, [effect.score for effect in compared[:1]])
+    score = score_title((path or "").removeprefix(SCORES_OF))
     drawn = pages(
         "scores",
         "Scores by method",
@@ -33,13 +35,13 @@ def charts(study: Study, found: Sequence[Group], effects: Sequence[Effect]) -> l
         "effects",
         "Differences from the reference",
         f"How far the scores of each method are from those of the reference, with intervals, for {models}.",
-        forest_figures(effects, found),
+        forest_figures(compared, found),
     )
     drawn += pages(
         "tradeoff",
         f"{score} against energy, memory and time",
         f"Points of {score} over what it cost by method, the Pareto front marked, for {models}.",
-        tradeoff_figures(found),
+        tradeoff_figures(found, path),
     )
     drawn += pages(
         "distribution",

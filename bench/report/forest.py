@@ -122,7 +122,7 @@ def _key(drawn: Sequence[Effect]) -> list[str]:
     if not all(effect.interval for effect in drawn):
         told.append("White: no interval, the table says why.")
     if any(effect.p_adjusted is not None for effect in drawn):
-        told.append("p: of no difference, adjusted for all comparisons of the family (Holm).")
+        told.append("p: of no difference, adjusted for all comparisons within the model (Holm).")
     if any(effect.p_adjusted is None for effect in drawn):
         told.append(f"{DASH}: not tested.")
     return told

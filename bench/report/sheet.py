@@ -66,7 +66,7 @@ def sheet(
     for group, heading in zip(page, headings, strict=True):
         title = cut(plain(heading), int((width - 0.1) / 0.09))
         at_title = (0.06 / width, (top - 0.05) / height)
-        figure.text(*at_title, title, va="top", fontsize=9, fontweight="bold", parse_math=False)
+        figure.text(*at_title, title, va="top", fontsize=10, parse_math=False)
         tall = row * len(group.setups)
         below, at, axes = top - TITLE - tall, left, []
         for panel, beside in panels:

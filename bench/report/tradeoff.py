@@ -13,10 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.report.chart import DPI, FAINT, GREY, STYLE, plain
+from bench.report.effects import LOWER_IS_BETTER
 from bench.report.layout import Box, cut, place
 from bench.report.looks import Look, looks
 from bench.report.pareto import front
-from bench.report.setups import Group, Measured, Setup
+from bench.report.setups import SCORES_OF, Group, Measured, Setup
 from bench.report.statistics import Interval
 from bench.report.tables import SCORES
 from bench.report.words import MEMORIES, listed, score_title
@@ -67,22 +68,27 @@ class Point:
     cost_interval: Interval | None
 
 
-def main_score(found: Sequence[Group]) -> str | None:
-    """Path of the one score that setups are chosen by: `FIRST`, or the study's first one that any setup has."""
+def main_score(found: Sequence[Group], preferred: Sequence[str] = ()) -> str | None:
+    """Path of the one score that setups are chosen by, of which more is better; null if no setup has one.
+
+    Args:
+        found: all groups of the study.
+        preferred: names of scores that come first, then `FIRST` and the study's in their order.
+    """
     setups = [setup for group in found for setup in group.setups]
-    return next(
-        (path for path in (FIRST, *SCORES) if any(setup.measure(path).mean is not None for setup in setups)), None
-    )
+    paths = [f"{SCORES_OF}{name}" for name in preferred if name not in LOWER_IS_BETTER]
+    return next((path for path in (*paths, FIRST, *SCORES) if any(_has(setup, path) for setup in setups)), None)
 
 
-def tradeoff_figures(found: Sequence[Group]) -> list[Figure]:
-    """Pages with a row of panels for each group; none if no group has the main score."""
-    score = main_score(found)
-    if score is None:
-        return []
-    shown = [group for group in found if any(setup.measure(score).mean is not None for setup in group.setups)]
+def tradeoff_figures(found: Sequence[Group], score: str | None) -> list[Figure]:
+    """Pages with a row of panels for each group that has the score at that path; none if no group has."""
+    shown = [group for group in found if score and any(_has(setup, score) for setup in group.setups)]
     look = looks(found)
-    return [_page(shown[at : at + GROUPS], score, look) for at in range(0, len(shown), GROUPS)]
+    return [_page(shown[at : at + GROUPS], score, look) for at in range(0, len(shown), GROUPS) if score]
+
+
+def _has(setup: Setup, path: str) -> bool:
+    return setup.measure(path).mean is not None
 
 
 def points(group: Group, score: str, cost: Cost) -> list[Point]:
@@ -141,7 +147,7 @@ def _page(page: Sequence[Group], score: str, look: Mapping[str, Look]) -> Figure
         for heading, lines, row, used in zip(headings, told, rows, tall, strict=True):
             below = top - 0.17 * len(heading)
             at: dict[str, Any] = {"x": 0.06 / WIDTH, "va": "top", "parse_math": False}
-            figure.text(y=top / height, s="\n".join(heading), fontsize=9, fontweight="bold", **at)
+            figure.text(y=top / height, s="\n".join(heading), fontsize=10, **at)
             figure.text(y=below / height, s="\n".join(lines), fontsize=7, color=GREY, **at)
             below -= LINE * len(lines) + 0.14 + HEIGHT
             drawn = [(cost, found) for cost, found in row if found]
@@ -151,7 +157,7 @@ def _page(page: Sequence[Group], score: str, look: Mapping[str, Look]) -> Figure
                 _limit(ax, found, [point for _, others in drawn for point in others])
                 _draw(ax, cost, found, look, canvas, (panel, HEIGHT))
                 if number == 0:
-                    ax.set_ylabel(score_title(score.removeprefix("scores.")))
+                    ax.set_ylabel(score_title(score.removeprefix(SCORES_OF)))
                     ax.yaxis.set_label_coords(-0.5 / panel, 0.5)
                 else:
                     ax.tick_params(axis="y", labelleft=False)

@@ -8,9 +8,14 @@ from bench.record import Error
 from bench.report.effects import Effect
 from bench.report.figures import charts
 from bench.report.load import read_studies
+from bench.report.setups import groups
 
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
-EFFECT = Effect("tiny", "lora", "baseline", "token_f1", 0.1, None, None, "too few seeds")
+EFFECT = Effect("tiny", "lora", "baseline", "token_f1", 0.1, None, None, None, None, "no answers")
+
+
+def drawn(study, *compared):
+    return charts(study, groups(study.cells), compared)
 
 
 @pytest.fixture
@@ -26,7 +31,7 @@ def study(write_cell, runs):
 
 
 def test_charts_stand_in_reading_order(study):
-    assert [(chart.name, chart.title, chart.alt) for chart in charts(study, [EFFECT])] == [
+    assert [(chart.name, chart.title, chart.alt) for chart in drawn(study, EFFECT)] == [
         (
             "scores",
             "Scores by method",
@@ -57,7 +62,7 @@ def test_charts_stand_in_reading_order(study):
 
 
 def test_files_open_and_are_the_same_bytes_each_time(study):
-    first, second = charts(study, [EFFECT]), charts(study, [EFFECT])
+    first, second = drawn(study, EFFECT), drawn(study, EFFECT)
     assert [(one.png, one.pdf) for one in first] == [(other.png, other.pdf) for other in second]
     for chart in first:
         with Image.open(io.BytesIO(chart.png)) as image:
@@ -73,13 +78,13 @@ def test_files_open_and_are_the_same_bytes_each_time(study):
 
 def test_a_study_of_failures_has_only_the_charts_that_say_so(write_cell, runs):
     write_cell("lora", **OOM)
-    assert [chart.name for chart in charts(read_studies(runs)[0])] == ["scores", "costs"]
+    assert [chart.name for chart in drawn(read_studies(runs)[0])] == ["scores", "costs"]
 
 
 def test_what_takes_several_pages_says_which_is_which(write_cell, runs):
     for index in range(40):
         write_cell("lora", folder=f"{index}", readings=(), method_settings={"rank": index})
-    told = [(chart.name, chart.title, chart.alt) for chart in charts(read_studies(runs)[0])]
+    told = [(chart.name, chart.title, chart.alt) for chart in drawn(read_studies(runs)[0])]
     alt = "Bars of peak power and memory by method, for tiny."
     assert [each for each in told if each[0].startswith("costs")] == [
         ("costs", "Power and memory by method (1 of 2)", f"{alt} Page 1 of 2."),
@@ -91,5 +96,5 @@ def test_names_from_outside_are_drawn_as_text(write_cell, runs):
     hostile = "$\\frac{1}{0}$ \u4e2d\u202e"
     for method in ("baseline", hostile):
         write_cell(method, folder=f"{len(method)}", model=hostile, trainable=1000, training={"evaluations": []})
-    effect = Effect("$\\frac{1}{0}$ \u4e2d\\u202e", "baseline", hostile, "token_f1", 0.1, None, 0.5, None)
-    assert len(charts(read_studies(runs)[0], [effect])) == 5
+    effect = Effect("$\\frac{1}{0}$ \u4e2d\\u202e", "baseline", hostile, "token_f1", 0.1, None, "t", 0.5, 0.5, None)
+    assert len(drawn(read_studies(runs)[0], effect)) == 5

@@ -18,7 +18,8 @@ def found(runs):
 
 def effect(setup, difference, low=None, high=None, p=None, group="tiny", score="token_f1"):
     interval = None if low is None else Interval(low, high)
-    return Effect(group, setup, "baseline", score, difference, interval, p, None if interval else "too few seeds")
+    test = None if p is None else "permutation"
+    return Effect(group, setup, "baseline", score, difference, interval, test, p, p, None if interval else "no answers")
 
 
 def marks(ax):
@@ -42,7 +43,7 @@ def test_effects_are_drawn_with_interval_and_p(write_cell, found):
     assert figure.texts[1].get_text() == "tiny: difference from baseline"
     assert figure.texts[0].get_text().replace("\n", " ") == (
         "Right of the line: higher than the reference. Lines: 95 % confidence intervals. White: no interval, the table "
-        f"says why. p: of no difference, adjusted for all comparisons of the family (Holm). {DASH}: not tested."
+        f"says why. p: of no difference, adjusted for all comparisons within the model (Holm). {DASH}: not tested."
     )
 
 

@@ -43,7 +43,11 @@ def test_a_report_per_study_and_problems_said(write_cell, runs, tmp_path, capsys
     assert said.err == f"{runs}/demo/half {unfinished}\n{runs}/hollow/half {unfinished}\n"
     expected = [
         ".stamp.json",
-        *("figures/costs.pdf", "figures/costs.png", "figures/scores.pdf", "figures/scores.png"),
+        *(
+            f"figures/{name}.{kind}"
+            for name in ("costs", "distribution", "scores", "tradeoff")
+            for kind in ("pdf", "png")
+        ),
         *(
             f"figures/traces/tiny-{method}-events-s0-{method}0.{kind}"
             for method in ("baseline", "lora")
@@ -85,7 +89,7 @@ def test_the_page_is_self_contained_and_inert(write_cell, runs, tmp_path):
     ]
     images = [attributes for tag, attributes in tags if tag == "img"]
     # Two over all cells, and one of each cell over time
-    assert [image["src"][:32] for image in images] == ["data:image/png;base64,iVBORw0KGg"] * 5
+    assert [image["src"][:32] for image in images] == ["data:image/png;base64,iVBORw0KGg"] * 7
     assert not any(name.startswith("on") for _, attributes in tags for name in attributes)
     assert re.findall(r"(?:src|href)=\"(?!data:|#)", page) == []
     assert "&lt;/td&gt;&lt;script&gt;x&lt;/script&gt;" in page
@@ -109,7 +113,8 @@ def test_the_markdown_report_links_what_is_there(write_cell, runs, tmp_path):
     )
     links = re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
     trace = "figures/traces/tiny-baseline-events-s0-baseline0.png"
-    assert links == ["figures/scores.png", "figures/costs.png", trace]
+    over_all = [f"figures/{name}.png" for name in ("scores", "tradeoff", "distribution", "costs")]
+    assert links == [*over_all, trace]
     alt = "Power and memory over time, with the phases shaded: tiny, baseline, seed 0."
     assert f"### Power and memory over time\n\n![{alt}]({trace})\n" in text
     assert all((tmp_path / "demo" / link).is_file() for link in links)

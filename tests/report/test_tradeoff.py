@@ -7,9 +7,14 @@ from bench.report.load import read_studies
 from bench.report.looks import looks
 from bench.report.setups import Setup, groups
 from bench.report.statistics import Interval
-from bench.report.tradeoff import main_score, tradeoff_figures
+from bench.report.tradeoff import main_score
+from bench.report.tradeoff import tradeoff_figures as figures_of
 
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
+
+
+def tradeoff_figures(found):
+    return figures_of(found, main_score(found))
 
 
 @pytest.fixture
@@ -91,6 +96,8 @@ def test_the_score_is_the_first_that_was_taken(write_cell, found):
     assert main_score(found()) == "scores.bleu"
     write_cell("qlora")
     assert main_score(found()) == "scores.token_f1"
+    # Of perplexity, less is better
+    assert main_score(found(), ["perplexity", "none", "rouge1"]) == "scores.rouge1"
 
 
 def test_without_a_score_there_is_no_figure(write_cell, found):
