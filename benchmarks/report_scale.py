@@ -7,7 +7,8 @@ Makes studies as runs leave them behind: 450 answers a cell with their parts in 
 measured and thinned is scored, measured and thinned by the code that does so for a cell. All cells of a method have the
 same readings and steps, which are one file with many names. Reports each study in a fresh process, then once more
 with nothing new. Prints a Markdown table with the machine that it came from, and writes it to
-benchmarks/results/report_scale.md. Change nothing in bench/ meanwhile: a report of other code is made anew. Exits with 1 if a limit is not kept.
+benchmarks/results/report_scale.md. Change nothing in bench/ meanwhile: a report of other code is made anew. Exits with
+1 if a limit is not kept.
 """
 
 import argparse
