@@ -1,7 +1,13 @@
-"""The report stage: reads records and telemetry of a study, and nothing else, and writes its tables, figures and page.
+"""The report stage: reads what the cells of a study left behind, and writes its tables, figures and page.
 
-`load` reads (telemetry through `trace`), `setups` puts the seeds of one setup together, `tables`, `costs`, `figures`
-and `timeline` say what is shown, `rows`, `words` and `render` say how; `page` writes it all, `index` makes the one page
-with what is in `assets`, and `browser` its predictions. Nothing here imports torch, needs a GPU or the network, and the
-same runs give the same bytes.
+- Reading: `studies` finds, `load` reads (telemetry through `trace`, answers through `predictions`, losses through
+  `losses`), and `stamp` knows what has been reported already.
+- Arithmetic: `statistics` (intervals and tests), `formulas` (scores from sums), `pareto`.
+- What is compared: `setups` puts the seeds of one setup together, `resampling` its scores on other documents, `effects`
+  sets it against a reference, `choice` says which method, then; `request` is what was asked for.
+- What is shown: `tables`, `costs` and `published` in rows, `figures` and the modules that it draws with.
+- How it is shown: `rows`, `words`, `render`, `chart`, `layout` and `looks`; `page` writes it all, `index` and `browser`
+  make the one page with what is in `assets`, and `cores` draws on all of them.
+
+Nothing here imports torch, needs a GPU or the network, and the same runs give the same bytes.
 """

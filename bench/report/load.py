@@ -156,7 +156,7 @@ def _read_record(path: Path) -> Record:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise _Unusable(f"cannot be read ({reason}): delete it and run the cell again.") from error
     try:
-        content = json.loads(text)
+        content = json.loads(text, parse_int=_bounded)
     except (json.JSONDecodeError, RecursionError) as error:
         where = f" at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
         raise _Unusable(f"is cut off or broken JSON{where}: delete it and run the cell again.") from error
@@ -174,6 +174,15 @@ def _read_record(path: Path) -> Record:
     except ValidationError as error:
         raise _Unusable(f"is not a valid record ({_first(error)}): delete it and run the cell again.") from error
     return record
+
+
+def _bounded(digits: str) -> int:
+    """The integer, if arithmetic can be done with it."""
+    if len(digits) > 18:
+        raise _Unusable(
+            f"is not a valid record ({digits[:8]}... is no number of it): delete it and run the cell again."
+        )
+    return int(digits)
 
 
 def _first(error: ValidationError) -> str:

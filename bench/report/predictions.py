@@ -5,13 +5,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 Floats = NDArray[np.float64]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+"""What a float holds without rounding."""
 Read = TypeVar("Read", bound=BaseModel)
 
 
@@ -47,9 +49,9 @@ class _Line(BaseModel):
     cluster: str
     prediction: str
     reference_nll_nats: FiniteFloat | None
-    reference_tokens: int
+    reference_tokens: Count
     scores: dict[str, FiniteFloat | None]
-    parts: dict[str, tuple[str | int, ...]] = {}
+    parts: dict[str, tuple[str | Count, ...]] = {}
     """Was not kept at first."""
 
 

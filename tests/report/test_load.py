@@ -5,7 +5,7 @@ import pytest
 
 from bench.errors import InputError
 from bench.record import Error
-from bench.report.load import Problem, natural, read_studies
+from bench.report.load import Problem, natural, read_studies, read_study
 from bench.report.trace import read_trace
 from bench.telemetry.trace import thin, to_json
 from bench.telemetry.windows import Stretch
@@ -113,6 +113,7 @@ def test_every_unreadable_thing_has_a_sentence_and_none_is_fatal(write_cell, run
     put("f-invalid", text.replace('"status": "ok"', '"status": "fine"').encode())
     put("g-binary", b"\xff\xfe\x00")
     put("h-no-method", text.replace('"method": {', '"technique": {').encode())
+    put("h-too-large", text.replace('"n_train": 400', '"n_train": 4' + 5000 * "0").encode())
     (study / "i-running").mkdir()
     (study / "i-running" / "config.yaml").write_text("seed: 0\n")
     (study / "notes.txt").write_text("mine")
@@ -147,6 +148,7 @@ def test_every_unreadable_thing_has_a_sentence_and_none_is_fatal(write_cell, run
         ),
         Problem("demo/g-binary/record.json", f"cannot be read (it is not UTF-8 text): {again}"),
         Problem("demo/h-no-method/record.json", f"is not a valid record (method: Field required): {again}"),
+        Problem("demo/h-too-large/record.json", f"is not a valid record (40000000... is no number of it): {again}"),
         Problem(
             "demo/i-running",
             "has no record.json, so this cell has not ended: wait for it, or run it again to finish it.",
@@ -251,3 +253,26 @@ def test_several_studies_come_in_the_order_of_their_names(write_cell, runs: Path
         write_cell(study=study)
     assert [study.name for study in read_studies(runs)] == ["s9", "s10"]
     assert [study.name for study in read_studies(runs, "s10")] == ["s10"]
+
+
+def test_a_study_that_cannot_be_listed_is_a_problem(runs, monkeypatch):
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied")
+
+    (runs / "demo").mkdir()
+    monkeypatch.setattr("bench.report.load.visible", refuse)
+    study = read_study(runs / "demo")
+    assert (len(study.cells), study.problems) == (
+        0,
+        (Problem("demo", "cannot be read (Permission denied): see who may read it."),),
+    )
+
+
+def test_traces_are_of_every_setup_s_first_seed_before_any_second_one(write_cell, runs):
+    for seed in (0, 1, 2):
+        for method in ("baseline", "lora"):
+            write_cell(method, seed=seed, folder=f"{method}-{seed}")
+    study = read_study(runs / "demo", n_traces=3)
+    assert (list(study.traces), study.n_untraced) == (["demo/baseline-0", "demo/baseline-1", "demo/lora-0"], 3)
+    assert len(study.predictions) == 6
+    assert read_study(runs / "demo").n_untraced == 0

@@ -88,6 +88,10 @@ def test_lines_from_before_questions_and_parts_were_kept_have_their_scores(write
         (b"[]\n", "is not what a cell writes at line 2 (Input should be an object)"),
         (b'{"loss":3}\n', "is not what a cell writes at line 2 (id: Field required)"),
         (LINES[1] | {"id": 7}, "is not what a cell writes at line 2 (id: Input should be a valid string)"),
+        (
+            LINES[1] | {"reference_tokens": 10**400},
+            "is not what a cell writes at line 2 (reference_tokens: Input should be less than 9007199254740992)",
+        ),
         (LINES[1] | {"id": "q1"}, "has an answer twice"),
         (LINES[1] | {"scores": {"bleu": 0.5}}, "has other scores at line 2 than at line 1"),
         (LINES[1] | {"parts": {}}, "has other scores at line 2 than at line 1"),
