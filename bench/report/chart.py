@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import matplotlib.style
 from matplotlib.figure import Figure
@@ -39,8 +40,18 @@ class Chart:
     pdf: bytes
 
 
-def chart(name: str, title: str, alt: str, figure: Figure) -> Chart:
+class Drawn(NamedTuple):
+    """A figure that is to become a chart; it travels to another process for that."""
+
+    name: str
+    title: str
+    alt: str
+    figure: Figure
+
+
+def chart(drawn: Drawn) -> Chart:
     """A drawn figure in both formats, the same bytes for the same figure."""
+    name, title, alt, figure = drawn
     png, pdf = io.BytesIO(), io.BytesIO()
     with matplotlib.style.context(["default", STYLE]):
         # With the date and matplotlib's version, no two runs would give the same bytes
@@ -50,13 +61,13 @@ def chart(name: str, title: str, alt: str, figure: Figure) -> Chart:
     return Chart(name, title, alt, png.getvalue(), pdf.getvalue())
 
 
-def pages(name: str, title: str, alt: str, figures: Sequence[Figure]) -> list[Chart]:
-    """A chart for each figure; where there are several, each says which of them it is."""
+def pages(name: str, title: str, alt: str, figures: Sequence[Figure]) -> list[Drawn]:
+    """The figures by name and title; where there are several, each says which of them it is."""
     if len(figures) == 1:
-        return [chart(name, title, alt, figures[0])]
+        return [Drawn(name, title, alt, figures[0])]
     told = [f"{number} of {len(figures)}" for number in range(1, len(figures) + 1)]
     return [
-        chart(name if number == 1 else f"{name}-{number}", f"{title} ({of})", f"{alt} Page {of}.", figure)
+        Drawn(name if number == 1 else f"{name}-{number}", f"{title} ({of})", f"{alt} Page {of}.", figure)
         for number, (of, figure) in enumerate(zip(told, figures, strict=True), start=1)
     ]
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from bench.report.bars import costs_figures, scores_figures
-from bench.report.chart import Chart, pages
+from bench.report.chart import Chart, chart, pages
+from bench.report.cores import on_all_cores
 from bench.report.curves import curves_figures
 from bench.report.distributions import distribution_figures
 from bench.report.effects import Effect
@@ -62,4 +63,4 @@ def charts(study: Study, found: Sequence[Group], compared: Sequence[Effect]) -> 
             f"Curves of training and evaluation loss by step and method, for {group.title}.",
             curves_figures(group, study.losses, look),
         )
-    return drawn
+    return on_all_cores(chart, drawn)

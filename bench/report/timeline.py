@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 from matplotlib.ticker import MaxNLocator
 
-from bench.report.chart import DPI, STYLE, Chart, chart, plain
+from bench.report.chart import DPI, STYLE, Chart, Drawn, chart, plain
 from bench.report.cores import on_all_cores
 from bench.report.load import Study
 from bench.report.setups import Cell, Group
@@ -91,7 +91,7 @@ def left_out(study: Study) -> str:
 def _trace_chart(wanted: tuple[Cell, Trace, str]) -> Chart:
     cell, trace, title = wanted
     alt = f"Power and memory over time, with the phases shaded: {title}."
-    return chart(trace_name(cell), title, alt, trace_figure(cell, trace, title))
+    return chart(Drawn(trace_name(cell), title, alt, trace_figure(cell, trace, title)))
 
 
 def trace_name(cell: Cell) -> str:
