@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.report.browser import Answered, browser_html
-from bench.report.chart import Chart
+from bench.report.figures.chart import Chart
+from bench.report.figures.timeline import trace_name
 from bench.report.load import Problem
 from bench.report.picks import Picks
 from bench.report.render import Row, Table, html_text
 from bench.report.setups import Group
-from bench.report.timeline import trace_name
 from bench.report.words import counted, printable
 
 ASSETS = Path(__file__).with_name("assets")

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from bench.errors import InputError
 from bench.report.browser import Answered
-from bench.report.chart import Chart
 from bench.report.choice import choices
 from bench.report.effects import effects
 from bench.report.figures import charts
+from bench.report.figures.chart import Chart
+from bench.report.figures.timeline import left_out, traces
 from bench.report.index import Contents, index_html
 from bench.report.load import Study
 from bench.report.picks import Picks
@@ -17,7 +18,6 @@ from bench.report.render import RENDERERS, Table, escape_markdown, markdown
 from bench.report.request import Request
 from bench.report.setups import SCORES_OF, Cell, Group, groups
 from bench.report.tables import tables
-from bench.report.timeline import left_out, traces
 from bench.report.words import STATUSES, counted, listed, printable
 
 KINDS = ("tables", "figures", "figures/traces")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from bench.report.browser import Answered
-from bench.report.chart import Chart
+from bench.report.figures.chart import Chart
 from bench.report.index import Contents, index_html
 from bench.report.picks import Pick, Picks
 from bench.report.predictions import Asked, Predictions

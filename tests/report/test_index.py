@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from bench.report import index
-from bench.report.chart import Chart
+from bench.report.figures.chart import Chart
 from bench.report.index import Contents, index_html, png_size
 from bench.report.load import Problem
 from bench.report.picks import Pick, Picks

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from bench.record import Error
-from bench.report.distributions import LEVELS, distribution_figures, shares
+from bench.report.figures.distributions import LEVELS, distribution_figures, shares
+from bench.report.figures.looks import looks
 from bench.report.load import read_studies
-from bench.report.looks import looks
 from bench.report.predictions import Predictions
 from bench.report.setups import groups
 

@@ -3,7 +3,7 @@ from itertools import combinations
 
 import pytest
 
-from bench.report.layout import Box, paged, place
+from bench.report.figures.layout import Box, paged, place
 from bench.report.setups import Group
 
 

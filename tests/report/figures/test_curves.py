@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from bench.record import Error
-from bench.report.curves import Curve, average, curves_figures, smooth
+from bench.report.figures.curves import Curve, average, curves_figures, smooth
+from bench.report.figures.looks import looks
 from bench.report.load import read_studies
-from bench.report.looks import looks
 from bench.report.losses import Losses
 from bench.report.setups import groups
 

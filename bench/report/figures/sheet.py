@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.report.chart import DPI, GREY, plain
-from bench.report.layout import cut, label, paged
+from bench.report.figures.chart import DPI, GREY, plain
+from bench.report.figures.layout import cut, label, paged
 from bench.report.setups import Group
 
 # All in inches

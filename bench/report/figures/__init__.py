@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 
-from bench.report.bars import costs_figures, scores_figures
-from bench.report.chart import Chart, chart, pages
 from bench.report.cores import on_all_cores
-from bench.report.curves import curves_figures
-from bench.report.distributions import distribution_figures
 from bench.report.effects import Effect
-from bench.report.forest import forest_figures
+from bench.report.figures.bars import costs_figures, scores_figures
+from bench.report.figures.chart import Chart, chart, pages
+from bench.report.figures.curves import curves_figures
+from bench.report.figures.distributions import distribution_figures
+from bench.report.figures.forest import forest_figures
+from bench.report.figures.looks import looks
+from bench.report.figures.tradeoff import main_score, tradeoff_figures
 from bench.report.load import Study
-from bench.report.looks import looks
 from bench.report.setups import SCORES_OF, Group
 from bench.report.tables import SCORES
-from bench.report.tradeoff import main_score, tradeoff_figures
 from bench.report.words import file_stem, listed, score_title
 
 

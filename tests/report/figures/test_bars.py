@@ -4,7 +4,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from bench.record import Error
-from bench.report.bars import CROSS, costs_figures, scores_figures
+from bench.report.figures.bars import CROSS, costs_figures, scores_figures
 from bench.report.load import read_studies
 from bench.report.setups import Setup, groups
 from bench.report.statistics import Interval

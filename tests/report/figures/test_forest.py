@@ -1,9 +1,9 @@
 import pytest
 
 from bench.report.effects import Effect
-from bench.report.forest import forest_figures, shown_p
+from bench.report.figures.forest import forest_figures, shown_p
+from bench.report.figures.looks import looks
 from bench.report.load import read_studies
-from bench.report.looks import looks
 from bench.report.setups import groups
 from bench.report.statistics import Interval
 

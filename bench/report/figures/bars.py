@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
-from bench.report.chart import FAINT, GREY, STYLE, plain
-from bench.report.looks import Look, looks
+from bench.report.figures.chart import FAINT, GREY, STYLE, plain
+from bench.report.figures.looks import Look, looks
+from bench.report.figures.sheet import sheet, sheets
 from bench.report.render import DASH, fixed
 from bench.report.setups import Group, Measured
-from bench.report.sheet import sheet, sheets
 from bench.report.statistics import Interval
 from bench.report.tables import SCORES
 from bench.report.words import MEMORIES

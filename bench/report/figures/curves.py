@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from bench.report.chart import DPI, FAINT, GREY, STYLE, plain
-from bench.report.layout import label
-from bench.report.looks import Look
+from bench.report.figures.chart import DPI, FAINT, GREY, STYLE, plain
+from bench.report.figures.layout import label
+from bench.report.figures.looks import Look
 from bench.report.losses import Floats, Losses
 from bench.report.setups import Cell, Group, Setup
 from bench.report.words import counted, ending, mid_sentence, reason

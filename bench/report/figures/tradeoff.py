@@ -12,10 +12,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.report.chart import DPI, FAINT, GREY, STYLE, plain
 from bench.report.effects import LOWER_IS_BETTER
-from bench.report.layout import Box, cut, place
-from bench.report.looks import Look, looks
+from bench.report.figures.chart import DPI, FAINT, GREY, STYLE, plain
+from bench.report.figures.layout import Box, cut, place
+from bench.report.figures.looks import Look, looks
 from bench.report.pareto import front
 from bench.report.setups import SCORES_OF, Group, Measured, Setup
 from bench.report.statistics import Interval

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.report.chart import plain
+from bench.report.figures.chart import plain
 from bench.report.setups import Group, Setup
 from bench.report.words import STATUSES, listed
 

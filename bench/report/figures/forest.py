@@ -7,12 +7,12 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.report.chart import FAINT, GREY, STYLE
 from bench.report.effects import Effect
-from bench.report.looks import Look, looks
+from bench.report.figures.chart import FAINT, GREY, STYLE
+from bench.report.figures.looks import Look, looks
+from bench.report.figures.sheet import sheet, sheets
 from bench.report.render import DASH
 from bench.report.setups import Group
-from bench.report.sheet import sheet, sheets
 from bench.report.words import score_title
 
 COLUMNS = 3

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 from matplotlib.ticker import MaxNLocator
 
-from bench.report.chart import DPI, STYLE, Chart, Drawn, chart, plain
 from bench.report.cores import on_all_cores
+from bench.report.figures.chart import DPI, STYLE, Chart, Drawn, chart, plain
 from bench.report.load import Study
 from bench.report.setups import Cell, Group
 from bench.report.trace import Series, Trace
