@@ -135,9 +135,7 @@ def _errors(draws: Floats, found: Sequence[Spread], rng: np.random.Generator) ->
     """How far an estimate may be off, by the documents that its draws are of and by the seeds of what it is made of."""
     # Of corpus scores, which lose distinct answers when resampled, the draws lie aside of the estimate
     errors = (draws - draws.mean()) * _stretch(found[0].n_clusters)
-    for each in found:
-        errors = errors + _seed_errors(each, len(draws), rng)
-    return errors
+    return errors + _seed_errors(found, len(draws), rng)
 
 
 def _share_as_far(errors: Floats, observed: float) -> float:
@@ -147,10 +145,14 @@ def _share_as_far(errors: Floats, observed: float) -> float:
     return (1 + int(as_far)) / (len(errors) + 1)
 
 
-def _seed_errors(found: Spread, n_draws: int, rng: np.random.Generator) -> Floats:
-    if found.seed_sd == 0:
+def _seed_errors(found: Sequence[Spread], n_draws: int, rng: np.random.Generator) -> Floats:
+    """Of a mean, Student's t; of a difference of means, with the degrees of freedom of Welch (1947)."""
+    squares = [(each.seed_sd**2 / each.n_seeds, each.n_seeds - 1) for each in found if each.seed_sd]
+    if not squares:
         return np.zeros(n_draws)
-    return found.seed_sd / math.sqrt(found.n_seeds) * rng.standard_t(found.n_seeds - 1, n_draws)
+    total = math.fsum(square for square, _ in squares)
+    freedom = total**2 / math.fsum(square**2 / own for square, own in squares)
+    return math.sqrt(total) * rng.standard_t(freedom, n_draws)
 
 
 def _stretch(n_clusters: int) -> float:
@@ -177,10 +179,16 @@ def permutation_p(differences: Floats, one: Spread, other: Spread, rng: np.rando
     Returns:
         At least 1 / (N_PERMUTATIONS + 1).
     """
-    flipped = differences @ (2.0 * rng.integers(0, 2, size=(len(differences), N_PERMUTATIONS)) - 1.0)
-    for each in (one, other):
-        flipped = flipped + _seed_errors(each, N_PERMUTATIONS, rng)
-    return _share_as_far(flipped, float(differences.sum()))
+    total = float(differences.sum())
+    kept = differences @ _coins(len(differences), N_PERMUTATIONS, rng)
+    flipped = 2 * kept - total + _seed_errors([one, other], N_PERMUTATIONS, rng)
+    return _share_as_far(flipped, total)
+
+
+def _coins(n: int, n_draws: int, rng: np.random.Generator) -> Floats:
+    """Zeros and ones at random, (n, b)."""
+    drawn = np.frombuffer(rng.bytes(n * (-(-n_draws // 8))), dtype=np.uint8).reshape(n, -1)
+    return np.unpackbits(drawn, axis=1, count=n_draws).astype(float)
 
 
 def mcnemar_p(n_one_only: int, n_other_only: int) -> float:
