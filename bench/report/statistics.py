@@ -125,7 +125,8 @@ def difference_p(one: Spread, other: Spread, rng: np.random.Generator) -> float:
 
 
 def _around(estimate: float, errors: Floats) -> Interval | None:
-    if not errors.any():
+    # Sums of equal numbers differ by rounding
+    if np.abs(errors).max() <= 1e-12 * max(1.0, abs(estimate)):
         return None
     low, high = np.quantile(errors, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(estimate + float(low), estimate + float(high))

@@ -4,12 +4,14 @@ from PIL import Image
 
 from bench.report.figures import charts
 from bench.report.load import read_studies
+from bench.report.setups import groups
 
 
 def test_files_open_and_have_the_expected_size(write_cell, runs):
     for method in ("baseline", "lora", "qlora"):
         write_cell(method)
-    scores, costs = charts(read_studies(runs)[0])
+    study = read_studies(runs)[0]
+    scores, costs = charts(study, groups(study.cells), [])
     assert (scores.name, costs.name) == ("scores", "costs")
     assert scores.alt == "Bars of Macro F1, BLEU, BERTScore, ROUGE-1, ROUGE-2 and ROUGE-L by method, for tiny."
     # Six panels of 1.45 in or two of 3 in, and 0.07 in for each letter of "baseline", at 150 dots per inch

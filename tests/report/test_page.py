@@ -13,6 +13,7 @@ from bench.record import Error
 from bench.report.load import read_studies
 from bench.report.page import write_report
 from bench.report.picks import Pick, Picks
+from bench.report.render import SIUNITX_SETUP
 
 SCRIPT = "</script></td><script>alert(1)</script><!-- <img src=x onerror=alert(1)>"
 LATEX = r"\input{/etc/passwd} \write18{id} $\immediate$ % & # ~ ^"
@@ -116,8 +117,9 @@ def test_hostile_text_can_be_read(written):
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not on the PATH")
 def test_hostile_text_compiles_to_itself(written, tmp_path):
-    body = "".join(text for name, text in written.items() if name.endswith(".tex"))
-    document = f"\\documentclass{{article}}\n\\usepackage{{booktabs}}\n\\begin{{document}}\n{body}\\end{{document}}\n"
+    body = "".join(text for name, text in written.items() if re.fullmatch(r"tables/.*\.tex", name))
+    packages = f"\\usepackage{{booktabs, graphicx, siunitx}}\n{SIUNITX_SETUP}"
+    document = f"\\documentclass{{article}}\n{packages}\n\\begin{{document}}\n{body}\\end{{document}}\n"
     (tmp_path / "sample.tex").write_text(document)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "sample.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from bench.report.render import (
+    SIUNITX_SETUP,
     Column,
     Entry,
     Row,
@@ -76,23 +77,26 @@ def test_csv():
 
 def test_latex():
     assert latex(TABLE) == (
-        "% Needs \\usepackage{booktabs}.\n"
+        "% Needs \\usepackage{booktabs, graphicx, siunitx} and, for bold numbers, \\sisetup{detect-weight = true, "
+        "mode = text}.\n"
         "\\begin{table}[htbp]\n"
         "\\centering\n"
         "\\footnotesize\n"
         "\\setlength{\\tabcolsep}{3pt}\n"
         "\\caption{tiny: a \\& b}\n"
         "\\smallskip\n"
-        "\\makebox[\\linewidth][c]{%\n"
-        "\\begin{tabular}{@{}lrr@{}}\n"
+        "\\setbox0=\\hbox{%\n"
+        "\\begin{tabular}{@{}lS[table-format=1.3]S[table-format=1.2]@{}}\n"
         "\\toprule\n"
-        "Method & BLEU & \\begin{tabular}[b]{@{}r@{}}Peak\\\\process\\\\memory\\\\(GB)\\end{tabular} \\\\\n"
+        "{Method} & {BLEU} & {\\begin{tabular}[b]{@{}r@{}}Peak\\\\process\\\\memory\\\\(GB)\\end{tabular}} "
+        "\\\\\n"
         "\\midrule\n"
-        "baseline & 0.333 & ---\\textsuperscript{a} \\\\\n"
-        "lora\\textsuperscript{b} & ---\\textsuperscript{a} & 1.23 \\\\\n"
+        "baseline & 0.333 & {---\\textsuperscript{a}} \\\\\n"
+        "lora\\textsuperscript{b} & {---\\textsuperscript{a}} & 1.23 \\\\\n"
         "qlora & \\multicolumn{2}{l@{}}{\\emph{out of memory in train}} \\\\\n"
         "\\bottomrule\n"
-        "\\end{tabular}}\n"
+        "\\end{tabular}}%\n"
+        "\\ifdim\\wd0>\\linewidth\\resizebox{\\linewidth}{!}{\\box0}\\else\\box0\\fi\n"
         "\n"
         "\\smallskip\n"
         "\\begin{minipage}{\\linewidth}\\raggedright\n"
@@ -218,7 +222,8 @@ def test_latex_compiles_in_a_plain_document(tmp_path):
         (HOSTILE,),
     )
     body = latex(TABLE) + latex(hostile)
-    document = f"\\documentclass{{article}}\n\\usepackage{{booktabs}}\n\\begin{{document}}\n{body}\\end{{document}}\n"
+    packages = f"\\usepackage{{booktabs, graphicx, siunitx}}\n{SIUNITX_SETUP}"
+    document = f"\\documentclass{{article}}\n{packages}\n\\begin{{document}}\n{body}\\end{{document}}\n"
     (tmp_path / "sample.tex").write_text(document)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "sample.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
