@@ -11,9 +11,10 @@ import pytest
 
 from bench.record import Error
 from bench.report.load import read_studies
-from bench.report.page import write_report
+from bench.report.page import markdown_report, write_report
 from bench.report.picks import Pick, Picks
 from bench.report.render import SIUNITX_SETUP
+from bench.report.request import Request
 
 SCRIPT = "</script></td><script>alert(1)</script><!-- <img src=x onerror=alert(1)>"
 LATEX = r"\input{/etc/passwd} \write18{id} $\immediate$ % & # ~ ^"
@@ -62,7 +63,7 @@ def written(write_cell, runs, tmp_path):
     (study,) = read_studies(runs)
     assert len(study.predictions) == len(study.asked) == 2
     out = tmp_path / "report"
-    write_report(study, out, [Picks(HOSTILE, names["model"], (Pick(HOSTILE, HOSTILE, HOSTILE),))])
+    write_report(study, out, Request())
     texts = (".md", ".csv", ".tex", ".html")
     return {
         str(path.relative_to(out)): path.read_bytes().decode()
@@ -128,17 +129,14 @@ def test_hostile_text_compiles_to_itself(written, tmp_path):
     assert "(/etc/passwd" not in done.stdout
 
 
-def test_picks_stand_first_in_the_markdown_report(write_cell, runs, tmp_path):
+def test_picks_stand_first_in_the_markdown_report(write_cell, runs):
     write_cell("baseline")
     (study,) = read_studies(runs)
-    write_report(study, tmp_path, [Picks("tiny", "tiny", (Pick("Best score", "lora_x", "It has 0.9."),))])
-    assert (
-        (tmp_path / "report.md")
-        .read_text()
-        .startswith(
-            "# Report of the study demo\n\n1 cell: 1 ok.\n\n### Which method, then?\n\n**tiny**\n\n"
-            "- Best score: **lora_x**. It has 0.9.\n\n### tiny: quality and cost of each method\n"
-        )
+    found = [Picks("tiny", "tiny", (Pick("Best score", f"lora_x {MARKDOWN}", "It has 0.9."),))]
+    assert markdown_report(study, [], [], [], found) == (
+        "# Report of the study demo\n\n1 cell: 1 ok.\n\n### Which method, then?\n\n**tiny**\n\n"
+        "- Best score: **lora_x \\[a\\](javascript:alert(1)) !\\[b\\](http://example.org/x.png) \\`c\\` \\| d**. "
+        "It has 0.9.\n"
     )
 
 
