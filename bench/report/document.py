@@ -24,7 +24,7 @@ FIGURE_HEIGHT = r"0.85\textheight"
 
 def document(study: str, shown: Sequence[Table], drawn: Sequence[Chart]) -> str:
     """`report.tex`, for the folder that has `tables/` and `figures/`."""
-    parts = [PREAMBLE, rf"\title{{Report of the study {escape_latex(printable(study))}}}", r"\date{}"]
+    parts = [PREAMBLE, rf"\title{{Report of the study {escape_latex(printable(study))}}}", r"\author{}", r"\date{}"]
     parts += [r"\begin{document}", r"\maketitle"]
     for table in shown:
         own = rf"\input{{tables/{table.name}.tex}}"
