@@ -8,9 +8,9 @@ else 0, so that by symmetry the truth is a half. With one seed the truth is what
 documents: of other seeds, one says nothing, and neither interval nor test claims to. What the tests then do to a
 difference between methods that is only one between seeds is printed, and bound by nothing.
 
-With two seeds, a difference's interval is wider than it need be (a single degree of freedom says little), and where
-seeds vary as much as documents do, a mean's can be short of 93 %: Student's t cannot be had of a variance that is
-known only after what documents explain has been taken off. Three seeds are the fewest to rely on.
+With two seeds, a difference's interval is wider than it need be (so few degrees of freedom say little), and where seeds
+vary far more than documents do, a mean's covers 91 to 93 %: Student's t does not hold for a variance that is known only
+after what documents explain has been taken off. Three seeds are the fewest to rely on.
 
 Beside ours stands the plain nested bootstrap, which resamples seeds, then documents, then examples inside documents.
 
@@ -213,8 +213,13 @@ def covered_table(designs: Sequence[Covered]) -> str:
     return "\n".join(lines)
 
 
-def _within(share: float) -> bool:
-    return COVERS_PERCENT[0] <= share <= COVERS_PERCENT[1]
+def _within(share: float, leeway: float = 0.0) -> bool:
+    return COVERS_PERCENT[0] - leeway <= share <= COVERS_PERCENT[1] + leeway
+
+
+def _error(percent: float, n_studies: int) -> float:
+    """Standard error of a simulated share."""
+    return math.sqrt(percent * (100 - percent) / n_studies)
 
 
 def found_table(designs: Sequence[Found]) -> str:
@@ -232,14 +237,15 @@ def found_table(designs: Sequence[Found]) -> str:
     return "\n".join(lines)
 
 
-def verdicts(covered: Sequence[Covered], found: Sequence[Found]) -> list[tuple[str, bool]]:
+def verdicts(covered: Sequence[Covered], found: Sequence[Found], n_studies: int) -> list[tuple[str, bool]]:
     """Each limit in words, and whether it is kept."""
     low, high = COVERS_PERCENT
     claims = []
     for words, relied in (("1, 3 and 5 seeds", (1, 3, 5)), ("2 seeds", (2,))):
         shares = [share for one in covered if one.n_seeds in relied for share in (one.mean, one.difference)]
         span = f"{min(shares):.1f} to {max(shares):.1f} %, on average {np.mean(shares):.1f} %"
-        claims.append((f"{words}: intervals cover {low:g} to {high:g} % ({span})", all(map(_within, shares))))
+        kept = all(_within(share, 2 * _error(share, n_studies)) for share in shares)
+        claims.append((f"{words}: intervals cover {low:g} to {high:g} % or are two standard errors off ({span})", kept))
     worst = max(one.percent for one in found if one.bound)
     claim = f"false positives of a family are at most {FALSE_POSITIVES_PERCENT:g} % (at most {worst:.1f} %)"
     return [*claims, (claim, worst <= FALSE_POSITIVES_PERCENT)]
@@ -259,8 +265,8 @@ def machine() -> str:
 def main() -> None:
     """Simulate and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--studies", type=int, default=2000, help="of each design whose coverage is looked at")
-    parser.add_argument("--families", type=int, default=2000, help="of each design without any difference")
+    parser.add_argument("--studies", type=int, default=1000, help="of each design whose coverage is looked at")
+    parser.add_argument("--families", type=int, default=1000, help="of each design without any difference")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "coverage.txt")
     options = parser.parse_args()
@@ -280,8 +286,8 @@ def main() -> None:
     ]
     found = [false_positives(*design, options.families, rng) for design in designs]
     found += [false_positives_of_bleu(*design, options.families, rng) for design in ((1, 20), (1, 150), (3, 20))]
-    judged = verdicts(covered, found)
-    error = 100 * math.sqrt(0.05 * 0.95 / options.studies)
+    judged = verdicts(covered, found, options.studies)
+    error = _error(95, options.studies)
     lines = [
         f"{options.studies} studies of each design, {options.families} families, {EXAMPLES} examples of each document; "
         f"{N_RESAMPLES} draws; seed {options.seed}; {time.monotonic() - begun_s:.0f} s.",

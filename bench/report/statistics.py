@@ -135,7 +135,7 @@ def _around(estimate: float, errors: Floats) -> Interval | None:
 def _errors(draws: Floats, found: Sequence[Spread], rng: np.random.Generator) -> Floats:
     """How far an estimate may be off, by the documents that its draws are of and by the seeds of what it is made of."""
     # Of corpus scores, which lose distinct answers when resampled, the draws lie aside of the estimate
-    errors = (draws - draws.mean()) * _stretch(found[0].n_clusters)
+    errors = (draws - draws.mean()) * _stretches(found[0].n_clusters, len(draws), rng)
     return errors + _seed_errors(found, len(draws), rng)
 
 
@@ -156,12 +156,12 @@ def _seed_errors(found: Sequence[Spread], n_draws: int, rng: np.random.Generator
     return math.sqrt(total) * rng.standard_t(freedom, n_draws)
 
 
-def _stretch(n_clusters: int) -> float:
-    """What the percentiles of a bootstrap of few clusters are short of those of Student's t (Hesterberg 2015)."""
+def _stretches(n_clusters: int, n_draws: int, rng: np.random.Generator) -> Floats:
+    """What makes of a bootstrap's draws, too narrow and with too light tails for few clusters, those of Student's t."""
     if n_clusters < 2:
-        return 0.0
-    at = (1 + LEVEL) / 2
-    return float(stats.t.ppf(at, n_clusters - 1) / stats.norm.ppf(at)) * math.sqrt(n_clusters / (n_clusters - 1))
+        return np.zeros(n_draws)
+    freedom = n_clusters - 1
+    return np.sqrt(n_clusters / freedom) * np.sqrt(freedom / rng.chisquare(freedom, n_draws))
 
 
 def permutation_p(differences: Floats, one: Spread, other: Spread, rng: np.random.Generator) -> float:
