@@ -239,8 +239,8 @@ def latex(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-SIUNITX_SETUP = r"\sisetup{detect-weight = true, mode = text}"
-"""What makes S columns draw bold numbers bold."""
+SIUNITX_SETUP = r"\sisetup{detect-weight = true, mode = text, group-minimum-digits = 9}"
+"""What makes S columns draw bold numbers bold, and no gaps inside of numbers."""
 PAGE_LINES = 34
 """How many lines of rows and notes a page has room for beside the head, the caption and the page's own edges."""
 NOTE_WIDTH, WRAP_WIDTH = 110, 60
@@ -315,7 +315,7 @@ def _tabular_latex(table: Table, rows: Sequence[Row]) -> list[str]:
         if any(within):
             lines.append(_ampersands([rf"{{\scriptsize {escape_latex(one)}}}" if one else "" for one in within]))
     # What is wider than the text is made to fit
-    fitted = r"\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\box0}\else\box0\fi"
+    fitted = r"\leavevmode\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\box0}\else\box0\fi"
     return [*lines, r"\bottomrule", r"\end{tabular}}%", fitted]
 
 

@@ -86,7 +86,9 @@ def test_hostile_text_is_inert_in_every_format(written):
             csv_is_inert(name, text)
         if name.endswith(".tex"):
             assert text.isascii(), name
-            assert not re.search(r"\\(input|write|immediate)", text), name
+            # Of its own, the document inputs its tables and nothing else
+            own = re.sub(r"\\input\{tables/[A-Za-z0-9_.-]+\.tex\}", "", text) if name == "report.tex" else text
+            assert not re.search(r"\\(input|write|immediate)", own), name
 
 
 def html_is_inert(pages):

@@ -79,7 +79,7 @@ def test_csv():
 def test_latex():
     assert latex(TABLE) == (
         "% Needs \\usepackage{booktabs, graphicx, siunitx} and, for bold numbers, \\sisetup{detect-weight = true, "
-        "mode = text}.\n"
+        "mode = text, group-minimum-digits = 9}.\n"
         "\\begin{table}[htbp]\n"
         "\\centering\n"
         "\\footnotesize\n"
@@ -97,7 +97,7 @@ def test_latex():
         "qlora & \\multicolumn{2}{l@{}}{\\emph{out of memory in train}} \\\\\n"
         "\\bottomrule\n"
         "\\end{tabular}}%\n"
-        "\\ifdim\\wd0>\\linewidth\\resizebox{\\linewidth}{!}{\\box0}\\else\\box0\\fi\n"
+        "\\leavevmode\\ifdim\\wd0>\\linewidth\\resizebox{\\linewidth}{!}{\\box0}\\else\\box0\\fi\n"
         "\n"
         "\\smallskip\n"
         "\\begin{minipage}{\\linewidth}\\raggedright\n"

@@ -114,7 +114,7 @@ def test_the_study_table_in_latex(tables_of, small):
     rouges = f"0.6250 {{{b}}} & 0.3750 {{{b}}} & 0.6000 {{{b}}}"
     assert latex(tables_of(small)["model-tiny"]) == (
         "% Needs \\usepackage{booktabs, graphicx, siunitx} and, for bold numbers, \\sisetup{detect-weight = true, "
-        "mode = text}.\n"
+        "mode = text, group-minimum-digits = 9}.\n"
         "\\begin{table}[htbp]\n"
         "\\centering\n"
         "\\footnotesize\n"
@@ -132,7 +132,7 @@ def test_the_study_table_in_latex(tables_of, small):
         "qlora & \\multicolumn{9}{l@{}}{\\emph{out of memory in train (peak process memory 3.20 GB)}} \\\\\n"
         "\\bottomrule\n"
         "\\end{tabular}}%\n"
-        "\\ifdim\\wd0>\\linewidth\\resizebox{\\linewidth}{!}{\\box0}\\else\\box0\\fi\n"
+        "\\leavevmode\\ifdim\\wd0>\\linewidth\\resizebox{\\linewidth}{!}{\\box0}\\else\\box0\\fi\n"
         "\n"
         "\\smallskip\n"
         "\\begin{minipage}{\\linewidth}\\raggedright\n"
