@@ -62,10 +62,8 @@ def _next(leader: Setup, following: Setup, score: str) -> str:
     amount, within, p = ahead
     shown = Column("difference", "Difference", shown=fixed(4))
     entry = Entry(amount, within=(within.low, within.high) if within else None)
-    return (
-        f"Next is {_told(following, score)}: a difference of {text_of(shown, entry)} {within_of(shown, entry)}, "
-        f"p {_p(p)} before adjustment."
-    )
+    apart = " ".join(filter(None, (text_of(shown, entry), within_of(shown, entry))))
+    return f"Next is {_told(following, score)}: a difference of {apart}, p {_p(p)} before adjustment."
 
 
 def _cheapest_close(scored: list[Setup], score: str) -> Pick:

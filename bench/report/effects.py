@@ -9,7 +9,7 @@ import numpy as np
 from bench.errors import InputError
 from bench.report.formulas import NotResampled
 from bench.report.predictions import Predictions
-from bench.report.resampling import document_means
+from bench.report.resampling import asked_alike, document_means
 from bench.report.setups import SCORES_OF, Group, Setup
 from bench.report.statistics import (
     Interval,
@@ -147,8 +147,8 @@ def _tested(one: Setup, other: Setup, score: str) -> tuple[str, float] | None:
     if score not in answers[0][0].scores:
         return RESAMPLING, difference_p(*spreads, rng)
     if score == "exact_match" and _plain_pairs(answers):
-        right, other_right = (own[0].scores[score] > 0 for own in answers)
-        return MCNEMAR, mcnemar_p(int((right & ~other_right).sum()), int((other_right & ~right).sum()))
+        right, other_right = (_right(own[0], score) for own in answers)
+        return MCNEMAR, mcnemar_p(len(right - other_right), len(other_right - right))
     differences = document_means(score, answers[0]) - document_means(score, answers[1])
     return PERMUTATION, permutation_p(differences, *spreads, rng)
 
@@ -159,9 +159,13 @@ def _plain_pairs(answers: Sequence[Sequence[Predictions]]) -> bool:
     return all(len(own) == 1 for own in answers) and len(set(clusters)) == len(clusters)
 
 
+def _right(answers: Predictions, score: str) -> frozenset[str]:
+    """The ids of the examples that are answered right."""
+    return frozenset(example for example, value in zip(answers.ids, answers.scores[score], strict=True) if value > 0)
+
+
 def _require_paired(one: Setup, other: Setup) -> None:
-    asked = [setup.predictions[setup.ok[0]["folder"]].ids for setup in (one, other)]
-    if asked[0] != asked[1]:
+    if not asked_alike(*(setup.predictions[setup.ok[0]["folder"]] for setup in (one, other))):
         raise NotResampled("the two were not asked the same examples")
 
 

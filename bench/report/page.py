@@ -1,4 +1,4 @@
-"""A study's report as files: one page to read, the same as Markdown, and every table and figure on its own."""
+"""A study's report as files: one page to read, the same as Markdown and LaTeX, every table and figure on its own."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -7,6 +7,7 @@ from pathlib import Path
 from bench.errors import InputError
 from bench.report.browser import Answered
 from bench.report.choice import choices
+from bench.report.document import document
 from bench.report.effects import effects
 from bench.report.figures import charts
 from bench.report.figures.chart import Chart
@@ -55,6 +56,7 @@ def write_report(study: Study, folder: Path, request: Request) -> None:
         files[f"figures/{chart.name}.png"] = chart.png
         files[f"figures/{chart.name}.pdf"] = chart.pdf
     files["report.md"] = markdown_report(study, shown, drawn, traced, picks).encode()
+    files["report.tex"] = document(study.name, shown, [*drawn, *traced]).encode()
     contents = Contents(
         study=study.name,
         summary=_summary(study),

@@ -9,11 +9,12 @@ import io
 import math
 import re
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 DASH = "—"
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -114,12 +115,12 @@ def significant(digits: int) -> Callable[[float], str]:
 
 
 def decimals_within(low: float, high: float) -> int:
-    """How many decimals a number has whose interval this is: two significant digits of half its width.
+    """How many decimals a number may have whose interval this is, of some width: two digits of half its width.
 
-    Further ones would be noise, as the interval shows; at least 0, and 4 where the interval has no width.
+    Further ones would be noise, as the interval shows.
     """
     half = (high - low) / 2
-    return max(0, 1 - math.floor(math.log10(half))) if 0 < half < math.inf else 4
+    return max(0, 1 - math.floor(math.log10(half))) if half < math.inf else 0
 
 
 def letter(index: int) -> str:
@@ -137,18 +138,20 @@ def text_of(column: Column, entry: Entry) -> str:
 
 
 def within_of(column: Column, entry: Entry) -> str:
-    """An entry's interval as a person reads it, `[0.55, 0.62]`; empty if it has none."""
-    if entry.within is None:
+    """An entry's interval as a person reads it, `[0.55, 0.62]`; empty if it has none, or one without width."""
+    if entry.within is None or entry.within[0] == entry.within[1]:
         return ""
     low, high = (_shown(column, entry)(limit * column.scale) for limit in entry.within)
     return f"[{low}, {high}]"
 
 
 def _shown(column: Column, entry: Entry) -> Callable[[float], str]:
-    if entry.within is None:
-        assert column.shown is not None
+    """As the column says, but with no more decimals than the interval supports."""
+    assert column.shown is not None
+    if entry.within is None or entry.within[0] == entry.within[1] or not isinstance(entry.value, float | int):
         return column.shown
-    return fixed(decimals_within(*(limit * column.scale for limit in entry.within)))
+    most = len(column.shown(entry.value * column.scale).partition(".")[2])
+    return fixed(min(most, decimals_within(*(limit * column.scale for limit in entry.within))))
 
 
 def markdown(table: Table) -> str:
@@ -210,32 +213,94 @@ def csv_text(table: Table) -> str:
                 cells += [_exact(limit) for limit in entry.within or (None, None)]
             if entry.value is not None and entry.note:
                 notes.append(entry.note)
-        writer.writerow([*cells, defused("; ".join(notes))])
+        writer.writerow([*cells, defused("; ".join(dict.fromkeys(notes)))])
     return buffer.getvalue()
 
 
 def latex(table: Table) -> str:
-    r"""A floating table with a caption, for a document that has `\usepackage{booktabs, siunitx}`.
+    r"""A floating table with a caption, for a document with the preamble that `bench.report.document` writes.
 
     Numbers stand in siunitx's S columns, aligned at their points; an interval is in a line of its own under its row.
+    A table of more lines than a page has is continued in further ones.
     """
-    shown = table.shown_columns
-    lines = [
-        r"% Needs \usepackage{booktabs, siunitx} and, for bold numbers, \sisetup{detect-all}.",
+    lines = [rf"% Needs \usepackage{{booktabs, graphicx, siunitx}} and, for bold numbers, {SIUNITX_SETUP}."]
+    pages = _paged([(row, _lines_of(table, row)) for row in table.rows])
+    below = [rf"\textbf{{Warning:}} {escape_latex(warning)}" for warning in table.warnings]
+    below += [rf"\textsuperscript{{{letter(i)}}}~{escape_latex(note)}" for i, note in enumerate(table.footnotes)]
+    below += [escape_latex(remark) for remark in table.remarks]
+    notes = _paged([(note, 1 + len(note) // NOTE_WIDTH) for note in below])
+    # What belongs together stays so wherever there is room for it
+    joined = len(notes) == 1 and sum(_lines_of(table, row) for row in pages[-1]) + _height(notes[0]) <= PAGE_LINES
+    for number, rows in enumerate(pages):
+        last = notes[0] if joined and number == len(pages) - 1 else []
+        lines += _float_latex(table, number, [*_tabular_latex(table, rows), *_below_latex(last)])
+    for number, each in enumerate([] if joined else filter(None, notes), start=len(pages)):
+        lines += _float_latex(table, number, _below_latex(each))
+    return "\n".join(lines) + "\n"
+
+
+SIUNITX_SETUP = r"\sisetup{detect-weight = true, mode = text, group-minimum-digits = 9}"
+"""What makes S columns draw bold numbers bold, and no gaps inside of numbers."""
+PAGE_LINES = 34
+"""How many lines of rows and notes a page has room for beside the head, the caption and the page's own edges."""
+NOTE_WIDTH, WRAP_WIDTH = 110, 60
+"""Characters on a line of a note, and of a column of text in lines."""
+
+
+def _paged(items: Sequence[tuple[Item, int]]) -> list[list[Item]]:
+    """Items over pages, given how many lines each takes; at least one page."""
+    pages: list[list[Item]] = [[]]
+    left = PAGE_LINES
+    for item, lines in items:
+        if pages[-1] and lines > left:
+            pages.append([])
+            left = PAGE_LINES
+        pages[-1].append(item)
+        left -= lines
+    return pages
+
+
+def _lines_of(table: Table, row: Row) -> int:
+    bracketed = any(within_of(column, row.entries[index]) for index, column in table.shown_columns)
+    wrapped = (
+        1 + len(str(row.entries[index].value)) // WRAP_WIDTH
+        for index, column in table.shown_columns
+        if column.align == "wrap"
+    )
+    return max(2 if bracketed else 1, *wrapped, 1)
+
+
+def _height(notes: Sequence[str]) -> int:
+    return sum(1 + len(note) // NOTE_WIDTH for note in notes)
+
+
+def _float_latex(table: Table, number: int, content: Sequence[str]) -> list[str]:
+    title = escape_latex(table.title)
+    caption = rf"\caption{{{title}}}" if number == 0 else rf"\emph{{{title}, continued}}\par"
+    return [
+        # Floats that wait for a page of their own are held back by all that follow them
+        *([r"\clearpage"] if number else []),
         r"\begin{table}[htbp]",
         r"\centering",
         r"\footnotesize",
         r"\setlength{\tabcolsep}{3pt}",
-        rf"\caption{{{escape_latex(table.title)}}}",
+        caption,
         r"\smallskip",
-        # A table that is wider than the text is centred on it, instead of running out of the right margin
-        r"\makebox[\linewidth][c]{%",
+        *content,
+        r"\end{table}",
+    ]
+
+
+def _tabular_latex(table: Table, rows: Sequence[Row]) -> list[str]:
+    shown = table.shown_columns
+    lines = [
+        r"\setbox0=\hbox{%",
         rf"\begin{{tabular}}{{@{{}}{''.join(_column_latex(table, index) for index, _ in shown)}@{{}}}}",
         r"\toprule",
         _ampersands([_heading_latex(column) for _, column in shown]),
         r"\midrule",
     ]
-    for row in table.rows:
+    for row in rows:
         cells = []
         for index, column in shown:
             entry = row.entries[index]
@@ -246,18 +311,19 @@ def latex(table: Table) -> str:
             rest = len(shown) - len(cells)
             cells.append(rf"\multicolumn{{{rest}}}{{l@{{}}}}{{\emph{{{escape_latex(row.instead)}}}}}")
         lines.append(_ampersands(cells))
-        if any(row.entries[index].within for index, _ in shown):
-            within = [within_of(column, row.entries[index]) for index, column in shown]
+        within = [within_of(column, row.entries[index]) for index, column in shown]
+        if any(within):
             lines.append(_ampersands([rf"{{\scriptsize {escape_latex(one)}}}" if one else "" for one in within]))
-    lines += [r"\bottomrule", r"\end{tabular}}"]
-    below = [rf"\textbf{{Warning:}} {escape_latex(warning)}" for warning in table.warnings]
-    below += [rf"\textsuperscript{{{letter(i)}}}~{escape_latex(note)}" for i, note in enumerate(table.footnotes)]
-    below += [escape_latex(remark) for remark in table.remarks]
-    if below:
-        lines += ["", r"\smallskip", r"\begin{minipage}{\linewidth}\raggedright"]
-        lines += [(r"\par " if index else "") + line for index, line in enumerate(below)]
-        lines += [r"\end{minipage}"]
-    return "\n".join([*lines, r"\end{table}"]) + "\n"
+    # What is wider than the text is made to fit
+    fitted = r"\leavevmode\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\box0}\else\box0\fi"
+    return [*lines, r"\bottomrule", r"\end{tabular}}%", fitted]
+
+
+def _below_latex(notes: Sequence[str]) -> list[str]:
+    if not notes:
+        return []
+    lines = [(r"\par " if index else "") + line for index, line in enumerate(notes)]
+    return ["", r"\smallskip", r"\begin{minipage}{\linewidth}\raggedright", *lines, r"\end{minipage}"]
 
 
 def _column_latex(table: Table, index: int) -> str:
@@ -265,10 +331,19 @@ def _column_latex(table: Table, index: int) -> str:
     column = table.columns[index]
     if column.shown is None:
         return {"left": "l", "right": "r", "wrap": r"p{0.6\linewidth}"}[column.align]
-    numbers = [text_of(column, row.entries[index]) for row in table.rows if row.entries[index].value is not None]
-    whole = max((len(number.partition(".")[0]) for number in numbers), default=1)
+    shown = [text_of(column, row.entries[index]) for row in table.rows if row.entries[index].value is not None]
+    numbers = [text for text in shown if _is_plain(text)]
+    whole = max((len(number.lstrip("-").partition(".")[0]) for number in numbers), default=1)
     decimals = max((len(number.partition(".")[2]) for number in numbers), default=0)
-    return rf"S[table-format={whole}.{decimals}]"
+    sign = "-" if any(number.startswith("-") for number in numbers) else ""
+    marks = [table.mark(row.entries[index]) for row in table.rows if row.entries[index].value is not None]
+    mark = max(marks, key=len, default="")
+    room = rf", table-space-text-post={{\textsuperscript{{{mark}}}}}" if mark else ""
+    return rf"S[table-format={sign}{whole}.{decimals}{room}]"
+
+
+def _is_plain(text: str) -> bool:
+    return bool(re.fullmatch(r"-?\d+(\.\d+)?", text))
 
 
 def _entry_latex(column: Column, entry: Entry, mark: str) -> str:
@@ -276,7 +351,7 @@ def _entry_latex(column: Column, entry: Entry, mark: str) -> str:
     raised = rf"\textsuperscript{{{mark}}}" if mark else ""
     if column.shown is None:
         return rf"\textbf{{{text}}}{raised}" if entry.bold else f"{text}{raised}"
-    if not re.fullmatch(r"-?\d+(\.\d+)?", text):
+    if not _is_plain(text):
         return f"{{{text}{raised}}}"
     bold = r"\bfseries " if entry.bold else ""
     return f"{bold}{text}" + (f" {{{raised}}}" if raised else "")

@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.sparse import csr_array
 
-from bench.report.formulas import NotResampled, Parts, parts_of
+from bench.report.formulas import NotResampled, parts_of
 from bench.report.predictions import Predictions
 from bench.report.statistics import N_RESAMPLES, Floats, Spread, resample, spread
 
@@ -18,22 +18,28 @@ def spread_of(score: str, by_seed: Sequence[Predictions], report_seed: int) -> S
         NotResampled: why it has none.
     """
     first = by_seed[0]
-    if any(answers.ids != first.ids for answers in by_seed):
+    if not all(asked_alike(first, answers) for answers in by_seed):
         raise NotResampled("its seeds were not asked the same examples")
-    documents = _documents(first.clusters)
-    n_documents = documents.shape[0]
+    n_documents = len(set(first.clusters))
     if n_documents < 2:
         raise NotResampled("all examples are from one document")
-    pools = [parts_of(score, answers) for answers in by_seed]
+    pools = [(_documents(answers.clusters), *parts_of(score, answers)) for answers in by_seed]
     counts = _counts(n_documents, report_seed)
-    return spread([(_summed(documents, parts), formula) for parts, formula in pools], counts)
+    return spread([(documents @ parts, formula) for documents, parts, formula in pools], counts)
+
+
+def asked_alike(one: Predictions, other: Predictions) -> bool:
+    """Whether both answer the same examples of the same documents, in whichever order."""
+    if (one.ids, one.clusters) == (other.ids, other.clusters):
+        return True
+    asked, other_asked = (sorted(zip(each.ids, each.clusters, strict=True)) for each in (one, other))
+    return asked == other_asked
 
 
 def document_means(score: str, by_seed: Sequence[Predictions]) -> Floats:
     """Each document's part in the mean score over examples and seeds, which they add up to; for means alone."""
-    documents = _documents(by_seed[0].clusters)
-    together = np.mean([answers.scores[score] for answers in by_seed], axis=0)
-    return documents @ together / len(together)
+    sums = [_documents(answers.clusters) @ answers.scores[score] for answers in by_seed]
+    return np.mean(sums, axis=0) / len(by_seed[0].ids)
 
 
 @lru_cache(maxsize=64)
@@ -47,7 +53,3 @@ def _documents(clusters: tuple[str, ...]) -> csr_array:
 @lru_cache(maxsize=64)
 def _counts(n_documents: int, report_seed: int) -> Floats:
     return resample(n_documents, N_RESAMPLES, np.random.default_rng([report_seed, n_documents]))
-
-
-def _summed(documents: csr_array, parts: Parts) -> Parts:
-    return documents @ parts

@@ -108,6 +108,9 @@ class Setup:
             found = self.spread(score)
         except NotResampled as error:
             return Measured(mean, by_seed, None, None, str(error))
+        if not math.isclose(found.mean, mean, rel_tol=1e-6, abs_tol=1e-9):
+            why = f"the answers give {found.mean:.6g}, and the record says {mean:.6g}"
+            return Measured(mean, by_seed, None, None, why)
         within = interval(found, self.rng(score))
         if within is None:
             return Measured(mean, by_seed, None, None, "all examples have the same score")

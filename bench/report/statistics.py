@@ -125,7 +125,8 @@ def difference_p(one: Spread, other: Spread, rng: np.random.Generator) -> float:
 
 
 def _around(estimate: float, errors: Floats) -> Interval | None:
-    if not errors.any():
+    # Sums of equal numbers differ by rounding
+    if np.abs(errors).max() <= 1e-12 * max(1.0, abs(estimate)):
         return None
     low, high = np.quantile(errors, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(estimate + float(low), estimate + float(high))
@@ -134,10 +135,8 @@ def _around(estimate: float, errors: Floats) -> Interval | None:
 def _errors(draws: Floats, found: Sequence[Spread], rng: np.random.Generator) -> Floats:
     """How far an estimate may be off, by the documents that its draws are of and by the seeds of what it is made of."""
     # Of corpus scores, which lose distinct answers when resampled, the draws lie aside of the estimate
-    errors = (draws - draws.mean()) * _stretch(found[0].n_clusters)
-    for each in found:
-        errors = errors + _seed_errors(each, len(draws), rng)
-    return errors
+    errors = (draws - draws.mean()) * _stretches(found[0].n_clusters, len(draws), rng)
+    return errors + _seed_errors(found, len(draws), rng)
 
 
 def _share_as_far(errors: Floats, observed: float) -> float:
@@ -147,18 +146,22 @@ def _share_as_far(errors: Floats, observed: float) -> float:
     return (1 + int(as_far)) / (len(errors) + 1)
 
 
-def _seed_errors(found: Spread, n_draws: int, rng: np.random.Generator) -> Floats:
-    if found.seed_sd == 0:
+def _seed_errors(found: Sequence[Spread], n_draws: int, rng: np.random.Generator) -> Floats:
+    """Of a mean, Student's t; of a difference of means, with the degrees of freedom of Welch (1947)."""
+    squares = [(each.seed_sd**2 / each.n_seeds, each.n_seeds - 1) for each in found if each.seed_sd]
+    if not squares:
         return np.zeros(n_draws)
-    return found.seed_sd / math.sqrt(found.n_seeds) * rng.standard_t(found.n_seeds - 1, n_draws)
+    total = math.fsum(square for square, _ in squares)
+    freedom = total**2 / math.fsum(square**2 / own for square, own in squares)
+    return math.sqrt(total) * rng.standard_t(freedom, n_draws)
 
 
-def _stretch(n_clusters: int) -> float:
-    """What the percentiles of a bootstrap of few clusters are short of those of Student's t (Hesterberg 2015)."""
+def _stretches(n_clusters: int, n_draws: int, rng: np.random.Generator) -> Floats:
+    """What makes of a bootstrap's draws, too narrow and with too light tails for few clusters, those of Student's t."""
     if n_clusters < 2:
-        return 0.0
-    at = (1 + LEVEL) / 2
-    return float(stats.t.ppf(at, n_clusters - 1) / stats.norm.ppf(at)) * math.sqrt(n_clusters / (n_clusters - 1))
+        return np.zeros(n_draws)
+    freedom = n_clusters - 1
+    return np.sqrt(n_clusters / freedom) * np.sqrt(freedom / rng.chisquare(freedom, n_draws))
 
 
 def permutation_p(differences: Floats, one: Spread, other: Spread, rng: np.random.Generator) -> float:
@@ -177,10 +180,16 @@ def permutation_p(differences: Floats, one: Spread, other: Spread, rng: np.rando
     Returns:
         At least 1 / (N_PERMUTATIONS + 1).
     """
-    flipped = differences @ (2.0 * rng.integers(0, 2, size=(len(differences), N_PERMUTATIONS)) - 1.0)
-    for each in (one, other):
-        flipped = flipped + _seed_errors(each, N_PERMUTATIONS, rng)
-    return _share_as_far(flipped, float(differences.sum()))
+    total = float(differences.sum())
+    kept = differences @ _coins(len(differences), N_PERMUTATIONS, rng)
+    flipped = 2 * kept - total + _seed_errors([one, other], N_PERMUTATIONS, rng)
+    return _share_as_far(flipped, total)
+
+
+def _coins(n: int, n_draws: int, rng: np.random.Generator) -> Floats:
+    """Zeros and ones at random, (n, b)."""
+    drawn = np.frombuffer(rng.bytes(n * (-(-n_draws // 8))), dtype=np.uint8).reshape(n, -1)
+    return np.unpackbits(drawn, axis=1, count=n_draws).astype(float)
 
 
 def mcnemar_p(n_one_only: int, n_other_only: int) -> float:

@@ -89,12 +89,14 @@ def effects_table(found: Sequence[Group], compared: Sequence[Effect]) -> Table:
         rows.append(Row((*map(Entry, names), *numbers, Entry(effect.test))))
     behind = [f"{group.title}: {_behind(group)}" for group in found if group.ok]
     remarks = (
-        "Method less reference, paired on examples. In brackets: 95 % intervals, over documents and seeds. p is "
-        "two-sided; adjusted after Holm over all the tests of one model on one data set. Permutation: the signs of "
-        "whole documents' differences are flipped; McNemar: on examples that one of the two has right alone.",
+        "Method less reference, paired on examples. In brackets: 95 % intervals over documents, and over seeds where "
+        "there are several: one seed says nothing of other seeds. p is two-sided; adjusted after Holm over all the "
+        "tests of one model on one data set. Permutation: the signs of whole documents' differences are flipped; "
+        "McNemar: on examples that one of the two has right alone; resampling: by the interval's own draws.",
         *behind,
     )
-    return Table("effects", "Differences from the reference", columns, tuple(rows), remarks)
+    warnings = tuple(sentence for group in found for sentence in (*group.refusals(), *group.warnings()))
+    return Table("effects", "Differences from the reference", columns, tuple(rows), remarks, warnings)
 
 
 def p_value(p: float) -> str:

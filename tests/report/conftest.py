@@ -28,6 +28,12 @@ from bench.record import (
     Status,
     Training,
 )
+from bench.report.effects import effects
+from bench.report.load import read_studies
+from bench.report.render import Table
+from bench.report.request import Request
+from bench.report.setups import groups
+from bench.report.tables import tables
 from bench.telemetry import Telemetry
 from bench.telemetry.host import Host
 from bench.telemetry.join import Measured, TorchPeaks, measure
@@ -334,10 +340,30 @@ def write_cell(runs: Path) -> WriteCell:
     return write
 
 
+def tables_of(runs: Path, request: Request | None = None) -> dict[str, Table]:
+    """The tables of the first study under `runs`, by name."""
+    study, request = read_studies(runs)[0], request or Request()
+    found = groups(study.cells, study.predictions, request.seed)
+    compared = effects(found, request.reference, request.family)
+    return {table.name: table for table in tables(study, found, request, compared)}
+
+
+@pytest.fixture(name="tables_of")
+def give_tables_of() -> Callable[..., dict[str, Table]]:
+    """`tables_of`, for tests, which cannot import it."""
+    return tables_of
+
+
 @pytest.fixture(name="answer_lines")
 def give_answer_lines() -> Callable[[Record], list[dict[str, Any]]]:
     """`answer_lines`, for tests, which cannot import it."""
     return answer_lines
+
+
+@pytest.fixture(name="make_record")
+def give_make_record() -> Callable[..., Record]:
+    """`make_record`, likewise."""
+    return make_record
 
 
 @pytest.fixture(name="host_readings")

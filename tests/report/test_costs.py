@@ -5,9 +5,7 @@ from itertools import chain
 import pytest
 
 from bench.record import Error
-from bench.report.load import read_studies
 from bench.report.render import csv_text, markdown
-from bench.report.tables import tables
 
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
 TRAINS, DOES_NOT = 1_000, 0
@@ -37,10 +35,6 @@ def gpu_cell(write_cell, gpu_readings, host_readings, measured_of, phases_of):
     return write
 
 
-def tables_of(runs):
-    return {table.name: table for table in tables(read_studies(runs)[0])}
-
-
 def rows_of(table, *keys):
     """The rows of a table's CSV, of the columns asked for."""
     return [tuple(row[key] for key in keys) for row in csv.DictReader(io.StringIO(csv_text(table)))]
@@ -52,7 +46,7 @@ def body_of(table):
     return below.partition("\n\nOne seed")[0] if "One seed" in below else below.partition("\n\nEach number")[0]
 
 
-def test_energy_is_that_of_the_steps_of_power(gpu_cell, runs):
+def test_energy_is_that_of_the_steps_of_power(tables_of, gpu_cell, runs):
     gpu_cell("baseline")
     gpu_cell("lora")
     # 1 s at 100 W, 30.5 s at 300 W of which 30 s are training, 0.5 s at 100 W, 5 s at 200 W; 90,000 tokens; idle 50 W
@@ -74,25 +68,22 @@ def test_energy_is_that_of_the_steps_of_power(gpu_cell, runs):
     )
 
 
-def test_the_study_s_columns_come_from_the_same_record(gpu_cell, runs):
+def test_the_study_s_columns_come_from_the_same_record(tables_of, gpu_cell, runs):
     gpu_cell("lora")
     keys = ("power.peak_sampled_power_w", "memory.device_peak_bytes")
     assert rows_of(tables_of(runs)["model-tiny"], *keys) == [("300", "12000000000")]
 
 
-def test_energy_without_a_counter_says_that_it_was_integrated(gpu_cell, runs):
+def test_energy_without_a_counter_says_that_it_was_integrated(tables_of, gpu_cell, runs):
     gpu_cell("lora", counts=False)
     table = tables_of(runs)["costs-energy"]
     keys = ("power.energy_j", "train_energy_j_per_1000_tokens", "power.residual_percent_missing")
     assert rows_of(table, *keys, "note") == [
-        (
-            *("10300", "100", "this device does not support the reading"),
-            "by integration of sampled power; by integration of sampled power",
-        )
+        ("10300", "100", "this device does not support the reading", "by integration of sampled power")
     ]
 
 
-def test_methods_that_differ_are_told_by_seed(gpu_cell, runs):
+def test_methods_that_differ_are_told_by_seed(tables_of, gpu_cell, runs):
     gpu_cell("lora", seed=0)
     gpu_cell("lora", seed=1, counts=False)
     assert tables_of(runs)["costs-energy"].footnotes[0] == (
@@ -100,7 +91,7 @@ def test_methods_that_differ_are_told_by_seed(gpu_cell, runs):
     )
 
 
-def test_a_resumed_training_has_no_energy_per_token(gpu_cell, runs):
+def test_a_resumed_training_has_no_energy_per_token(tables_of, gpu_cell, runs):
     gpu_cell("lora", training={"resumed_from_step": 40})
     found = tables_of(runs)
     why = "the training was resumed: its tokens are of all of it, its energy of the last run alone"
@@ -110,7 +101,7 @@ def test_a_resumed_training_has_no_energy_per_token(gpu_cell, runs):
         assert found[name].footnotes[0] == "resumed from step 40: what it cost is of the run since"
 
 
-def test_attempts_that_ran_out_of_memory_are_said_to_be_in_the_costs(gpu_cell, runs):
+def test_attempts_that_ran_out_of_memory_are_said_to_be_in_the_costs(tables_of, gpu_cell, runs):
     gpu_cell("lora", training={"micro_batches_tried": (16, 8, 4), "micro_batch": 4})
     found = tables_of(runs)
     for name in ("costs-time", "costs-energy", "costs-memory", "costs-memory-train", "costs-training"):
@@ -120,7 +111,7 @@ def test_attempts_that_ran_out_of_memory_are_said_to_be_in_the_costs(gpu_cell, r
         )
 
 
-def test_steps_in_time_with_the_power_sensor_are_said(gpu_cell, runs):
+def test_steps_in_time_with_the_power_sensor_are_said(tables_of, gpu_cell, runs):
     gpu_cell("lora", step_time_s=0.1)
     found = tables_of(runs)
     assert found["costs-energy"].footnotes[0] == (
@@ -130,7 +121,7 @@ def test_steps_in_time_with_the_power_sensor_are_said(gpu_cell, runs):
     assert "sensor" not in " ".join(found["costs-time"].footnotes)
 
 
-def test_carbon_stands_beside_its_factor_where_it_was_set(gpu_cell, runs):
+def test_carbon_stands_beside_its_factor_where_it_was_set(tables_of, gpu_cell, runs):
     intensity = {"carbon_intensity_g_per_kwh": 360.0, "carbon_intensity_source": "a\u202eb"}
     gpu_cell("lora", settings=intensity)
     table = tables_of(runs)["costs-energy"]
@@ -142,7 +133,7 @@ def test_carbon_stands_beside_its_factor_where_it_was_set(gpu_cell, runs):
 
 
 def test_without_a_gpu_there_are_reasons_and_the_host_s_figures(
-    write_cell, runs, host_readings, measured_of, phases_of
+    tables_of, write_cell, runs, host_readings, measured_of, phases_of
 ):
     for method, trainable in (("baseline", DOES_NOT), ("lora", TRAINS)):
         phases = phases_of(trainable)
@@ -159,7 +150,7 @@ def test_without_a_gpu_there_are_reasons_and_the_host_s_figures(
     assert rows_of(found["costs-time"], "host.cpu_s") == [("37",)] * 2
 
 
-def test_time(gpu_cell, runs):
+def test_time(tables_of, gpu_cell, runs):
     gpu_cell("baseline")
     gpu_cell("lora")
     gpu_cell("qlora", **OOM)
@@ -179,7 +170,7 @@ def test_time(gpu_cell, runs):
     )
 
 
-def test_memory_over_the_whole_cell_and_in_training(gpu_cell, runs):
+def test_memory_over_the_whole_cell_and_in_training(tables_of, gpu_cell, runs):
     gpu_cell("lora")
     found = tables_of(runs)
     figures = "| 7.00 | 6.00 | 1.50 | —<sup>a</sup> |"
@@ -203,7 +194,7 @@ def test_memory_over_the_whole_cell_and_in_training(gpu_cell, runs):
     )
 
 
-def test_speed_and_size(gpu_cell, runs):
+def test_speed_and_size(tables_of, gpu_cell, runs):
     gpu_cell("baseline")
     gpu_cell("lora")
     nothing = "—<sup>a</sup>"
@@ -218,7 +209,7 @@ def test_speed_and_size(gpu_cell, runs):
     )
 
 
-def test_latency(gpu_cell, runs):
+def test_latency(tables_of, gpu_cell, runs):
     gpu_cell("lora")
     table = tables_of(runs)["costs-latency"]
     assert body_of(table) == (
@@ -232,7 +223,7 @@ def test_latency(gpu_cell, runs):
     assert table.remarks[2:] == ("Batched: 16.", "Runs behind each percentile: 5.")
 
 
-def test_setups_of_all_models_stand_in_one_table(write_cell, runs):
+def test_setups_of_all_models_stand_in_one_table(tables_of, write_cell, runs):
     write_cell("lora", model="llama1b")
     write_cell("lora", model="tiny", seed=1)
     write_cell("qlora", model="tiny", seed=1, training={"effective_batch": 8})
@@ -247,7 +238,7 @@ def test_setups_of_all_models_stand_in_one_table(write_cell, runs):
     assert table.warnings == ("the cells of tiny differ in training.effective_batch: 16 for lora; 8 for qlora.",)
 
 
-def test_a_study_of_failures_has_its_tables(write_cell, runs):
+def test_a_study_of_failures_has_its_tables(tables_of, write_cell, runs):
     write_cell("lora", **OOM)
     for name, table in tables_of(runs).items():
         if name.startswith("costs-"):

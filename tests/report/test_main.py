@@ -53,7 +53,7 @@ def test_a_report_per_study_and_problems_said(write_cell, runs, tmp_path, capsys
             for method in ("baseline", "lora")
             for kind in ("pdf", "png")
         ),
-        *("index.html", "report.md"),
+        *("index.html", "report.md", "report.tex"),
         *(
             f"tables/{table}.{kind}"
             for table in ("cells", *COSTS, "failures", "model-tiny", "provenance")
@@ -161,6 +161,74 @@ def test_a_place_that_cannot_be_written_is_a_message(write_cell, runs, tmp_path,
     (tmp_path / "file").write_text("")
     assert main(["--runs", str(runs), "--out", str(tmp_path / "file")]) == 1
     assert capsys.readouterr().err == f"[Errno 20] Not a directory: '{tmp_path}/file/demo/tables'\n"
+
+
+def test_scores_that_cannot_be_compared_are_refused_and_other_studies_reported(write_cell, runs, tmp_path, capsys):
+    write_cell("baseline")
+    write_cell("lora", validation_fingerprint="99999999" + 56 * "0", prompt={"name": "alpaca\u202e", "max_length": 512})
+    write_cell("lora", study="other")
+    assert main(["--runs", str(runs), "--out", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert said.out == f"{tmp_path}/other/index.html: 1 cell\n"
+    assert said.err == (
+        "demo: its scores cannot be compared: the cells of tiny differ in prompt._target_: bench.prompt.Template for "
+        "baseline; not set for lora. the cells of tiny differ in prompt.name: squad for baseline; alpaca\\u202e for "
+        "lora. the cells of tiny differ in the fingerprint of their validation set: 5e6f7a8b for baseline; 99999999 "
+        "for lora. Give each its own study, or report them side by side with --allow-mixed.\n"
+    )
+    assert not (tmp_path / "demo").exists()
+
+
+def test_what_is_mixed_is_reported_when_asked_for_and_said_under_the_table(write_cell, runs, tmp_path, capsys):
+    write_cell("baseline")
+    write_cell("lora", validation_fingerprint="99999999" + 56 * "0")
+    assert main(["--runs", str(runs), "--out", str(tmp_path), "--allow-mixed"]) == 0
+    assert capsys.readouterr().err == ""
+    told = (
+        "the cells of tiny differ in the fingerprint of their validation set: 5e6f7a8b for baseline; 99999999 for lora."
+    )
+    tables = tmp_path / "demo" / "tables"
+    for name in ("model-tiny", "effects"):
+        assert f"\n**Warning:** {told}\n" in (tables / f"{name}.md").read_text()
+        assert f"\\textbf{{Warning:}} {told}\n" in (tables / f"{name}.tex").read_text()
+        assert f'<p class="warning"><strong>Warning:</strong> {told}</p>' in (tables / f"{name}.html").read_text()
+
+
+def test_a_reference_that_is_several_setups_must_be_named(write_cell, runs, tmp_path, capsys):
+    for rank in (8, 16):
+        write_cell("lora", folder=f"r{rank}", method_settings={"rank": rank})
+    options = ["--runs", str(runs), "--out", str(tmp_path), "--reference"]
+    assert main([*options, "lora"]) == 1
+    assert capsys.readouterr().err == (
+        "--reference lora: tiny has several setups of that method; name one of them: "
+        "--reference 'lora (method.rank=8)', --reference 'lora (method.rank=16)'\n"
+    )
+    assert main([*options, "lora (method.rank=8)"]) == 0
+    assert "| lora (method.rank=16) | lora (method.rank=8) |" in (tmp_path / "demo/tables/effects.md").read_text()
+
+
+def test_an_unknown_score_is_refused_with_those_there_are(write_cell, runs, tmp_path, capsys):
+    write_cell("lora")
+    assert main(["--runs", str(runs), "--out", str(tmp_path), "--family", "token_f1,f2"]) == 1
+    assert capsys.readouterr().err == (
+        "--family: no cell of demo has the score f2; there are answer_macro_f1, bertscore_f1, bleu, exact_match, "
+        "perplexity, rouge1, rouge2, rougeL, token_f1.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "given", "said"),
+    [
+        ("--family", ",", "needs the name of a score, such as token_f1"),
+        ("--fits-gb", "16,x", "needs sizes in GB, such as 24 or 16,24,80, got '16,x'"),
+        ("--fits-gb", "0", "needs sizes in GB, such as 24 or 16,24,80, got '0'"),
+        ("--seed", "-1", "needs a whole number of at least 0, got '-1'"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(option, given, said, capsys):
+    with pytest.raises(SystemExit):
+        main([f"{option}={given}"])
+    assert capsys.readouterr().err.endswith(f"error: argument {option}: {said}\n")
 
 
 def test_one_study_may_be_asked_for(write_cell, runs, tmp_path, capsys):

@@ -11,8 +11,10 @@ import pytest
 
 from bench.record import Error
 from bench.report.load import read_studies
-from bench.report.page import write_report
+from bench.report.page import markdown_report, write_report
 from bench.report.picks import Pick, Picks
+from bench.report.render import SIUNITX_SETUP
+from bench.report.request import Request
 
 SCRIPT = "</script></td><script>alert(1)</script><!-- <img src=x onerror=alert(1)>"
 LATEX = r"\input{/etc/passwd} \write18{id} $\immediate$ % & # ~ ^"
@@ -61,7 +63,7 @@ def written(write_cell, runs, tmp_path):
     (study,) = read_studies(runs)
     assert len(study.predictions) == len(study.asked) == 2
     out = tmp_path / "report"
-    write_report(study, out, [Picks(HOSTILE, names["model"], (Pick(HOSTILE, HOSTILE, HOSTILE),))])
+    write_report(study, out, Request())
     texts = (".md", ".csv", ".tex", ".html")
     return {
         str(path.relative_to(out)): path.read_bytes().decode()
@@ -78,13 +80,15 @@ def test_hostile_text_is_inert_in_every_format(written):
     html_is_inert({name: text for name, text in written.items() if name.endswith(".html")})
     for name, text in written.items():
         if name.endswith(".md"):
-            assert not re.search(r"<(?!/?sup>)", text), name
+            assert not re.search(r"<(?!/?su[bp]>|br>)", text), name
             assert not re.search(r"(?<!\\)\]\((?!figures/)", text), name
         if name.endswith(".csv"):
             csv_is_inert(name, text)
         if name.endswith(".tex"):
             assert text.isascii(), name
-            assert not re.search(r"\\(input|write|immediate)", text), name
+            # Of its own, the document inputs its tables and nothing else
+            own = re.sub(r"\\input\{tables/[A-Za-z0-9_.-]+\.tex\}", "", text) if name == "report.tex" else text
+            assert not re.search(r"\\(input|write|immediate)", own), name
 
 
 def html_is_inert(pages):
@@ -116,8 +120,9 @@ def test_hostile_text_can_be_read(written):
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not on the PATH")
 def test_hostile_text_compiles_to_itself(written, tmp_path):
-    body = "".join(text for name, text in written.items() if name.endswith(".tex"))
-    document = f"\\documentclass{{article}}\n\\usepackage{{booktabs}}\n\\begin{{document}}\n{body}\\end{{document}}\n"
+    body = "".join(text for name, text in written.items() if re.fullmatch(r"tables/.*\.tex", name))
+    packages = f"\\usepackage{{booktabs, graphicx, siunitx}}\n{SIUNITX_SETUP}"
+    document = f"\\documentclass{{article}}\n{packages}\n\\begin{{document}}\n{body}\\end{{document}}\n"
     (tmp_path / "sample.tex").write_text(document)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "sample.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
@@ -126,17 +131,14 @@ def test_hostile_text_compiles_to_itself(written, tmp_path):
     assert "(/etc/passwd" not in done.stdout
 
 
-def test_picks_stand_first_in_the_markdown_report(write_cell, runs, tmp_path):
+def test_picks_stand_first_in_the_markdown_report(write_cell, runs):
     write_cell("baseline")
     (study,) = read_studies(runs)
-    write_report(study, tmp_path, [Picks("tiny", "tiny", (Pick("Best score", "lora_x", "It has 0.9."),))])
-    assert (
-        (tmp_path / "report.md")
-        .read_text()
-        .startswith(
-            "# Report of the study demo\n\n1 cell: 1 ok.\n\n### Which method, then?\n\n**tiny**\n\n"
-            "- Best score: **lora_x**. It has 0.9.\n\n### tiny: quality and cost of each method\n"
-        )
+    found = [Picks("tiny", "tiny", (Pick("Best score", f"lora_x {MARKDOWN}", "It has 0.9."),))]
+    assert markdown_report(study, [], [], [], found) == (
+        "# Report of the study demo\n\n1 cell: 1 ok.\n\n### Which method, then?\n\n**tiny**\n\n"
+        "- Best score: **lora_x \\[a\\](javascript:alert(1)) !\\[b\\](http://example.org/x.png) \\`c\\` \\| d**. "
+        "It has 0.9.\n"
     )
 
 

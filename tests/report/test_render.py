@@ -6,11 +6,13 @@ import subprocess
 import pytest
 
 from bench.report.render import (
+    SIUNITX_SETUP,
     Column,
     Entry,
     Row,
     Table,
     csv_text,
+    decimals_within,
     defused,
     escape_latex,
     escape_markdown,
@@ -76,23 +78,26 @@ def test_csv():
 
 def test_latex():
     assert latex(TABLE) == (
-        "% Needs \\usepackage{booktabs}.\n"
+        "% Needs \\usepackage{booktabs, graphicx, siunitx} and, for bold numbers, \\sisetup{detect-weight = true, "
+        "mode = text, group-minimum-digits = 9}.\n"
         "\\begin{table}[htbp]\n"
         "\\centering\n"
         "\\footnotesize\n"
         "\\setlength{\\tabcolsep}{3pt}\n"
         "\\caption{tiny: a \\& b}\n"
         "\\smallskip\n"
-        "\\makebox[\\linewidth][c]{%\n"
-        "\\begin{tabular}{@{}lrr@{}}\n"
+        "\\setbox0=\\hbox{%\n"
+        "\\begin{tabular}{@{}lS[table-format=1.3]S[table-format=1.2]@{}}\n"
         "\\toprule\n"
-        "Method & BLEU & \\begin{tabular}[b]{@{}r@{}}Peak\\\\process\\\\memory\\\\(GB)\\end{tabular} \\\\\n"
+        "{Method} & {BLEU} & {\\begin{tabular}[b]{@{}r@{}}Peak\\\\process\\\\memory\\\\(GB)\\end{tabular}} "
+        "\\\\\n"
         "\\midrule\n"
-        "baseline & 0.333 & ---\\textsuperscript{a} \\\\\n"
-        "lora\\textsuperscript{b} & ---\\textsuperscript{a} & 1.23 \\\\\n"
+        "baseline & 0.333 & {---\\textsuperscript{a}} \\\\\n"
+        "lora\\textsuperscript{b} & {---\\textsuperscript{a}} & 1.23 \\\\\n"
         "qlora & \\multicolumn{2}{l@{}}{\\emph{out of memory in train}} \\\\\n"
         "\\bottomrule\n"
-        "\\end{tabular}}\n"
+        "\\end{tabular}}%\n"
+        "\\leavevmode\\ifdim\\wd0>\\linewidth\\resizebox{\\linewidth}{!}{\\box0}\\else\\box0\\fi\n"
         "\n"
         "\\smallskip\n"
         "\\begin{minipage}{\\linewidth}\\raggedright\n"
@@ -126,6 +131,68 @@ def test_html():
         '<p class="note">60 examples.</p>\n'
         "</section>\n"
     )
+
+
+BRACKETED = Table(
+    "b",
+    "B",
+    (
+        Column("f1", "F1", shown=fixed(4)),
+        Column("bytes", "Memory", "GB", scale=1e-9, shown=fixed(2)),
+        Column("s", "Time", "s", shown=fixed(1)),
+    ),
+    (
+        Row(
+            (
+                Entry(0.58123, None, (0.5512, 0.6187), bold=True),
+                Entry(2e9, "n", (1e9, 4e9)),
+                Entry(30.0, None, (30.0, 30.0)),
+            )
+        ),
+        Row((Entry(-0.5, None, (-0.75, 0.75)), Entry(None, "why"), Entry(5.25))),
+    ),
+)
+
+
+def test_intervals_in_every_format():
+    # Half a width of 0.03 supports three decimals, one of 1.5 GB one, one of 0.75 two; none of no width is shown
+    assert markdown(BRACKETED).splitlines()[4:6] == [
+        "| **0.581**<br><sub>\\[0.551, 0.619\\]</sub> | 2.0<sup>a</sup><br><sub>\\[1.0, 4.0\\]</sub> | 30.0 |",
+        "| -0.50<br><sub>\\[-0.75, 0.75\\]</sub> | —<sup>b</sup> | 5.2 |",
+    ]
+    assert csv_text(BRACKETED) == (
+        "f1,f1_missing,f1_low,f1_high,bytes,bytes_missing,bytes_low,bytes_high,s,s_missing,s_low,s_high,note\n"
+        "0.58123,,0.5512,0.6187,2000000000,,1000000000,4000000000,30,,30,30,n\n"
+        "-0.5,,-0.75,0.75,,why,,,5.25,,,,\n"
+    )
+    lines = latex(BRACKETED).splitlines()
+    assert lines[8:10] == [
+        "\\begin{tabular}{@{}S[table-format=-1.3]"
+        "S[table-format=1.1, table-space-text-post={\\textsuperscript{a}}]S[table-format=2.1]@{}}",
+        "\\toprule",
+    ]
+    assert lines[12:16] == [
+        "\\bfseries 0.581 & 2.0 {\\textsuperscript{a}} & 30.0 \\\\",
+        "{\\scriptsize {[}0.551, 0.619{]}} & {\\scriptsize {[}1.0, 4.0{]}} &  \\\\",
+        "-0.50 & {---\\textsuperscript{b}} & 5.2 \\\\",
+        "{\\scriptsize {[}-0.75, 0.75{]}} &  &  \\\\",
+    ]
+    cells = html_text(BRACKETED).splitlines()[5:7]
+    assert cells == [
+        '<tr><td class="right" data-value="0.58123"><strong>0.581</strong><br><small>[0.551, 0.619]</small></td>'
+        '<td class="right" data-value="2000000000">2.0<sup>a</sup><br><small>[1.0, 4.0]</small></td>'
+        '<td class="right" data-value="30">30.0</td></tr>',
+        '<tr><td class="right" data-value="-0.5">-0.50<br><small>[-0.75, 0.75]</small></td>'
+        '<td class="right">&#8212;<sup>b</sup></td><td class="right" data-value="5.25">5.2</td></tr>',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "decimals"),
+    [(0.55, 0.62, 3), (0.0, 0.002, 4), (10.0, 30.0, 0), (1.0, 5.0, 1), (1.0, float("inf"), 0)],
+)
+def test_no_more_decimals_than_two_digits_of_half_the_width(low, high, decimals):
+    assert decimals_within(low, high) == decimals
 
 
 def test_a_row_must_fit_under_the_columns():
@@ -218,7 +285,8 @@ def test_latex_compiles_in_a_plain_document(tmp_path):
         (HOSTILE,),
     )
     body = latex(TABLE) + latex(hostile)
-    document = f"\\documentclass{{article}}\n\\usepackage{{booktabs}}\n\\begin{{document}}\n{body}\\end{{document}}\n"
+    packages = f"\\usepackage{{booktabs, graphicx, siunitx}}\n{SIUNITX_SETUP}"
+    document = f"\\documentclass{{article}}\n{packages}\n\\begin{{document}}\n{body}\\end{{document}}\n"
     (tmp_path / "sample.tex").write_text(document)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "sample.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

@@ -4,24 +4,32 @@ import io
 import pytest
 
 from bench.record import Error
-from bench.report.load import read_studies
 from bench.report.render import csv_text, latex, markdown
-from bench.report.tables import tables
 
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="Tried to allocate 2 GiB", phase="train")}
 
 
 @pytest.fixture
-def small(write_cell, runs):
-    """Three cells on a machine without a GPU, one of which ran out of memory."""
-    write_cell("lora", scores={"answer_macro_f1": 0.1825, "bleu": 0.22434}, score_settings={"bleu": "nrefs:1|eff:yes"})
-    write_cell("baseline", rss_bytes=1_250_000_000, scores={"bleu": 0.0148}, score_settings={"bleu": "nrefs:1|eff:yes"})
+def small(write_cell, answer_lines, make_record, runs):
+    """Three cells on a machine without a GPU, one of which ran out of memory; what Macro F1 is made of was not kept."""
+
+    def write(method, **changes):
+        lines = answer_lines(make_record(method, **changes))
+        write_cell(method, answered=[line | {"parts": {}} for line in lines], **changes)
+
+    write("lora", scores={"answer_macro_f1": 0.1825, "bleu": 0.22434}, score_settings={"bleu": "nrefs:1|eff:yes"})
+    write("baseline", rss_bytes=1_250_000_000, scores={"bleu": 0.0148}, score_settings={"bleu": "nrefs:1|eff:yes"})
     write_cell("qlora", rss_bytes=3_200_000_000, **OOM)
     return runs
 
 
-def tables_of(runs):
-    return {table.name: table for table in tables(read_studies(runs)[0])}
+POOLED = "no interval: it is computed over all examples at once, and what each contributes was not kept"
+CONSTANT = "no interval: all examples have the same score"
+BRACKETS = (
+    "In brackets: of scores, 95 % intervals over documents alone: one seed says nothing of other seeds. Bold: the best "
+    "score and those not separable from it (Holm-adjusted p of the paired difference 0.05 or more); none where that is "
+    "all of them."
+)
 
 
 def columns_of(table, *keys):
@@ -29,22 +37,30 @@ def columns_of(table, *keys):
     return [tuple(row[key] for key in keys) for row in csv.DictReader(io.StringIO(csv_text(table)))]
 
 
-def test_the_study_table_in_markdown(small):
+def test_the_study_table_in_markdown(tables_of, small):
     assert markdown(tables_of(small)["model-tiny"]) == (
         "### tiny: quality and cost of each method\n"
         "\n"
         "| Method | Trainable (%) | Macro F1 | BLEU | BERTScore | ROUGE-1 | ROUGE-2 | ROUGE-L | Peak power (W) "
         "| Peak process memory (GB) |\n"
         "| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
-        "| baseline | 0 | 0.2500 | 0.0148 | —<sup>a</sup> | 0.6250 | 0.3750 | 0.6000 | —<sup>b</sup> | 1.25 |\n"
-        "| lora | 0.1000 | 0.1825 | 0.2243 | —<sup>a</sup> | 0.6250 | 0.3750 | 0.6000 | —<sup>b</sup> | 1.50 |\n"
+        "| baseline | 0 | 0.2500<sup>a</sup> | 0.0148<sup>b</sup> | —<sup>c</sup> | 0.6250<sup>b</sup> "
+        "| 0.3750<sup>b</sup> | 0.6000<sup>b</sup> | —<sup>d</sup> | 1.25 |\n"
+        "| lora | 0.1000 | 0.1825<sup>a</sup> | **0.2243**<sup>b</sup> | —<sup>c</sup> | 0.6250<sup>b</sup> "
+        "| 0.3750<sup>b</sup> | 0.6000<sup>b</sup> | —<sup>d</sup> | 1.50 |\n"
         "| qlora: **out of memory in train (peak process memory 3.20 GB)** | — | — | — | — | — | — | — | — | — |\n"
         "\n"
-        "<sup>a</sup> the metric's encoder model is not available\n"
+        f"<sup>a</sup> {POOLED}\n"
         "\n"
-        "<sup>b</sup> no NVML device on this machine\n"
+        f"<sup>b</sup> {CONSTANT}\n"
+        "\n"
+        "<sup>c</sup> the metric's encoder model is not available\n"
+        "\n"
+        "<sup>d</sup> no NVML device on this machine\n"
         "\n"
         "Validation examples: 60, from 12 documents. One seed: 0.\n"
+        "\n"
+        f"{BRACKETS}\n"
         "\n"
         "Scores are fractions: Macro F1 is the macro average over answer strings taken as classes, BLEU is sentence "
         "BLEU with effective order, averaged, BERTScore and ROUGE are averaged F1.\n"
@@ -56,7 +72,7 @@ def test_the_study_table_in_markdown(small):
     )
 
 
-def test_the_study_table_in_csv(small):
+def test_the_study_table_in_csv(tables_of, small):
     encoder, nvml = "the metric's encoder model is not available", "no NVML device on this machine"
     oom = "out of memory in train (peak process memory 3.20 GB)"
     header = ["model", "dataset", "method", "status", "seeds", "n_validation"]
@@ -72,53 +88,60 @@ def test_the_study_table_in_csv(small):
         "memory.rss_peak_bytes",
     ):
         header += [path, f"{path}_missing"]
+    note = f'"{POOLED}; {CONSTANT}"'
     assert csv_text(tables_of(small)["model-tiny"]) == (
         f"{','.join(header)},note\n"
-        f"tiny,events,baseline,ok,0,60,0,,0.25,,0.0148,,,{encoder},0.625,,0.375,,0.6,,,{nvml},1250000000,,\n"
-        f"tiny,events,lora,ok,0,60,0.1,,0.1825,,0.22434,,,{encoder},0.625,,0.375,,0.6,,,{nvml},1500000000,,\n"
+        f"tiny,events,baseline,ok,0,60,0,,0.25,,0.0148,,,{encoder},0.625,,0.375,,0.6,,,{nvml},1250000000,,{note}\n"
+        f"tiny,events,lora,ok,0,60,0.1,,0.1825,,0.22434,,,{encoder},0.625,,0.375,,0.6,,,{nvml},1500000000,,{note}\n"
         f"tiny,events,qlora,out of memory,,,{','.join([f',{oom}'] * 9)},\n"
     )
 
 
-def test_the_study_table_in_latex(small):
+def test_the_study_table_in_latex(tables_of, small):
+    escaped_percent = "\\%"
     stacked = "\\begin{tabular}[b]{@{}r@{}}%s\\end{tabular}"
     heads = [
-        "Method",
-        stacked % "Trainable\\\\(\\%)",
-        "Macro F1",
-        "BLEU",
-        "BERTScore",
-        "ROUGE-1",
-        "ROUGE-2",
-        "ROUGE-L",
-        stacked % "Peak\\\\power\\\\(W)",
-        stacked % "Peak\\\\process\\\\memory\\\\(GB)",
+        "{Method}",
+        "{%s}" % (stacked % "Trainable\\\\(\\%)"),
+        *("{Macro F1}", "{BLEU}", "{BERTScore}", "{ROUGE-1}", "{ROUGE-2}", "{ROUGE-L}"),
+        "{%s}" % (stacked % "Peak\\\\power\\\\(W)"),
+        "{%s}" % (stacked % "Peak\\\\process\\\\memory\\\\(GB)"),
     ]
-    a, b = "---\\textsuperscript{a}", "---\\textsuperscript{b}"
+    a, b, c, d = (f"\\textsuperscript{{{mark}}}" for mark in "abcd")
+    marked = "S[table-format=1.4, table-space-text-post={%s}]"
+    plain, empty, gb = "S[table-format=1.4]", "S[table-format=1.0]", "S[table-format=1.2]"
+    formats = "".join((plain, marked % a, marked % b, empty, *[marked % b] * 3, empty, gb))
+    rouges = f"0.6250 {{{b}}} & 0.3750 {{{b}}} & 0.6000 {{{b}}}"
     assert latex(tables_of(small)["model-tiny"]) == (
-        "% Needs \\usepackage{booktabs}.\n"
+        "% Needs \\usepackage{booktabs, graphicx, siunitx} and, for bold numbers, \\sisetup{detect-weight = true, "
+        "mode = text, group-minimum-digits = 9}.\n"
         "\\begin{table}[htbp]\n"
         "\\centering\n"
         "\\footnotesize\n"
         "\\setlength{\\tabcolsep}{3pt}\n"
         "\\caption{tiny: quality and cost of each method}\n"
         "\\smallskip\n"
-        "\\makebox[\\linewidth][c]{%\n"
-        "\\begin{tabular}{@{}lrrrrrrrrr@{}}\n"
+        "\\setbox0=\\hbox{%\n"
+        f"\\begin{{tabular}}{{@{{}}l{formats}@{{}}}}\n"
         "\\toprule\n"
         f"{' & '.join(heads)} \\\\\n"
         "\\midrule\n"
-        f"baseline & 0 & 0.2500 & 0.0148 & {a} & 0.6250 & 0.3750 & 0.6000 & {b} & 1.25 \\\\\n"
-        f"lora & 0.1000 & 0.1825 & 0.2243 & {a} & 0.6250 & 0.3750 & 0.6000 & {b} & 1.50 \\\\\n"
+        f"baseline & 0 & 0.2500 {{{a}}} & 0.0148 {{{b}}} & {{---{c}}} & {rouges} & {{---{d}}} & 1.25 \\\\\n"
+        f"lora & 0.1000 & 0.1825 {{{a}}} & \\bfseries 0.2243 {{{b}}} & {{---{c}}} & {rouges} & {{---{d}}} & 1.50 "
+        "\\\\\n"
         "qlora & \\multicolumn{9}{l@{}}{\\emph{out of memory in train (peak process memory 3.20 GB)}} \\\\\n"
         "\\bottomrule\n"
-        "\\end{tabular}}\n"
+        "\\end{tabular}}%\n"
+        "\\leavevmode\\ifdim\\wd0>\\linewidth\\resizebox{\\linewidth}{!}{\\box0}\\else\\box0\\fi\n"
         "\n"
         "\\smallskip\n"
         "\\begin{minipage}{\\linewidth}\\raggedright\n"
-        "\\textsuperscript{a}~the metric's encoder model is not available\n"
-        "\\par \\textsuperscript{b}~no NVML device on this machine\n"
+        f"\\textsuperscript{{a}}~{POOLED}\n"
+        f"\\par \\textsuperscript{{b}}~{CONSTANT}\n"
+        "\\par \\textsuperscript{c}~the metric's encoder model is not available\n"
+        "\\par \\textsuperscript{d}~no NVML device on this machine\n"
         "\\par Validation examples: 60, from 12 documents. One seed: 0.\n"
+        f"\\par {BRACKETS.replace('%', escaped_percent)}\n"
         "\\par Scores are fractions: Macro F1 is the macro average over answer strings taken as classes, BLEU is "
         "sentence BLEU with effective order, averaged, BERTScore and ROUGE are averaged F1.\n"
         "\\par BLEU settings: nrefs:1\\textbar{}eff:yes.\n"
@@ -129,7 +152,7 @@ def test_the_study_table_in_latex(small):
     )
 
 
-def test_all_cells(small):
+def test_all_cells(tables_of, small):
     assert markdown(tables_of(small)["cells"]) == (
         "### All cells\n"
         "\n"
@@ -153,10 +176,10 @@ def test_all_cells(small):
     )
 
 
-def test_failures_and_provenance(small):
+def test_failures_and_provenance(tables_of, small):
     found = tables_of(small)
     costs = [f"costs-{what}" for what in ("time", "energy", "memory", "memory-train", "training", "latency")]
-    assert list(found) == ["model-tiny", *costs, "cells", "failures", "provenance"]
+    assert list(found) == ["model-tiny", "effects", *costs, "cells", "failures", "provenance"]
     assert columns_of(found["failures"], "folder", "ending", "error") == [
         ("demo/tiny-qlora-events-s0-qlora0", "out of memory in train", "OutOfMemoryError: Tried to allocate 2 GiB")
     ]
@@ -182,7 +205,7 @@ def test_failures_and_provenance(small):
     ]
 
 
-def test_provenance_counts_cells_where_they_differ(write_cell, runs):
+def test_provenance_counts_cells_where_they_differ(tables_of, write_cell, runs):
     write_cell("baseline", seed=0)
     write_cell("lora", seed=0, host="bench-2", device_bytes=10**9, started_at="2026-07-03T00:00:00+00:00")
     write_cell("lora", seed=1, host="bench-2", device_bytes=10**9)
@@ -193,13 +216,13 @@ def test_provenance_counts_cells_where_they_differ(write_cell, runs):
     assert told["Started"] == "2026-07-01T12:00:00+00:00 to 2026-07-03T00:00:00+00:00"
 
 
-def test_a_grid_without_failures_has_no_table_of_them(write_cell, runs):
+def test_a_grid_without_failures_has_no_table_of_them(tables_of, write_cell, runs):
     write_cell("lora")
     names = [name for name in tables_of(runs) if not name.startswith("costs-")]
     assert names == ["model-tiny", "cells", "provenance"]
 
 
-def test_several_seeds_are_a_mean_and_say_so(write_cell, runs):
+def test_several_seeds_are_a_mean_and_say_so(tables_of, write_cell, runs):
     for seed, (bleu, watts) in enumerate(((0.25, 300.0), (0.75, 301.0))):
         changes = {"power_w": watts, "device_bytes": 5 * 10**9}
         write_cell("baseline", seed=seed, **changes)
@@ -214,24 +237,24 @@ def test_several_seeds_are_a_mean_and_say_so(write_cell, runs):
     assert table.shown_columns[-1][1].heading == "Peak GPU memory (GB)"
 
 
-def test_a_failed_seed_is_a_footnote_of_the_mean_over_the_others(write_cell, runs):
+def test_a_failed_seed_is_a_footnote_of_the_mean_over_the_others(tables_of, write_cell, runs):
     for seed in (0, 1):
         write_cell("baseline", seed=seed)
         write_cell("lora", seed=seed, rss_bytes=3_200_000_000, **(OOM if seed else {}))
     table = tables_of(runs)["model-tiny"]
     told = "1 of 2 seeds; seed 1: out of memory in train (peak process memory 3.20 GB)"
     assert columns_of(table, "method", "status", "seeds", "note") == [
-        ("baseline", "ok", "0 1", ""),
-        ("lora", "ok and out of memory", "0", told),
+        ("baseline", "ok", "0 1", CONSTANT),
+        ("lora", "ok and out of memory", "0", f"{told}; {CONSTANT}"),
     ]
-    assert table.footnotes[0] == "the metric's encoder model is not available"
+    assert table.footnotes[:2] == (CONSTANT, "the metric's encoder model is not available")
     assert told in table.footnotes
     assert table.remarks[0] == (
         "Validation examples: 60, from 12 documents. Each number is a mean over seeds: baseline 0, 1; lora 0."
     )
 
 
-def test_memory_figures_are_never_mixed_in_one_column(write_cell, runs):
+def test_memory_figures_are_never_mixed_in_one_column(tables_of, write_cell, runs):
     write_cell("baseline", rss_bytes=7 * 10**9)
     write_cell("lora", device_bytes=20 * 10**9)
     table = tables_of(runs)["model-tiny"]
@@ -241,7 +264,7 @@ def test_memory_figures_are_never_mixed_in_one_column(write_cell, runs):
     ]
 
 
-def test_random_weights_have_costs_and_no_scores(write_cell, runs):
+def test_random_weights_have_costs_and_no_scores(tables_of, write_cell, runs):
     names = ("answer_macro_f1", "bleu", "bertscore_f1", "rouge1", "rouge2", "rougeL", "token_f1", "exact_match")
     missing = {f"scores.{name}": "random_weights" for name in names}
     write_cell("lora", scores=dict.fromkeys(names), missing=missing)
@@ -251,7 +274,7 @@ def test_random_weights_have_costs_and_no_scores(write_cell, runs):
     ]
 
 
-def test_cells_that_cannot_be_compared_are_warned_of_in_every_format(write_cell, runs):
+def test_cells_that_cannot_be_compared_are_warned_of_in_every_format(tables_of, write_cell, runs):
     write_cell("baseline")
     write_cell("lora", validation_fingerprint="99999999" + 56 * "0")
     table = tables_of(runs)["model-tiny"]
@@ -263,7 +286,7 @@ def test_cells_that_cannot_be_compared_are_warned_of_in_every_format(write_cell,
     assert f"\\textbf{{Warning:}} {warning}\n" in latex(table)
 
 
-def test_models_and_data_sets_have_tables_of_their_own(write_cell, runs):
+def test_models_and_data_sets_have_tables_of_their_own(tables_of, write_cell, runs):
     for model in ("tiny", "llama1b"):
         for dataset in ("events", "squad_v2"):
             write_cell("lora", model=model, dataset=dataset)
@@ -277,7 +300,7 @@ def test_models_and_data_sets_have_tables_of_their_own(write_cell, runs):
     assert "Data set" in [column.title for column in found["cells"].columns]
 
 
-def test_a_model_whose_cells_all_failed_still_has_its_table(write_cell, runs):
+def test_a_model_whose_cells_all_failed_still_has_its_table(tables_of, write_cell, runs):
     write_cell("lora", **OOM)
     table = tables_of(runs)["model-tiny"]
     assert [row.instead for row in table.rows] == ["out of memory in train (peak process memory 1.50 GB)"]

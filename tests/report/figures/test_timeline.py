@@ -9,7 +9,7 @@ from PIL import Image
 from bench.record import Error, Phase
 from bench.report.figures.timeline import COLUMN, coarse, spread, trace_figure, traces
 from bench.report.load import read_studies
-from bench.report.setups import cells_of
+from bench.report.setups import cells_of, groups
 from bench.telemetry.windows import Stretch
 
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
@@ -170,7 +170,8 @@ def test_a_figure_for_each_cell_in_the_order_of_the_tables(gpu_cell, write_cell,
     gpu_cell("lora", seed=1)
     gpu_cell("lora", seed=0, **OOM)
     write_cell("baseline", model="<b>$x$\u202e", folder="a <b>")
-    found = traces(read_studies(runs)[0])
+    study = read_studies(runs)[0]
+    found = traces(study, groups(study.cells))
     assert [(chart.name, chart.title) for chart in found] == [
         ("traces/a-b--5e7342fd", "<b>$x$\\u202e, baseline, seed 0"),
         ("traces/tiny-lora-events-s0-lora0", "tiny, lora, seed 0: out of memory in train"),
@@ -196,7 +197,8 @@ def test_a_figure_for_each_cell_in_the_order_of_the_tables(gpu_cell, write_cell,
 
 def test_the_same_cell_gives_the_same_bytes(gpu_cell, runs):
     gpu_cell()
-    first, second = (traces(read_studies(runs)[0])[0] for _ in range(2))
+    study = read_studies(runs)[0]
+    first, second = (traces(study, groups(study.cells))[0] for _ in range(2))
     assert (first.png, first.pdf) == (second.png, second.pdf)
 
 
