@@ -9,7 +9,7 @@ documents: of other seeds, one says nothing, and neither interval nor test claim
 difference between methods that is only one between seeds is printed, and bound by nothing.
 
 With two seeds, a difference's interval is wider than it need be (so few degrees of freedom say little), and where seeds
-vary far more than documents do, a mean's covers 91 to 93 %: Student's t does not hold for a variance that is known only
+vary far more than documents do, a mean's covers 90 to 94 %: Student's t does not hold for a variance that is known only
 after what documents explain has been taken off. Three seeds are the fewest to rely on.
 
 Beside ours stands the plain nested bootstrap, which resamples seeds, then documents, then examples inside documents.
