@@ -59,11 +59,13 @@ def _next(leader: Setup, following: Setup, score: str) -> str:
     ahead = difference(leader, following, score)
     if ahead is None:
         return f"Next is {_told(following, score)}; whether that is chance cannot be told."
+    once = any(len(setup.seeds) == 1 for setup in (leader, following))
+    caveat = " With one seed this is of the models at hand; another seed may turn it round." if once else ""
     amount, within, p = ahead
     shown = Column("difference", "Difference", shown=fixed(4))
     entry = Entry(amount, within=(within.low, within.high) if within else None)
     apart = " ".join(filter(None, (text_of(shown, entry), within_of(shown, entry))))
-    return f"Next is {_told(following, score)}: a difference of {apart}, p {_p(p)} before adjustment."
+    return f"Next is {_told(following, score)}: a difference of {apart}, p {_p(p)} before adjustment.{caveat}"
 
 
 def _cheapest_close(scored: list[Setup], score: str) -> Pick:
@@ -103,11 +105,12 @@ def _fitting(group: Group, scored: list[Setup], score: str, size_gb: float) -> P
     peak_gb = (peaks[chosen.label] or 0.0) / 1e9
     left_out = [setup.label for setup in scored if setup not in fitting]
     why = f" {listed(left_out)} {'takes' if len(left_out) == 1 else 'take'} more." if left_out else ""
+    following = f" {_next(chosen, fitting[1], score)}" if len(fitting) > 1 else ""
     return Pick(
         wanted,
         chosen.label,
-        f"{_told(chosen, score)}, with a {title} of {peak_gb:.2f} GB in its largest seed.{why} Another batch or a "
-        "longer text needs other memory.",
+        f"{_told(chosen, score)}, with a {title} of {peak_gb:.2f} GB in its largest seed.{why}{following} Another "
+        "batch or a longer text needs other memory.",
     )
 
 

@@ -222,7 +222,7 @@ def test_an_unknown_score_is_refused_with_those_there_are(write_cell, runs, tmp_
         ("--family", ",", "needs the name of a score, such as token_f1"),
         ("--fits-gb", "16,x", "needs sizes in GB, such as 24 or 16,24,80, got '16,x'"),
         ("--fits-gb", "0", "needs sizes in GB, such as 24 or 16,24,80, got '0'"),
-        ("--seed", "-1", "needs a whole number of at least 0, got '-1'"),
+        ("--seed", "-1", "must be a whole number of at least 0, got '-1'"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(option, given, said, capsys):
@@ -252,8 +252,8 @@ def test_the_same_runs_give_the_same_bytes(write_cell, runs, tmp_path):
     assert (one.returncode, one.stdout) == (0, f"{tmp_path}/first/demo/index.html: 10 cells\n")
     assert (other.returncode, other.stdout) == (0, "demo/index.html: 10 cells\n")
     first, second = files_under(tmp_path / "first"), files_under(elsewhere)
-    # 2 pages, 2 figures over all cells and 10 of one in 2 formats, 10 tables in 4, and the stamp
-    assert len(first) == 67
+    # 2 pages and a document, 4 figures over all cells and 10 of one in 2 formats, 10 tables in 4, and the stamp
+    assert len(first) == 72
     assert first == second
 
 
@@ -333,10 +333,7 @@ def test_the_command_never_loads_torch_or_its_kin(write_cell, runs, tmp_path):
 def test_help_loads_nothing_that_takes_time():
     done = report("--help")
     assert done.returncode == 0
-    assert done.stdout.startswith(
-        "usage: python -m bench.report [-h] [--runs RUNS] [--out OUT] [--study NAME]\n"
-        "                              [--traces N]\n"
-    )
+    assert done.stdout.startswith("usage: python -m bench.report [-h] [--runs RUNS] [--out OUT] [--study NAME]\n")
     code = (
         "import sys; from bench.report.__main__ import main\n"
         "try: main(['--help'])\n"
