@@ -49,8 +49,9 @@ def test_what_is_best_cheapest_and_fits(write_cell, runs, picks):
     assert told["Fits in 1 GB"] == ("none", "Of peak process memory, the least is 2.00 GB.")
     assert told["Fits in 10 GB"] == (
         "qlora",
-        "qlora 0.7800, with a peak process memory of 6.00 GB in its largest seed. lora takes more. Another batch or a "
-        "longer text needs other memory.",
+        "qlora 0.7800, with a peak process memory of 6.00 GB in its largest seed. lora takes more. Next is baseline "
+        f"0.3000: a difference of 0.4800, p below 0.001 before adjustment. {ONCE} Another batch or a longer text needs "
+        "other memory.",
     )
     assert told["Pareto-optimal"] == (
         "over time: lora; over peak process memory: lora, qlora and baseline",
