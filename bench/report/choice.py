@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bench.report.effects import LOWER_IS_BETTER, best, difference
+from bench.report.load import PHASES_S
 from bench.report.pareto import front
 from bench.report.picks import Pick, Picks
 from bench.report.render import Column, Entry, fixed, significant, text_of, within_of
@@ -10,7 +11,7 @@ from bench.report.request import Request
 from bench.report.setups import SCORES_OF, Group, Setup
 from bench.report.words import MEMORIES, listed, mid_sentence
 
-ENERGY, TIME = "power.energy_j", "seconds"
+ENERGY, TIME = "power.energy_j", PHASES_S
 COSTS = {ENERGY: ("energy", "kJ", 1e-3), TIME: ("time", "s", 1.0)}
 """Path to what it is called, its unit, and the factor from the record's."""
 CLOSE = 0.95
@@ -88,7 +89,7 @@ def _cheapest_close(scored: list[Setup], score: str) -> Pick:
         else f"The dearest of those as close, {dearest.label}, takes {_amount(dearest_cost, path)}."
     )
     instead = "" if measured else f" Energy was not measured ({scored[0].measure(ENERGY).reason}): time in its place."
-    told = f"{_told(cheapest, score)}, with {_amount(cost, path)} for the whole cell. {others}{instead}"
+    told = f"{_told(cheapest, score)}, with {_amount(cost, path)} for all phases. {others}{instead}"
     return Pick(wanted, cheapest.label, told)
 
 

@@ -95,8 +95,8 @@ def _time() -> Cost:
     )
     remarks = (
         "Phases exclude each other: validation inside training counts as validate alone. Cell is everything from start "
-        "to record, so it is more than its phases. CPU time is that of the cell's processes in all phases, all cores "
-        "together.",
+        "to record, so it is more than its phases, by the most in the first cell of a sweep, which waits for all "
+        "imports. CPU time is that of the cell's processes in all phases, all cores together.",
     )
     return Cost("costs-time", "Time", (*phases, *rest), remarks)
 

@@ -24,6 +24,8 @@ AS_THEY_ARE = ("cell", "missing")
 SAMPLED = ("power", "memory", "host")
 """Sections of the record that have figures by phase."""
 
+PHASES_S = "phases_seconds"
+"""Of all phases together: a cell takes longer than that, the first of a sweep by the imports of all of them."""
 PER_TOKENS = "train_energy_j_per_1000_tokens"
 """Gross energy of the train phase over the tokens trained on."""
 
@@ -51,8 +53,8 @@ class Study:
 
     Not from the record: `folder`, relative to the runs folder; `setup`, the cell's configuration without its seed, as
     JSON; `cell.model.name`, `cell.method.name`, `cell.dataset.name` and `cell.seed`; `phase_seconds.<phase>`, the
-    summed seconds of all stretches of a phase; and `PER_TOKENS`. Ordered by model, then method (those that train
-    nothing first), then setup and seed.
+    summed seconds of all stretches of a phase; `PHASES_S`; and `PER_TOKENS`. Ordered by model, then method (those that
+    train nothing first), then setup and seed.
     """
     traces: Mapping[str, Trace]
     """Power and memory over time by the cell's `folder`, for those of which anything was sampled and that are shown."""
@@ -203,6 +205,7 @@ def _row(record: Record) -> dict[str, Any]:
     for phase in record.phases:
         column = f"phase_seconds.{phase.name}"
         row[column] = row.get(column, 0.0) + phase.seconds
+    row[PHASES_S] = sum(phase.seconds for phase in record.phases)
     reached = {phase.name for phase in record.phases}
     for phase in (phase for phase in get_args(PhaseName) if phase not in reached):
         untrained = record.training is None and phase in ("train", "validate", "save")

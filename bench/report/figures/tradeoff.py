@@ -16,6 +16,7 @@ from bench.report.effects import LOWER_IS_BETTER
 from bench.report.figures.chart import DPI, FAINT, GREY, STYLE, plain
 from bench.report.figures.layout import Box, cut, place
 from bench.report.figures.looks import Look, looks
+from bench.report.load import PHASES_S
 from bench.report.pareto import front
 from bench.report.setups import SCORES_OF, Group, Measured, Setup
 from bench.report.statistics import Interval
@@ -108,12 +109,12 @@ def _scaled(one: Measured, scale: float) -> Interval | None:
 
 
 def _costs(group: Group) -> list[Cost]:
-    longest = max((cell["seconds"] for cell in group.ok), default=0.0)
+    longest = max((cell[PHASES_S] for cell in group.ok), default=0.0)
     unit, seconds = next((unit, s) for unit, s, most in UNITS if longest <= most)
     return [
         Cost("power.energy_j", "Energy", "kJ", 1e-3),
         Cost(group.memory, MEMORIES[group.memory][0], "GB", 1e-9),
-        Cost("seconds", "Time", unit, 1 / seconds),
+        Cost(PHASES_S, "Time", unit, 1 / seconds),
     ]
 
 
