@@ -56,9 +56,8 @@ def macro_f1(classes: Sequence[tuple[str, str]]) -> tuple[Parts, Formula]:
 
     def formula(sums: Floats) -> Floats:
         hits, either = sums[: len(known)], sums[len(known) :]
-        occurs = either > 0
-        f1 = np.divide(2 * hits, either, out=np.zeros_like(hits), where=occurs)
-        return f1.sum(axis=0) / occurs.sum(axis=0)
+        # A class that does not occur has no hits, so F1 0, and is not counted
+        return 2 * (hits / np.maximum(either, 1)).sum(axis=0) / np.count_nonzero(either, axis=0)
 
     return parts, formula
 
