@@ -42,7 +42,10 @@ def _picks(group: Group, scored: list[Setup], score: str, request: Request) -> l
     picks = [_best(group, scored, score), _cheapest_close(scored, score)]
     asked = request.fits_gb or tuple(size for size in CARDS_GB if _divides(group, scored, size))
     picks += [_fitting(group, scored, score, size) for size in asked]
-    return [*picks, _undominated(group, scored, score)]
+    picks.append(_undominated(group, scored, score))
+    # What is refused elsewhere is here because somebody insisted
+    mixed = group.refusals()
+    return [Pick("Beware", "these cells cannot be compared", " ".join(mixed)), *picks] if mixed else picks
 
 
 def _best(group: Group, scored: list[Setup], score: str) -> Pick:
@@ -50,6 +53,8 @@ def _best(group: Group, scored: list[Setup], score: str) -> Pick:
     together = best(group, score)
     tied = [setup for setup in scored if setup.label in together] or scored
     told = f"{_told(leader, score)}. {_next(leader, following, score)}"
+    if any(difference(leader, setup, score) is None for setup in scored[1:]):
+        return Pick(f"Best {score}", f"{leader.label}, but not every difference from it can be tested", told)
     if len(tied) > 1:
         alike = listed(setup.label for setup in tied)
         return Pick(f"Best {score}", f"{leader.label}, but not separable: {alike}", told)
@@ -59,7 +64,7 @@ def _best(group: Group, scored: list[Setup], score: str) -> Pick:
 def _next(leader: Setup, following: Setup, score: str) -> str:
     ahead = difference(leader, following, score)
     if ahead is None:
-        return f"Next is {_told(following, score)}; whether that is chance cannot be told."
+        return f"{_told(leader, score)} against {_told(following, score)}: whether that is chance cannot be told."
     once = any(len(setup.seeds) == 1 for setup in (leader, following))
     caveat = " With one seed this is of the models at hand; another seed may turn it round." if once else ""
     amount, within, p = ahead
@@ -88,8 +93,9 @@ def _cheapest_close(scored: list[Setup], score: str) -> Pick:
         if len(known) == 1
         else f"The dearest of those as close, {dearest.label}, takes {_amount(dearest_cost, path)}."
     )
-    instead = "" if measured else f" Energy was not measured ({scored[0].measure(ENERGY).reason}): time in its place."
-    told = f"{_told(cheapest, score)}, with {_amount(cost, path)} for all phases. {others}{instead}"
+    instead = "" if measured else f" Energy was not measured ({_unmeasured(scored)}): time in its place."
+    short = f" {_next(scored[0], cheapest, score)}" if cheapest is not scored[0] else ""
+    told = f"{_told(cheapest, score)}, with {_amount(cost, path)} for all phases. {others}{instead}{short}"
     return Pick(wanted, cheapest.label, told)
 
 
@@ -104,8 +110,10 @@ def _fitting(group: Group, scored: list[Setup], score: str, size_gb: float) -> P
         return Pick(wanted, "none", f"Of {title}, {least}.")
     chosen = fitting[0]
     peak_gb = (peaks[chosen.label] or 0.0) / 1e9
-    left_out = [setup.label for setup in scored if setup not in fitting]
-    why = f" {listed(left_out)} {'takes' if len(left_out) == 1 else 'take'} more." if left_out else ""
+    larger = [setup.label for setup in scored if (peaks[setup.label] or 0.0) > size_gb * 1e9]
+    unknown = [setup.label for setup in scored if peaks[setup.label] is None]
+    why = f" {listed(larger)} {'takes' if len(larger) == 1 else 'take'} more." if larger else ""
+    why += f" Of {listed(unknown)} it is not known." if unknown else ""
     following = f" {_next(chosen, fitting[1], score)}" if len(fitting) > 1 else ""
     return Pick(
         wanted,
@@ -148,6 +156,10 @@ def _told(setup: Setup, score: str) -> str:
     return " ".join(filter(None, (setup.label, text_of(shown, entry), within_of(shown, entry))))
 
 
+def _unmeasured(scored: list[Setup]) -> str:
+    return next(reason for setup in scored if (reason := setup.cost(ENERGY).reason) is not None)
+
+
 def _amount(cost: float, path: str) -> str:
     _, unit, factor = COSTS[path]
     return f"{significant(3)(cost * factor)} {unit}"
@@ -158,13 +170,15 @@ def _p(p: float) -> str:
 
 
 def _is_close(mean: float, top: float, score: str) -> bool:
-    return mean <= top / CLOSE if score in LOWER_IS_BETTER else mean >= top * CLOSE
+    margin = (1 - CLOSE) * abs(top)
+    return mean <= top + margin if score in LOWER_IS_BETTER else mean >= top - margin
 
 
 def _mean(setup: Setup, path: str) -> float | None:
-    return setup.measure(path).mean
+    return (setup.measure(path) if path.startswith(SCORES_OF) else setup.cost(path)).mean
 
 
 def _peak(setup: Setup, path: str) -> float | None:
-    """The largest of the seeds, of bytes."""
-    return max(setup.measure(path).by_seed, default=None)
+    """The largest of the seeds, of bytes; null where it is not known of one, or one ran out of memory."""
+    out = any(cell["status"] == "oom" for cell in setup.cells)
+    return None if out else max(setup.cost(path).by_seed, default=None)

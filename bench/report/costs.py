@@ -7,7 +7,7 @@ from typing import get_args
 from bench.record import PhaseName
 from bench.report.load import PER_TOKENS
 from bench.report.render import Column, Entry, Row, Table, fixed, significant
-from bench.report.rows import name_columns, name_entries, number_entry, numbers_of, seeds_behind
+from bench.report.rows import behind, name_columns, name_entries, number_entry, numbers_of
 from bench.report.setups import Cell, Group, Setup
 from bench.report.words import ENERGY_METHODS, listed, printable
 
@@ -61,19 +61,14 @@ def cost_tables(found: Sequence[Group]) -> list[Table]:
 
 
 def _table(cost: Cost, found: Sequence[Group]) -> Table:
-    seeds = {
-        setup.label if len(found) == 1 else f"{group.title} {setup.label}": setup.seeds
-        for group in found
-        for setup in group.setups
-        if setup.ok
-    }
+    told = [behind(group) if len(found) == 1 else f"{group.title}: {behind(group)}" for group in found if group.ok]
     return Table(
         name=cost.name,
         title=cost.title,
         columns=(*name_columns(found), *cost.columns),
         rows=tuple(_row(cost, group, setup) for group in found for setup in group.setups),
-        remarks=(seeds_behind(seeds), *cost.remarks) if seeds else (),
-        warnings=tuple(sentence for group in found for sentence in group.warnings()),
+        remarks=(*told, *cost.remarks) if told else (),
+        warnings=tuple(sentence for group in found for sentence in (*group.refusals(), *group.warnings())),
     )
 
 

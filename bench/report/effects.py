@@ -9,8 +9,9 @@ import numpy as np
 from bench.errors import InputError
 from bench.report.formulas import NotResampled
 from bench.report.predictions import Predictions
+from bench.report.request import DEFAULT_REFERENCE
 from bench.report.resampling import asked_alike, document_means
-from bench.report.setups import SCORES_OF, Group, Setup
+from bench.report.setups import FRACTIONS, SCORES_OF, Group, Setup
 from bench.report.statistics import (
     Interval,
     difference_interval,
@@ -24,6 +25,8 @@ MCNEMAR, PERMUTATION, RESAMPLING = "McNemar, exact", "permutation", "resampling"
 """Tests, as the tables name them."""
 SIGNIFICANCE = 0.05
 LOWER_IS_BETTER = frozenset(("perplexity",))
+HIGHER_IS_BETTER = FRACTIONS | {"bertscore_f1"}
+"""The scores of tunebench; of those of other libraries it is not known."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,11 @@ def effects(found: Sequence[Group], reference: str, family: Sequence[str]) -> li
         family: names of scores; those that a setup or the reference has no number for have no effect.
 
     Raises:
-        InputError: a group has several setups of the reference method.
+        InputError: a group has several setups of the reference method, or no group has one.
     """
+    known = {name for group in found for setup in group.setups for name in (setup.method, setup.label)}
+    if reference not in known and reference != DEFAULT_REFERENCE:
+        raise InputError(f"--reference: there is no method or setup {reference!r}, only {', '.join(sorted(known))}.")
     return [effect for group in found for effect in _effects(group, reference, family)]
 
 
@@ -82,8 +88,11 @@ def reference_of(group: Group, reference: str) -> Setup | None:
 def best(group: Group, score: str) -> frozenset[str]:
     """Labels of the setups whose score is the best, or not separable from it; empty if that is all of them.
 
-    Not separable: the Holm-adjusted p of the difference from the best one is 0.05 or more, or there is no test.
+    Not separable: the Holm-adjusted p of the difference from the best one is 0.05 or more. Empty too where a difference
+    from it cannot be tested, or where it is not known whether more is better.
     """
+    if not (score in LOWER_IS_BETTER or score in HIGHER_IS_BETTER):
+        return frozenset()
     means = {setup.label: setup.measure(f"{SCORES_OF}{score}").mean for setup in group.setups if setup.ok}
     known = {label: mean for label, mean in means.items() if mean is not None}
     setups = [setup for setup in group.setups if setup.label in known]
@@ -92,7 +101,10 @@ def best(group: Group, score: str) -> frozenset[str]:
     sign = -1 if score in LOWER_IS_BETTER else 1
     leader = max(setups, key=lambda setup: sign * known[setup.label])
     others = [setup for setup in setups if setup is not leader]
-    p_values = [tested[1] if (tested := _tested(setup, leader, score)) else 1.0 for setup in others]
+    tested = [_tested(setup, leader, score) for setup in others]
+    p_values = [p for _, p in filter(None, tested)]
+    if len(p_values) < len(others):
+        return frozenset()
     ties = [setup.label for setup, p in zip(others, holm(p_values), strict=True) if p >= SIGNIFICANCE]
     return frozenset() if len(ties) == len(others) else frozenset((leader.label, *ties))
 
@@ -165,7 +177,9 @@ def _right(answers: Predictions, score: str) -> frozenset[str]:
 
 
 def _require_paired(one: Setup, other: Setup) -> None:
-    if not asked_alike(*(setup.predictions[setup.ok[0]["folder"]] for setup in (one, other))):
+    prints = {cell.get("data.validation_fingerprint") for setup in (one, other) for cell in setup.ok}
+    alike = asked_alike(*(setup.predictions[setup.ok[0]["folder"]] for setup in (one, other)))
+    if not alike or len(prints) > 1:
         raise NotResampled("the two were not asked the same examples")
 
 

@@ -340,7 +340,8 @@ def _latest(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[Prob
     for row in sorted(rows, key=lambda row: (row["started_at"], row["folder"])):
         cell = (row["setup"], row["cell.seed"])
         if older := latest.get(cell):
-            sentence = f"is the same cell as {row['folder']}, which was started later and is reported: delete one."
+            same = "the same cell" if older["key"] == row["key"] else "the same cell, on files of other content,"
+            sentence = f"is {same} as {row['folder']}, which was started later and is reported: delete one."
             problems.append(Problem(older["folder"], sentence))
         latest[cell] = row
     return list(latest.values()), problems

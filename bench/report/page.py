@@ -8,7 +8,7 @@ from bench.errors import InputError
 from bench.report.browser import Answered
 from bench.report.choice import choices
 from bench.report.document import document
-from bench.report.effects import effects
+from bench.report.effects import HIGHER_IS_BETTER, LOWER_IS_BETTER, effects
 from bench.report.figures import charts
 from bench.report.figures.chart import Chart
 from bench.report.figures.timeline import left_out, traces
@@ -81,6 +81,12 @@ def write_report(study: Study, folder: Path, request: Request) -> None:
 
 def _require_known(request: Request, study: Study) -> None:
     scores = [column.removeprefix(SCORES_OF) for column in study.cells.columns if column.startswith(SCORES_OF)]
+    first = request.family[0]
+    if first in scores and first not in HIGHER_IS_BETTER | LOWER_IS_BETTER:
+        raise InputError(
+            f"--family: whether more of {first} is better is not known, so it cannot decide which method is the best: "
+            f"put one of {', '.join(sorted((HIGHER_IS_BETTER | LOWER_IS_BETTER) & set(scores)))} before it."
+        )
     if scores and (unknown := [score for score in request.family if score not in scores]):
         raise InputError(
             f"--family: no cell of {study.name} has the score {listed(unknown)}; there are {', '.join(sorted(scores))}."

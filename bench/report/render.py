@@ -409,6 +409,8 @@ RENDERERS: dict[str, Callable[[Table], str]] = {".md": markdown, ".csv": csv_tex
 def escape_markdown(text: str) -> str:
     """`text` for GitHub's Markdown: nothing in it is markup, a link, an image, mathematics or the end of a cell."""
     escaped = re.sub(r"([\\`*\[\]|~$#])", r"\\\1", html.escape(text, quote=False))
+    # GitHub makes links of addresses and persons without any markup
+    escaped = escaped.replace("://", ":&#47;&#47;").replace("www.", "www&#46;").replace("@", "&#64;")
     # Inside a word an underscore is no emphasis, and names read better without backslashes
     return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", escaped).replace("\n", " ")
 

@@ -4,12 +4,15 @@ from dataclasses import dataclass
 
 from bench.report.studies import TRACES
 
+DEFAULT_REFERENCE = "baseline"
+"""Need not be there: a study of trained methods alone has none."""
+
 
 @dataclass(frozen=True)
 class Request:
     """Frozen, as the same request of the same runs gives the same report."""
 
-    reference: str = "baseline"
+    reference: str = DEFAULT_REFERENCE
     """Method, or label of a setup, that the others are compared with."""
     family: tuple[str, ...] = ("token_f1", "exact_match")
     """Names of the scores that are compared with the reference's, and whose tests are adjusted together."""

@@ -53,3 +53,10 @@ def seeds_behind(seeds: Mapping[str, tuple[int, ...]]) -> str:
         return f"Each number is a mean over seeds: {'; '.join(f'{name} {own}' for name, own in several.items())}."
     n_seeds, own = len(next(iter(seeds.values()))), next(iter(several.values()))
     return f"One seed: {own}." if n_seeds == 1 else f"Each number is a mean over {n_seeds} seeds: {own}."
+
+
+def behind(group: Group) -> str:
+    """How many examples, documents and seeds the group's numbers are over."""
+    examples, documents = (numbers_of(group.ok, f"data.{count}") for count in ("n_validation", "n_clusters_validation"))
+    seeds = seeds_behind({setup.label: setup.seeds for setup in group.setups if setup.ok})
+    return f"Validation examples: {examples}, from {documents} documents. {seeds}"

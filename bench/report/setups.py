@@ -23,6 +23,12 @@ FRACTIONS = frozenset(
     ("token_f1", "exact_match", "answer_macro_f1", "bleu", "corpus_bleu", "rouge1", "rouge2", "rougeL")
 )
 """The scores that lie between 0 and 1; BERTScore can leave that range where it is rescaled."""
+ASKED_PARTS = ("prompt.", "generation.")
+ASKED = frozenset(("dataset.language", "model.path", "model.tokenizer", "model.weights", "model.architecture"))
+"""Parts of a cell's settings, and settings, without which its scores are of something else."""
+OWN_PARTS = ("method.", "metric.", *ASKED_PARTS)
+OWN = frozenset(("seed", "dataset.train", "dataset.validation", *ASKED))
+"""Those that a warning need not name: a setup's own, what is refused, and files, which have fingerprints."""
 SCORES_OF = "scores."
 """Where a record has its scores."""
 
@@ -108,15 +114,17 @@ class Setup:
             found = self.spread(score)
         except NotResampled as error:
             return Measured(mean, by_seed, None, None, str(error))
-        if not math.isclose(found.mean, mean, rel_tol=1e-6, abs_tol=1e-9):
-            why = f"the answers give {found.mean:.6g}, and the record says {mean:.6g}"
-            return Measured(mean, by_seed, None, None, why)
         within = interval(found, self.rng(score))
         if within is None:
             return Measured(mean, by_seed, None, None, "all examples have the same score")
         low, high = bounds(score)
         within = Interval(max(low, within.low), min(high, within.high))
         return Measured(mean, by_seed, None, within, None)
+
+    def cost(self, path: str) -> Measured:
+        """As `measure`, for what setups are weighed by; null where a cell was resumed: the rest of its cost is lost."""
+        resumed = self.resumed()
+        return Measured(None, (), resumed) if resumed else self.measure(path)
 
     def spread(self, score: str) -> Spread:
         """A score on resampled documents, for the seeds that ended ok.
@@ -129,13 +137,17 @@ class Setup:
             try:
                 if not answers or len(answers) < len(self.ok):
                     raise NotResampled("its answers cannot be read")
-                self._spreads[score] = spread_of(score, answers, self.report_seed)
+                found = spread_of(score, answers, self.report_seed)
+                told = fmean(cell.get(f"{SCORES_OF}{score}", math.nan) for cell in self.ok)
+                if not math.isclose(found.mean, told, rel_tol=1e-6, abs_tol=1e-9):
+                    raise NotResampled(f"the answers give {found.mean:.6g}, and the record says {told:.6g}")
+                self._spreads[score] = found
             except NotResampled as error:
                 self._spreads[score] = error
-        found = self._spreads[score]
-        if isinstance(found, NotResampled):
-            raise found
-        return found
+        kept = self._spreads[score]
+        if isinstance(kept, NotResampled):
+            raise kept
+        return kept
 
     def rng(self, score: str) -> np.random.Generator:
         """For what is drawn beside documents: the same for the same setup and score in every report."""
@@ -272,7 +284,12 @@ def _setups(cells: list[Cell]) -> list[tuple[str, str, tuple[Cell, ...]]]:
         telling = [path for path in own if any(rival.get(path) != own[path] for rival in rivals)]
         label = f"{method} ({', '.join(f'{path}={own[path]}' for path in telling)})" if telling else method
         found.append((method, printable(label), tuple(same)))
-    return found
+    labels = [label for _, label, _ in found]
+    # Cut to a length that can be shown, two can be alike
+    return [
+        (method, label if labels.count(label) == 1 else f"{label} #{labels[: at + 1].count(label)}", same)
+        for at, (method, label, same) in enumerate(found)
+    ]
 
 
 def _settings(cell: Mapping[str, Any]) -> dict[str, str]:
@@ -282,20 +299,26 @@ def _settings(cell: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _asked(cell: Cell) -> dict[str, str]:
-    """The settings that say how every model is asked, and how it answers."""
-    return _settings({part: cell["cell"][part] for part in ("prompt", "generation") if part in cell["cell"]})
+    """The settings that say which model is asked, how, and how it answers."""
+    settings = _settings(cell["cell"])
+    return {path: value for path, value in settings.items() if path in ASKED or path.startswith(ASKED_PARTS)}
 
 
 def _scored(cell: Cell) -> dict[str, str]:
     """What was asked in the end, and how it was scored, where the cell has it."""
     path = "data.validation_fingerprint"
     prints = {"the fingerprint of their validation set": cell[path][:8]} if path in cell else {}
-    return prints | {path: value for path, value in cell.items() if path.startswith("score_settings.")}
+    # Of a score that could not be had, they say why
+    had = (
+        path for path in cell if path.startswith("score_settings.") and path.replace("score_settings", "scores") in cell
+    )
+    return prints | {path: cell[path] for path in had}
 
 
 def _circumstances(cell: Cell) -> dict[str, str]:
     """What the numbers came about with, where the cell has it."""
-    told: dict[str, str] = {}
+    settings = _settings(cell["cell"])
+    told = {path: value for path, value in settings.items() if path not in OWN and not path.startswith(OWN_PARTS)}
     if "data.train_fingerprint" in cell:
         told["the fingerprint of their training set"] = cell["data.train_fingerprint"][:8]
     for path in ("training.effective_batch", "training.micro_batch"):

@@ -4,15 +4,26 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from bench.report.costs import cost_tables
-from bench.report.effects import Effect, best
+from bench.report.effects import Effect, best, reference_of
 from bench.report.load import Study
 from bench.report.published import published_tables
 from bench.report.render import Column, Entry, Row, Table, fixed, significant
 from bench.report.request import Request
-from bench.report.rows import name_columns, name_entries, number_entry, numbers_of, seeds_behind
+from bench.report.rows import behind, name_columns, name_entries, number_entry, numbers_of
 from bench.report.setups import SCORES_OF, Cell, Group, Setup, cells_of
 from bench.report.statistics import FEW_SEEDS
-from bench.report.words import MEMORIES, counted, ending, file_stem, listed, mid_sentence, printable, reason
+from bench.report.words import (
+    MEMORIES,
+    SCORE_TITLES,
+    counted,
+    ending,
+    file_stem,
+    listed,
+    mid_sentence,
+    printable,
+    reason,
+    score_title,
+)
 
 SCORES = {
     "scores.answer_macro_f1": "Macro F1",
@@ -32,7 +43,7 @@ NOT_OK = "the cell did not end ok"
 
 def tables(study: Study, found: Sequence[Group], request: Request, compared: Sequence[Effect]) -> list[Table]:
     """Every table: the study's for each model, effects, costs, one over all cells, the failures, the provenance."""
-    made = [study_table(group) for group in found]
+    made = [table for group in found for table in (study_table(group, request.reference), scores_table(group))]
     if compared:
         made.append(effects_table(found, compared))
     if request.against:
@@ -45,8 +56,10 @@ def tables(study: Study, found: Sequence[Group], request: Request, compared: Seq
     return made
 
 
-def study_table(group: Group) -> Table:
+def study_table(group: Group, reference: str) -> Table:
     """The study's table of one model: a row per method, averaged over its seeds."""
+    alone = reference_of(group, reference) is None and len(group.setups) > 1
+    uncompared = f"Nothing is compared with {printable(reference)}, of which no cell of {group.title} ended ok."
     numbers = [Column("parameters.trainable_percent", "Trainable", "%", shown=significant(4))]
     numbers += [Column(path, title, shown=fixed(4)) for path, title in SCORES.items()]
     numbers.append(Column("power.peak_sampled_power_w", "Peak power", "W", shown=fixed(2)))
@@ -59,9 +72,33 @@ def study_table(group: Group) -> Table:
         title=f"{group.title}: quality and cost of each method",
         columns=(*names, *numbers),
         rows=tuple(_study_row(group, setup, [column.key for column in numbers], leading) for setup in group.setups),
-        remarks=_remarks(group),
+        remarks=(*_remarks(group), *([uncompared] if alone else [])),
         warnings=(*group.refusals(), *group.warnings()),
     )
+
+
+def scores_table(group: Group) -> Table:
+    """Every score that any cell of a model has, whatever metric it is of."""
+    had = {path for cell in group.ok for path in cell if path.startswith(SCORES_OF)}
+    known = [f"{SCORES_OF}{name}" for name in SCORE_TITLES]
+    paths = [*(path for path in known if path in had), *sorted(had.difference(known))]
+    leading = {path: best(group, path.removeprefix(SCORES_OF)) for path in paths}
+    numbers = [Column(path, score_title(path.removeprefix(SCORES_OF)), shown=significant(4)) for path in paths]
+    return Table(
+        name=file_stem("scores", *([group.model] if group.title == group.model else [group.model, group.dataset])),
+        title=f"{group.title}: all scores",
+        columns=(*name_columns([group]), *numbers),
+        rows=tuple(_score_row(group, setup, paths, leading) for setup in group.setups),
+        remarks=(behind(group), _brackets(group)) if group.ok else (),
+        warnings=(*group.refusals(), *group.warnings()),
+    )
+
+
+def _score_row(group: Group, setup: Setup, paths: list[str], leading: Mapping[str, frozenset[str]]) -> Row:
+    names = name_entries(group, setup)
+    if not setup.ok:
+        return Row((*names, *(Entry(None) for _ in paths)), instead=setup.ending())
+    return Row((*names, *(_score_entry(setup, path, setup.label in leading[path]) for path in paths)))
 
 
 def effects_table(found: Sequence[Group], compared: Sequence[Effect]) -> Table:
@@ -87,13 +124,13 @@ def effects_table(found: Sequence[Group], compared: Sequence[Effect]) -> Table:
             Entry(effect.p_adjusted, None if effect.p is not None else effect.reason),
         )
         rows.append(Row((*map(Entry, names), *numbers, Entry(effect.test))))
-    behind = [f"{group.title}: {_behind(group)}" for group in found if group.ok]
+    counts = [f"{group.title}: {behind(group)}" for group in found if group.ok]
     remarks = (
         "Method less reference, paired on examples. In brackets: 95 % intervals over documents, and over seeds where "
         "there are several: one seed says nothing of other seeds. p is two-sided; adjusted after Holm over all the "
         "tests of one model on one data set. Permutation: the signs of whole documents' differences are flipped; "
         "McNemar: on examples that one of the two has right alone; resampling: by the interval's own draws.",
-        *behind,
+        *counts,
     )
     warnings = tuple(sentence for group in found for sentence in (*group.refusals(), *group.warnings()))
     return Table("effects", "Differences from the reference", columns, tuple(rows), remarks, warnings)
@@ -138,7 +175,9 @@ def cells_table(study: Study, groups: Sequence[Group]) -> Table:
         "the steps after warm-up; cell time is everything from start to record.",
         "Perplexity is that of the reference answers.",
     )
-    return Table("cells", "All cells", (*names, *numbers), tuple(found), remarks)
+    counts = [f"{group.title}: {behind(group)}" for group in groups if group.ok]
+    warnings = tuple(sentence for group in groups for sentence in (*group.refusals(), *group.warnings()))
+    return Table("cells", "All cells", (*names, *numbers), tuple(found), (*counts, *remarks), warnings)
 
 
 def failures_table(study: Study) -> Table:
@@ -200,7 +239,12 @@ def _study_row(group: Group, setup: Setup, paths: list[str], leading: Mapping[st
 def _study_entry(setup: Setup, path: str, leads: bool) -> Entry:
     if path in MEMORIES:
         return _memory_entry(setup, path)
-    without = setup.measure(path).interval_reason if path in SCORES and setup.measure(path).mean is not None else None
+    return _score_entry(setup, path, leads) if path in SCORES else number_entry(setup, path)
+
+
+def _score_entry(setup: Setup, path: str, leads: bool) -> Entry:
+    measured = setup.measure(path)
+    without = measured.interval_reason if measured.mean is not None else None
     return number_entry(setup, path, f"no interval: {without}" if without else "", leads)
 
 
@@ -215,7 +259,7 @@ def _memory_entry(setup: Setup, path: str) -> Entry:
 def _remarks(group: Group) -> tuple[str, ...]:
     if not group.ok:
         return ()
-    remarks = [_behind(group), _brackets(group), MEANINGS]
+    remarks = [behind(group), _brackets(group), MEANINGS]
     for path, name in SCORES.items():
         settings = path.replace("scores.", "score_settings.")
         if pinned := sorted({cell[settings] for cell in group.ok if settings in cell}):
@@ -228,17 +272,12 @@ def _remarks(group: Group) -> tuple[str, ...]:
     return tuple(remarks)
 
 
-def _behind(group: Group) -> str:
-    """How many examples, documents and seeds the group's numbers are over."""
-    examples, documents = (numbers_of(group.ok, f"data.{count}") for count in ("n_validation", "n_clusters_validation"))
-    seeds = seeds_behind({setup.label: setup.seeds for setup in group.setups if setup.ok})
-    return f"Validation examples: {examples}, from {documents} documents. {seeds}"
-
-
 def _brackets(group: Group) -> str:
     """What stands in brackets and in bold."""
-    most = max(len(setup.seeds) for setup in group.setups)
-    scores = "over documents and seeds" if most > 1 else "over documents alone: one seed says nothing of other seeds"
+    most, least = (pick(len(setup.seeds) for setup in group.setups if setup.ok) for pick in (max, min))
+    scores = "over documents and seeds" if least > 1 else "over documents alone: one seed says nothing of other seeds"
+    if least == 1 < most:
+        scores = "over documents, and over seeds where a row has several: one seed says nothing of other seeds"
     costs = (
         "of all other figures, the smallest and the largest of the seeds"
         if most < FEW_SEEDS
@@ -247,7 +286,8 @@ def _brackets(group: Group) -> str:
     told = f"In brackets: of scores, 95 % intervals {scores}" + (f"; {costs}." if most > 1 else ".")
     return (
         f"{told} Bold: the best score and those not separable from it (Holm-adjusted p of the paired difference 0.05 "
-        "or more); none where that is all of them."
+        "or more); none where that is all of them or a difference cannot be tested."
+        + (" With one seed, that is of these trained models and not of their methods." if least == 1 else "")
     )
 
 

@@ -146,7 +146,7 @@ def _gather(readings: Iterable[Reading], power: Signal, memory: Signal, rss: Sig
         if reading.role == "host":
             _add(rss, reading.t_s, reading.values.get("rss_bytes"))
             continue
-        devices += reading.facts.get("devices", {})
+        devices = list(dict.fromkeys((*devices, *reading.facts.get("devices", {}))))
         answers = [reading.values.get("devices", {}).get(uuid, {}) for uuid in devices]
         _add(power, reading.t_s, total_of([answer.get("power_w") for answer in answers]))
         _add(memory, reading.t_s, total_of([answer.get("memory_used_bytes") for answer in answers]))

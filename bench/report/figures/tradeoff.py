@@ -96,7 +96,7 @@ def points(group: Group, score: str, cost: Cost) -> list[Point]:
     """The setups of a group that have both numbers."""
     drawn = []
     for setup in group.setups:
-        own, paid = setup.measure(score), setup.measure(cost.path)
+        own, paid = setup.measure(score), setup.cost(cost.path)
         if own.mean is not None and paid.mean is not None:
             bounds = _scaled(paid, cost.scale)
             drawn.append(Point(setup, own.mean, paid.mean * cost.scale, own.interval, bounds))

@@ -71,7 +71,8 @@ def _rows(setup: Setup, told: dict[str, str]) -> list[Row]:
         entry = number_entry(setup, path)
         measured = entry.value * factor if isinstance(entry.value, float | int) else None
         within = (entry.within[0] * factor, entry.within[1] * factor) if entry.within else None
-        known = Entry(given, f"the study contradicts itself here: {printable(told['note'])}" if told["note"] else None)
+        noted = name in told["note_on"].split()
+        known = Entry(given, f"the study contradicts itself here: {printable(told['note'])}" if noted else None)
         less = Entry(None, "nothing measured") if measured is None else Entry(measured - given)
         rows.append(Row((Entry(setup.label), Entry(title), Entry(measured, entry.note, within), known, less)))
     return rows
