@@ -43,7 +43,8 @@ NOT_OK = "the cell did not end ok"
 
 def tables(study: Study, found: Sequence[Group], request: Request, compared: Sequence[Effect]) -> list[Table]:
     """Every table: the study's for each model, effects, costs, one over all cells, the failures, the provenance."""
-    made = [table for group in found for table in (study_table(group, request.reference), scores_table(group))]
+    made = [study_table(group, request.reference) for group in found]
+    made += [scores_table(group) for group in found]
     if compared:
         made.append(effects_table(found, compared))
     if request.against:

@@ -56,7 +56,7 @@ def test_a_report_per_study_and_problems_said(write_cell, runs, tmp_path, capsys
         *("index.html", "report.md", "report.tex"),
         *(
             f"tables/{table}.{kind}"
-            for table in ("cells", *COSTS, "failures", "model-tiny", "provenance")
+            for table in ("cells", *COSTS, "failures", "model-tiny", "provenance", "scores-tiny")
             for kind in ("csv", "html", "md", "tex")
         ),
     ]
@@ -252,8 +252,8 @@ def test_the_same_runs_give_the_same_bytes(write_cell, runs, tmp_path):
     assert (one.returncode, one.stdout) == (0, f"{tmp_path}/first/demo/index.html: 10 cells\n")
     assert (other.returncode, other.stdout) == (0, "demo/index.html: 10 cells\n")
     first, second = files_under(tmp_path / "first"), files_under(elsewhere)
-    # 2 pages and a document, 4 figures over all cells and 10 of one in 2 formats, 10 tables in 4, and the stamp
-    assert len(first) == 72
+    # 2 pages and a document, 4 figures over all cells and 10 of one in 2 formats, 11 tables in 4, and the stamp
+    assert len(first) == 76
     assert first == second
 
 

@@ -137,8 +137,8 @@ def test_picks_stand_first_in_the_markdown_report(write_cell, runs):
     found = [Picks("tiny", "tiny", (Pick("Best score", f"lora_x {MARKDOWN}", "It has 0.9."),))]
     assert markdown_report(study, [], [], [], found) == (
         "# Report of the study demo\n\n1 cell: 1 ok.\n\n### Which method, then?\n\n**tiny**\n\n"
-        "- Best score: **lora_x \\[a\\](javascript:alert(1)) !\\[b\\](http://example.org/x.png) \\`c\\` \\| d**. "
-        "It has 0.9.\n"
+        "- Best score: **lora_x \\[a\\](javascript:alert(1)) !\\[b\\](http:&#47;&#47;example.org/x.png) "
+        "\\`c\\` \\| d**. It has 0.9.\n"
     )
 
 

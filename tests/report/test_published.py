@@ -58,12 +58,24 @@ def test_measured_less_published(tables):
     assert (float(memory["measured"]), float(memory["difference"])) == pytest.approx((20.0, 11.84))
 
 
+CONTRADICTED = {
+    ("llama1b", "toplayer"): ["BERTScore"],
+    ("llama3b", "lora"): ["Macro F1", "Peak GPU memory (GB)"],
+    ("llama3b", "qlora"): ["Macro F1", "Peak power (W)"],
+    ("mistral7b", "baseline"): ["BERTScore"],
+    # Another validation set makes every score another
+    ("mistral7b", "qlora"): ["Macro F1", "BLEU", "BERTScore", "ROUGE-1", "ROUGE-2", "ROUGE-L"],
+}
+
+
 def test_what_contradicts_itself_is_said(tables):
     notes = {(row["model"], row["method"]): row["note"] for row in GIVEN if row["note"]}
     assert len(notes) == 5
     for (model, method), note in notes.items():
-        said = {row["note"] for row in rows_of(tables[f"against-{model}"]) if row["method"] == method}
-        assert said == {f"the study contradicts itself here: {note}"}, (model, method)
+        said = {row["figure"]: row["note"] for row in rows_of(tables[f"against-{model}"]) if row["method"] == method}
+        where = [figure for figure, own in said.items() if own]
+        assert {said[figure] for figure in where} == {f"the study contradicts itself here: {note}"}
+        assert where == CONTRADICTED[model, method]
     clean = {row["note"] for row in rows_of(tables["against-llama1b"]) if row["method"] == "qlora"}
     assert clean == {""}
 

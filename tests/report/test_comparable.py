@@ -1,0 +1,101 @@
+"""What a report must not do in silence: compare what was not asked alike, or what was not measured whole."""
+
+import json
+
+import pytest
+
+from bench.errors import InputError
+from bench.record import Error
+from bench.report.choice import choices
+from bench.report.effects import best, effects
+from bench.report.load import read_studies
+from bench.report.request import Request
+from bench.report.setups import groups
+
+OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
+
+
+@pytest.fixture
+def group(runs):
+    def only():
+        study = read_studies(runs)[0]
+        (found,) = groups(study.cells, study.predictions)
+        return found
+
+    return only
+
+
+def picked(group, **wanted):
+    (only,) = choices([group], Request(**wanted))
+    return {pick.preference: (pick.answer, pick.reason) for pick in only.picks}
+
+
+def test_sets_of_other_content_are_not_paired_though_their_ids_are_alike(write_cell, group):
+    write_cell("baseline", scores={"token_f1": 0.25})
+    write_cell("lora", scores={"token_f1": 0.75}, validation_fingerprint="1a2b3c4d" + 56 * "0")
+    (effect,) = effects([group()], "baseline", ["token_f1"])
+    assert (effect.difference, effect.interval, effect.p) == (0.5, None, None)
+    assert effect.reason == "the two were not asked the same examples"
+    told = picked(group())
+    assert next(iter(told)) == "Beware"
+    assert told["Best token_f1"][0] == "lora, but not every difference from it can be tested"
+
+
+def test_what_cannot_be_tested_is_not_bold(write_cell, runs, group):
+    for method, f1 in (("baseline", 0.1), ("lora", 0.5), ("qlora", 0.9)):
+        folder = write_cell(method, scores={"token_f1": f1})
+        if method == "baseline":
+            (folder / "predictions.jsonl").unlink()
+    assert best(group(), "token_f1") == frozenset()
+
+
+def test_a_resumed_cell_is_not_the_cheapest(write_cell, group):
+    write_cell("lora", scores={"token_f1": 0.8})
+    write_cell("qlora", scores={"token_f1": 0.79}, training={"resumed_from_step": 70})
+    answer, _ = picked(group())["Within 5 % of the best token_f1, least time"]
+    assert answer == "lora"
+
+
+def test_what_ran_out_of_memory_once_does_not_fit(write_cell, group):
+    write_cell("baseline", scores={"token_f1": 0.3}, rss_bytes=2 * 10**9)
+    write_cell("lora", scores={"token_f1": 0.8}, rss_bytes=4 * 10**9)
+    write_cell("lora", seed=1, **OOM)
+    answer, reason = picked(group(), fits_gb=(6.0,))["Fits in 6 GB"]
+    assert answer == "baseline"
+    assert "Of lora it is not known." in reason
+
+
+def test_a_score_of_which_nobody_knows_the_good_end_decides_nothing(write_cell, group):
+    write_cell("baseline", scores={"wer": 0.9})
+    write_cell("lora", scores={"wer": 0.1})
+    assert best(group(), "wer") == frozenset()
+
+
+def test_a_reference_that_is_nowhere_is_refused(write_cell, group):
+    write_cell("lora")
+    with pytest.raises(InputError, match=r"^--reference: there is no method or setup 'lroa', only lora\.$"):
+        effects([group()], "lroa", ["token_f1"])
+    assert effects([group()], "baseline", ["token_f1"]) == []
+
+
+def test_labels_are_one_of_a_kind_however_long(write_cell, group):
+    for rank in (8, 16):
+        write_cell("lora", method_settings={"note": 400 * "x" + str(rank)})
+    labels = [setup.label for setup in group().setups]
+    assert len(set(labels)) == 2
+    assert [label[-2:] for label in labels] == ["#1", "#2"]
+
+
+def test_the_settings_of_a_score_that_nobody_had_refuse_nothing(write_cell, group):
+    write_cell("baseline", score_settings={"bertscore_f1": "no encoder here"})
+    write_cell("lora", score_settings={"bertscore_f1": "none there"})
+    assert group().refusals() == []
+
+
+def test_another_base_model_of_the_same_name_is_refused(write_cell, runs, group):
+    write_cell("baseline")
+    path = write_cell("lora") / "record.json"
+    record = json.loads(path.read_text())
+    record["cell"]["model"]["path"] = "/elsewhere"
+    path.write_text(json.dumps(record))
+    assert group().refusals() == ["the cells of tiny differ in model.path: not set for baseline; /elsewhere for lora."]
