@@ -80,7 +80,7 @@ def test_a_reference_that_is_nowhere_is_refused(write_cell, group):
 
 def test_labels_are_one_of_a_kind_however_long(write_cell, group):
     for rank in (8, 16):
-        write_cell("lora", method_settings={"note": 400 * "x" + str(rank)})
+        write_cell("lora", folder=f"r{rank}", method_settings={"note": 400 * "x" + str(rank)})
     labels = [setup.label for setup in group().setups]
     assert len(set(labels)) == 2
     assert [label[-2:] for label in labels] == ["#1", "#2"]
