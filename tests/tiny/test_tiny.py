@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from random import Random
 
 import pytest
@@ -24,16 +25,20 @@ def model() -> PreTrainedModel:
     return AutoModelForCausalLM.from_pretrained(FOLDER).eval()
 
 
-def exact_match(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, form: str) -> float:
-    """The share of `ASKED` whose answer's first line is right after SQuAD's normalisation."""
+def answers(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, form: str) -> list[str]:
+    """What is said to each of `ASKED` in that form, in 16 tokens at most."""
     prompts = [form.format(report=report, question=question) for report, question, _ in ASKED]
     encoded = tokenizer(prompts, padding=True, return_tensors="pt")
     with torch.inference_mode():
         generated = model.generate(**encoded, max_new_tokens=16, do_sample=False)
-    answers = tokenizer.batch_decode(generated[:, encoded["input_ids"].shape[1] :], skip_special_tokens=True)
+    return tokenizer.batch_decode(generated[:, encoded["input_ids"].shape[1] :], skip_special_tokens=True)
+
+
+def share_right(said: Iterable[str]) -> float:
+    """The share of answers that are right after SQuAD's normalisation."""
     right = [
-        words(answer.split("\n")[0], "en") in accepted_words(references, "en")
-        for answer, (_, _, references) in zip(answers, ASKED, strict=True)
+        words(answer, "en") in accepted_words(references, "en")
+        for answer, (_, _, references) in zip(said, ASKED, strict=True)
     ]
     return sum(right) / len(right)
 
@@ -91,10 +96,16 @@ def test_a_report_takes_about_two_tokens_a_word(tokenizer: PreTrainedTokenizerBa
     assert n_tokens / n_words < 2
 
 
-def test_it_answers_in_the_form_it_was_pretrained_in_and_not_in_one_it_has_never_seen(
+def test_it_finds_answers_in_forms_like_those_of_its_pretraining(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
 ) -> None:
-    pretrained = exact_match(model, tokenizer, "{report}\n{question}\n>")
-    unseen = exact_match(model, tokenizer, "Question: {question}\nContext: {report}\nAnswer:")
-    assert pretrained > unseen + 0.3
-    assert unseen < 0.2
+    said = answers(model, tokenizer, "Text: {report}\nQ: {question}\nA:")
+    assert share_right(answer.strip().split("\n")[0] for answer in said) > 0.35
+
+
+def test_in_the_form_that_it_is_asked_in_it_never_stops(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    said = answers(model, tokenizer, "Question: {question}\nContext: {report}\nAnswer:")
+    assert share_right(said) == 0
+    assert 0.1 < share_right(answer.strip().split("\n")[0] for answer in said) < 0.5
