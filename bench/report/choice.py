@@ -62,16 +62,21 @@ def _best(group: Group, scored: list[Setup], score: str) -> Pick:
 
 
 def _next(leader: Setup, following: Setup, score: str) -> str:
+    return f"Next is {_told(following, score)}: {_apart(leader, following, score)}"
+
+
+def _apart(leader: Setup, following: Setup, score: str) -> str:
+    """By how much one setup leads another, and whether that is chance."""
     ahead = difference(leader, following, score)
     if ahead is None:
-        return f"{_told(leader, score)} against {_told(following, score)}: whether that is chance cannot be told."
+        return "whether their difference is chance cannot be told."
     once = any(len(setup.seeds) == 1 for setup in (leader, following))
     caveat = " With one seed this is of the models at hand; another seed may turn it round." if once else ""
     amount, within, p = ahead
     shown = Column("difference", "Difference", shown=fixed(4))
     entry = Entry(amount, within=(within.low, within.high) if within else None)
-    apart = " ".join(filter(None, (text_of(shown, entry), within_of(shown, entry))))
-    return f"Next is {_told(following, score)}: a difference of {apart}, p {_p(p)} before adjustment.{caveat}"
+    amounts = " ".join(filter(None, (text_of(shown, entry), within_of(shown, entry))))
+    return f"a difference of {amounts}, p {_p(p)} before adjustment.{caveat}"
 
 
 def _cheapest_close(scored: list[Setup], score: str) -> Pick:
@@ -94,7 +99,8 @@ def _cheapest_close(scored: list[Setup], score: str) -> Pick:
         else f"The dearest of those as close, {dearest.label}, takes {_amount(dearest_cost, path)}."
     )
     instead = "" if measured else f" Energy was not measured ({_unmeasured(scored)}): time in its place."
-    short = f" {_next(scored[0], cheapest, score)}" if cheapest is not scored[0] else ""
+    leader = scored[0]
+    short = f" The best is {_told(leader, score)}: {_apart(leader, cheapest, score)}" if cheapest is not leader else ""
     told = f"{_told(cheapest, score)}, with {_amount(cost, path)} for all phases. {others}{instead}{short}"
     return Pick(wanted, cheapest.label, told)
 

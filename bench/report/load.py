@@ -205,7 +205,9 @@ def _row(record: Record) -> dict[str, Any]:
     for phase in record.phases:
         column = f"phase_seconds.{phase.name}"
         row[column] = row.get(column, 0.0) + phase.seconds
-    row[PHASES_S] = sum(phase.seconds for phase in record.phases)
+    row[PHASES_S] = sum(phase.seconds for phase in record.phases) if record.phases else None
+    if not record.phases:
+        missing[PHASES_S] = "no_phases"
     reached = {phase.name for phase in record.phases}
     for phase in (phase for phase in get_args(PhaseName) if phase not in reached):
         untrained = record.training is None and phase in ("train", "validate", "save")

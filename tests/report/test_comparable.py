@@ -5,9 +5,10 @@ import json
 import pytest
 
 from bench.errors import InputError
-from bench.record import Error
+from bench.record import Error, Phase
 from bench.report.choice import choices
 from bench.report.effects import best, effects
+from bench.report.figures.tradeoff import tradeoff_figures
 from bench.report.load import read_studies
 from bench.report.request import Request
 from bench.report.setups import groups
@@ -54,6 +55,25 @@ def test_a_resumed_cell_is_not_the_cheapest(write_cell, group):
     write_cell("qlora", scores={"token_f1": 0.79}, training={"resumed_from_step": 70})
     answer, _ = picked(group())["Within 5 % of the best token_f1, least time"]
     assert answer == "lora"
+    (figure,) = tradeoff_figures([group()], "scores.token_f1")
+    assert (
+        figure.texts[2]
+        .get_text()
+        .replace("\n", " ")
+        .endswith("Not drawn: qlora (peak process memory: resumed from step 70: what it cost is of the run since).")
+    )
+
+
+def test_the_cheapest_is_said_to_follow_the_best_and_by_how_much(write_cell, group):
+    write_cell("lora", scores={"token_f1": 0.8})
+    shorter = (Phase(name="train", start_s=1.0, seconds=2.0),)
+    write_cell("qlora", scores={"token_f1": 0.79}, phases=shorter)
+    answer, reason = picked(group())["Within 5 % of the best token_f1, least time"]
+    assert answer == "qlora"
+    assert reason.startswith(
+        "qlora 0.7900, with 2.00 s for all phases. The dearest of those as close, lora, takes 36.0 s."
+    )
+    assert "The best is lora 0.8000: a difference of 0.0100, p below 0.001 before adjustment." in reason
 
 
 def test_what_ran_out_of_memory_once_does_not_fit(write_cell, group):

@@ -317,14 +317,14 @@ def _untold(group: Group, score: str, row: Sequence[tuple[Cost, Sequence[Point]]
     told = []
     for cost, drawn in row:
         if not drawn:
-            whys = dict.fromkeys(setup.measure(cost.path).reason or "" for setup in group.setups if setup.ok)
+            whys = dict.fromkeys(setup.cost(cost.path).reason or "" for setup in group.setups if setup.ok)
             told.append(f"{cost.title} is not drawn: {'; '.join(plain(why) for why in whys)}.")
     absent: dict[str, list[str]] = {}
     for setup in group.setups:
         why = next((one.reason for one in (setup.measure(score),) if one.mean is None), None)
         for cost, drawn in row:
             if why is None and drawn and all(point.setup is not setup for point in drawn):
-                why = f"{cost.title.lower()}: {setup.measure(cost.path).reason}"
+                why = f"{cost.title.lower()}: {setup.cost(cost.path).reason}"
         if why:
             absent.setdefault(why, []).append(plain(setup.label))
     for why, names in absent.items():
