@@ -23,7 +23,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -31,6 +30,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import numpy as np
 import psutil
 import yaml
 
@@ -54,6 +54,7 @@ from bench.record import (
     SplitCounts,
     Training,
 )
+from bench.report.formulas import POOLED
 from bench.scores import score
 from bench.telemetry.reading import Reading
 from bench.telemetry.sampler import Log, Recording
@@ -114,7 +115,7 @@ class Answers:
         """Write the predictions.jsonl of a cell of such a skill, and give its scores."""
         shares = [skill, 0.3 * (1 - skill), 0.6 * (1 - skill), 0.1 * (1 - skill)]
         drawn = rng.choices(range(4), shares, k=len(self.examples))
-        examples: dict[str, list[float | None]] = {name: [] for name in self._scores[0].examples}
+        examples: dict[str, list[Any]] = {name: [] for name in self._scores[0].examples}
         parts: dict[str, list[Any]] = {name: [] for name in self._scores[0].parts}
         nats, lines = [], []
         for at, kind in enumerate(drawn):
@@ -129,30 +130,17 @@ class Answers:
             for name, part in own_parts.items():
                 parts[name].append(part)
         path.write_text("".join(lines), encoding="utf-8")
-        values: dict[str, float | None] = {name: fmean(v or 0.0 for v in each) for name, each in examples.items()}
-        values |= {
-            "answer_macro_f1": macro_f1(parts["answer_macro_f1"]),
-            "corpus_bleu": corpus_bleu(parts["corpus_bleu"]),
-            "perplexity": math.exp(math.fsum(nats) / (6 * len(nats))),
-        }
+        values: dict[str, float | None] = {name: fmean(each) for name, each in examples.items()}
+        values |= {name: whole(name, each) for name, each in parts.items()}
+        values["perplexity"] = whole("perplexity", [(nat, 6) for nat in nats])
         values |= {"bertscore_f1": None}
         return Scores(values=values, missing={"bertscore_f1": "encoder_not_available"})
 
 
-def macro_f1(pairs: list[tuple[str, str]]) -> float:
-    """As `bench.metric.answer_macro_f1` has it, from its parts."""
-    predicted, true = Counter(answer for answer, _ in pairs), Counter(truth for _, truth in pairs)
-    hit = Counter(answer for answer, truth in pairs if answer == truth)
-    return fmean(2 * hit[each] / (predicted[each] + true[each]) for each in predicted | true)
-
-
-def corpus_bleu(counts: list[tuple[int, ...]]) -> float:
-    """As `bench.metric.bleu` has it, from its parts."""
-    from sacrebleu.metrics.bleu import BLEU
-
-    sums = [sum(column) for column in zip(*counts, strict=True)]
-    found = BLEU.compute_bleu(correct=sums[2:6], total=sums[6:], sys_len=sums[0], ref_len=sums[1], smooth_method="exp")
-    return float(found.score) / 100
+def whole(score: str, parts: Sequence[Any]) -> float:
+    """A score of all examples from the parts of each."""
+    pooled, formula = POOLED[score](parts)
+    return float(formula(np.asarray(pooled.sum(axis=0), dtype=float)[:, np.newaxis])[0])
 
 
 def phases_of(trains: bool) -> list[tuple[PhaseName, float]]:

@@ -10,7 +10,7 @@ from bench.metric.answer_macro_f1 import AnswerMacroF1
 from bench.metric.bleu import Bleu
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
-from report_scale import Cost, Row, corpus_bleu, grid, macro_f1, phases_of, scaled, table, verdicts
+from report_scale import Cost, Row, grid, phases_of, scaled, table, verdicts, whole
 
 
 def answered(number: int, prediction: str, reference: str) -> Answer:
@@ -42,9 +42,9 @@ def test_a_grid_has_as_many_cells_as_asked_for_and_all_are_different(n_cells: in
 
 def test_scores_of_a_whole_set_are_the_metrics_own() -> None:
     f1 = AnswerMacroF1(name="answer_macro_f1").score(ANSWERS, "en")
-    assert macro_f1(list(f1.parts["answer_macro_f1"])) == f1.values["answer_macro_f1"] == 0.2
+    assert whole("answer_macro_f1", f1.parts["answer_macro_f1"]) == f1.values["answer_macro_f1"] == 0.2
     bleu = Bleu(name="bleu").score(ANSWERS, "en")
-    assert corpus_bleu(list(bleu.parts["corpus_bleu"])) == pytest.approx(bleu.values["corpus_bleu"])
+    assert whole("corpus_bleu", bleu.parts["corpus_bleu"]) == pytest.approx(bleu.values["corpus_bleu"])
 
 
 def test_an_hour_is_an_hour_whatever_is_trained() -> None:
