@@ -6,6 +6,7 @@ from dataclasses import replace
 import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from bench.report.effects import Effect
 from bench.report.figures.chart import FAINT, GREY, STYLE
@@ -67,6 +68,8 @@ def _page(
 def _draw(ax: Axes, group: Group, score: str, own: Found, look: Mapping[str, Look]) -> None:
     low, high = _limits([effect for effect in own.values() if effect.score == score])
     ax.set_xlim(low, high)
+    # More would touch: they can be as long as -0.050
+    ax.xaxis.set_major_locator(MaxNLocator(3))
     ax.spines["left"].set_visible(False)
     ax.grid(axis="x", color=FAINT, linewidth=0.6)
     ax.axvline(0.0, color="black", linewidth=0.8, gid="zero")
