@@ -1,5 +1,6 @@
 """What many tests stand on: compositions as the command makes them, and checkpoints small enough to make anew."""
 
+import os
 from collections.abc import Callable, Iterator
 from functools import reduce
 from operator import getitem
@@ -74,6 +75,11 @@ LATENCY = LatencyAtBatch(
     tokens_per_s_p50=64.0,
     tokens_per_s_p95=60.0,
 )
+
+
+def pytest_configure() -> None:
+    """Tests run side by side on all cores, so each of their processes gets one thread: two that share a core crawl."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 class Compose(Protocol):
