@@ -1,6 +1,8 @@
 """`python -m bench.report`: turns the records of every study into its tables, figures and page. See `--help`."""
 
 import argparse
+import gc
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,6 +14,8 @@ from bench.report.request import Request
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write `<out>/<study>/` for every study that has a readable record. Returns 0 if all are there, otherwise 1."""
+    # Every core has work of its own, and the threads of NumPy's linear algebra would only wait in its way
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # pandas and matplotlib take a second to import: only where there is a report to write
     from bench.errors import InputError
     from bench.report.studies import TRACES, find_studies, strays
@@ -119,6 +123,8 @@ def _write(study: Path, report: Path, request: Request) -> dict[str, Any]:
     from bench.report.page import write_report
 
     found = read_study(study, request.traces)
+    # All that was read stays until the end: the garbage collector need not look at it again and again
+    gc.freeze()
     if len(found.cells):
         stamp.remove(report)
         write_report(found, report, request)

@@ -44,7 +44,7 @@ def _picks(group: Group, scored: list[Setup], score: str, request: Request) -> l
     picks += [_fitting(group, scored, score, size) for size in asked]
     picks.append(_undominated(group, scored, score))
     # What is refused elsewhere is here because somebody insisted
-    mixed = group.refusals()
+    mixed = group.refusals
     return [Pick("Beware", "these cells cannot be compared", " ".join(mixed)), *picks] if mixed else picks
 
 

@@ -1,32 +1,46 @@
 """Work that is spread over the machine's cores."""
 
+import gc
 import multiprocessing
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from itertools import chain, islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+PRELOADED = ["bench.report.page"]
+"""What the processes have imported before their first call."""
 WORTH = 8
-"""Fewer calls than this are over before another process has imported what it takes for one."""
+"""Fewer calls than this are over before other processes have imported what it takes for one."""
 
 
-def on_all_cores(call: Callable[[Item], Result], items: Sequence[Item], n_cores: int | None = None) -> list[Result]:
-    """`call` of each item, in their order. Items and results travel between processes, and `call` by its name.
+def begin(call: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """`call` of each item, in their order: begun at once on all cores, while this process goes on.
+
+    Few items, or those of a machine with one core, are left to this process, and to when their results are asked for.
 
     Args:
-        call: a module's function of some tenths of a second, that needs nothing but its item.
-        items: what to call it with.
-        n_cores: how many processes to use; null for as many as suit the machine and the number of items.
+        call: a module's function of some milliseconds or more, that needs nothing but its item. It travels to other
+            processes by its name, and items and results with it.
+        items: what to call it with; the first calls begin before the last of them are made.
     """
-    if n_cores is None:
-        n_cores = (os.cpu_count() or 1) if len(items) >= WORTH else 1
-    if n_cores == 1:
-        return [call(item) for item in items]
-    # Not forked from here, where libraries may have threads: from a process that has only imported the module
+    items = iter(items)
+    first = list(islice(items, WORTH))
+    n_cores = os.cpu_count() or 1
+    if len(first) < WORTH or n_cores == 1:
+        return map(call, chain(first, items))
+    return _pool(n_cores).map(call, chain(first, items))
+
+
+@cache
+def _pool(n_processes: int) -> ProcessPoolExecutor:
+    """For all that is begun, until this process ends."""
+    # Not forked from here, where libraries may have threads: from a process that has only imported what is needed
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([call.__module__])
-    with ProcessPoolExecutor(n_cores, context) as pool:
-        return list(pool.map(call, items))
+    context.set_forkserver_preload(PRELOADED)
+    # What is imported stays, and drawing makes so much that is garbage that collections are frequent
+    return ProcessPoolExecutor(n_processes, context, initializer=gc.freeze)

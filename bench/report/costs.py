@@ -68,7 +68,7 @@ def _table(cost: Cost, found: Sequence[Group]) -> Table:
         columns=(*name_columns(found), *cost.columns),
         rows=tuple(_row(cost, group, setup) for group in found for setup in group.setups),
         remarks=(*told, *cost.remarks) if told else (),
-        warnings=tuple(sentence for group in found for sentence in (*group.refusals(), *group.warnings())),
+        warnings=tuple(sentence for group in found for sentence in (*group.refusals, *group.warnings)),
     )
 
 

@@ -42,22 +42,25 @@ def parts_of(score: str, answers: Predictions) -> tuple[Parts, Formula]:
 def macro_f1(classes: Sequence[tuple[str, str]]) -> tuple[Parts, Formula]:
     """F1 by answer class, averaged over the classes that occur: of pairs of predicted and true class.
 
-    The parts are, for each class, how often it is hit, and how often it is predicted or true.
+    The parts are, for each class that is ever hit, how often it is, and for each, how often it is predicted or true.
     """
-    known = {name: index for index, name in enumerate(dict.fromkeys(name for pair in classes for name in pair))}
+    hit = dict.fromkeys(predicted for predicted, true in classes if predicted == true)
+    names = (*hit, *(name for pair in classes for name in pair))
+    known = {name: index for index, name in enumerate(dict.fromkeys(names))}
     rows, columns = [], []
     for row, (predicted, true) in enumerate(classes):
-        hit = [known[predicted]] if predicted == true else []
-        either = [len(known) + known[name] for name in (predicted, true)]
-        columns += [*hit, *either]
-        rows += [row] * (len(hit) + 2)
-    shape = (len(classes), 2 * len(known))
+        hits = [known[predicted]] if predicted == true else []
+        either = [len(hit) + known[name] for name in (predicted, true)]
+        columns += [*hits, *either]
+        rows += [row] * (len(hits) + 2)
+    shape = (len(classes), len(hit) + len(known))
     parts = coo_array((np.ones(len(rows)), (rows, columns)), shape=shape).tocsr()
 
     def formula(sums: Floats) -> Floats:
-        hits, either = sums[: len(known)], sums[len(known) :]
+        hits, either = sums[: len(hit)], sums[len(hit) :]
         # A class that does not occur has no hits, so F1 0, and is not counted
-        return 2 * (hits / np.maximum(either, 1)).sum(axis=0) / np.count_nonzero(either, axis=0)
+        n_classes = (either > 0).sum(axis=0, dtype=np.uint32)
+        return 2 * (hits / np.maximum(either[: len(hit)], 1)).sum(axis=0) / n_classes
 
     return parts, formula
 

@@ -1,6 +1,5 @@
 """The records of a study as one data frame, and a sentence about everything that could not be read."""
 
-import contextlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ import pandas as pd
 from pydantic import BaseModel, ValidationError
 
 from bench.record import SCHEMA_VERSION, PhaseName, Record
+from bench.report.cores import begin
 from bench.report.losses import Losses, read_losses
 from bench.report.predictions import Asked, Predictions, disagreement, read_asked, read_predictions
 from bench.report.studies import TRACES, find_studies, natural, visible
@@ -29,6 +29,7 @@ PHASES_S = "phases_seconds"
 PER_TOKENS = "train_energy_j_per_1000_tokens"
 """Gross energy of the train phase over the tokens trained on."""
 
+ANSWERS = "predictions.jsonl"
 HYDRAS = "multirun.yaml"
 """What Hydra leaves beside the cells of a sweep."""
 
@@ -105,28 +106,15 @@ def read_study(folder: Path, n_traces: int = TRACES) -> Study:
 
     Whatever is broken, missing or no part of a study is among the problems.
     """
-    rows: list[dict[str, Any]] = []
     problems: list[Problem] = []
     try:
         entries = sorted(visible(folder), key=lambda entry: natural(entry.name))
     except OSError as error:
         entries = []
         problems.append(Problem(folder.name, f"cannot be read ({error.strerror}): see who may read it."))
-    for entry in entries:
-        path = f"{folder.name}/{entry.name}"
-        if entry.name == HYDRAS:
-            continue
-        if not entry.is_dir():
-            problems.append(Problem(path, "is not a run folder and was not read: move it out of the runs folder."))
-            continue
-        try:
-            rows.append({"folder": path} | _row(_read_record(entry / "record.json")))
-        except FileNotFoundError:
-            sentence = "has no record.json, so this cell has not ended: wait for it, or run it again to finish it."
-            problems.append(Problem(path, sentence))
-        except _Unusable as error:
-            problems.append(Problem(f"{path}/record.json", str(error)))
-    rows, repeated = _latest(rows)
+    found = list(begin(_read_cell, [entry for entry in entries if entry.name != HYDRAS]))
+    problems += [each for each in found if isinstance(each, Problem)]
+    rows, repeated = _latest([each for each in found if not isinstance(each, Problem)])
     rows = _ordered(rows)
     shown = _shown_over_time(rows, n_traces)
     traces, untraced = _traces(shown, folder.parent)
@@ -147,6 +135,20 @@ def _shown_over_time(rows: Sequence[dict[str, Any]], n: int) -> list[dict[str, A
         seen[row["setup"]] += 1
     chosen = sorted(range(len(rows)), key=ranks.__getitem__)[:n]
     return [rows[at] for at in sorted(chosen)]
+
+
+def _read_cell(folder: Path) -> dict[str, Any] | Problem:
+    """The row of a cell, or why it has none."""
+    path = f"{folder.parent.name}/{folder.name}"
+    if not folder.is_dir():
+        return Problem(path, "is not a run folder and was not read: move it out of the runs folder.")
+    try:
+        return {"folder": path} | _row(_read_record(folder / "record.json"))
+    except FileNotFoundError:
+        sentence = "has no record.json, so this cell has not ended: wait for it, or run it again to finish it."
+        return Problem(path, sentence)
+    except _Unusable as error:
+        return Problem(f"{path}/record.json", str(error))
 
 
 def _read_record(path: Path) -> Record:
@@ -286,25 +288,32 @@ def _predictions(rows: list[dict[str, Any]], runs: Path) -> tuple[dict[str, Pred
     problems = []
     # One set of questions in memory, not one for each cell that was asked them
     asked: dict[tuple[str, ...], tuple[str, ...]] = {}
-    for row in rows:
-        scores = {column.removeprefix("scores."): row[column] for column in row if column.startswith("scores.")}
-        if not scores:
-            continue
-        name = f"{row['folder']}/predictions.jsonl"
-        try:
-            found = read_predictions(runs / name)
-            wrong = disagreement(found, row.get("data.n_validation"), scores)
-        except OSError as error:
-            wrong = f"cannot be read ({error.strerror or 'it is not a file'})"
-        except ValueError as error:
-            wrong = str(error)
-        if wrong:
-            sentence = f"{wrong}: this cell's answers are not shown, and its scores have no intervals."
-            problems.append(Problem(name, sentence))
+    scored = [(row, scores) for row in rows if (scores := _scores(row))]
+    wanted = [(runs / row["folder"] / ANSWERS, row.get("data.n_validation"), scores) for row, scores in scored]
+    for (row, _), found in zip(scored, begin(_answers, wanted), strict=True):
+        if isinstance(found, str):
+            sentence = f"{found}: this cell's answers are not shown, and its scores have no intervals."
+            problems.append(Problem(f"{row['folder']}/{ANSWERS}", sentence))
             continue
         ids, clusters = (asked.setdefault(each, each) for each in (found.ids, found.clusters))
         predictions[row["folder"]] = replace(found, ids=ids, clusters=clusters)
     return predictions, problems
+
+
+def _scores(row: Mapping[str, Any]) -> dict[str, float | None]:
+    return {column.removeprefix("scores."): row[column] for column in row if column.startswith("scores.")}
+
+
+def _answers(wanted: tuple[Path, int | None, Mapping[str, float | None]]) -> Predictions | str:
+    """What a file has answered to so many questions, with such scores; in words, what it has done instead."""
+    path, n_validation, scores = wanted
+    try:
+        found = read_predictions(path)
+    except OSError as error:
+        return f"cannot be read ({error.strerror or 'it is not a file'})"
+    except ValueError as error:
+        return str(error)
+    return disagreement(found, n_validation, scores) or found
 
 
 def _asked(rows: list[dict[str, Any]], predictions: Mapping[str, Predictions], runs: Path) -> dict[str, Asked]:
@@ -317,7 +326,7 @@ def _asked(rows: list[dict[str, Any]], predictions: Mapping[str, Predictions], r
     for folders in together.values():
         for folder in folders:
             try:
-                told = read_asked(runs / folder / "predictions.jsonl")
+                told = read_asked(runs / folder / ANSWERS)
             except (OSError, ValueError):
                 continue  # written before questions were kept; whatever else is wrong, its predictions would tell
             asked |= dict.fromkeys(folders, told)
@@ -327,12 +336,16 @@ def _asked(rows: list[dict[str, Any]], predictions: Mapping[str, Predictions], r
 
 def _losses(rows: list[dict[str, Any]], runs: Path) -> dict[str, Losses]:
     """What each row's cell told of its training loss; without the file, it told nothing."""
-    losses: dict[str, Losses] = {}
-    for row in rows:
-        with contextlib.suppress(OSError):
-            if found := read_losses(runs / row["folder"] / "events.jsonl"):
-                losses[row["folder"]] = found
-    return losses
+    folders = [row["folder"] for row in rows]
+    found = begin(_told_losses, [runs / folder / "events.jsonl" for folder in folders])
+    return {folder: losses for folder, losses in zip(folders, found, strict=True) if losses}
+
+
+def _told_losses(path: Path) -> Losses | None:
+    try:
+        return read_losses(path)
+    except OSError:
+        return None
 
 
 def _latest(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[Problem]]:

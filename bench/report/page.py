@@ -35,7 +35,7 @@ def write_report(study: Study, folder: Path, request: Request) -> None:
         OSError: the folder cannot be made or written.
     """
     found = groups(study.cells, study.predictions, request.seed)
-    refusals = [refusal for group in found for refusal in group.refusals()]
+    refusals = [refusal for group in found for refusal in group.refusals]
     if refusals and not request.allow_mixed:
         raise InputError(
             f"{study.name}: its scores cannot be compared: {' '.join(map(printable, refusals))} Give each its own "
@@ -43,15 +43,17 @@ def write_report(study: Study, folder: Path, request: Request) -> None:
         )
     _require_known(request, study)
     compared = effects(found, request.reference, request.family)
-    picks = choices(found, request)
     for kind in KINDS:
         (folder / kind).mkdir(parents=True, exist_ok=True)
-    shown, drawn = tables(study, found, request, compared), charts(study, found, compared)
-    traced = traces(study, found)
+    # Figures are begun first: other processes save them while this one does the rest
+    begun = traces(study, found), charts(study, found, compared)
+    picks = choices(found, request)
+    shown = tables(study, found, request, compared)
     files: dict[str, bytes] = {}
     for table in shown:
         for suffix, render in RENDERERS.items():
             files[f"tables/{table.name}{suffix}"] = render(table).encode()
+    traced, drawn = map(list, begun)
     for chart in (*drawn, *traced):
         files[f"figures/{chart.name}.png"] = chart.png
         files[f"figures/{chart.name}.pdf"] = chart.pdf

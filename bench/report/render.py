@@ -11,6 +11,7 @@ import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, TypeVar
 
 DASH = "—"
@@ -80,12 +81,12 @@ class Table:
             if len(row.entries) != len(self.columns):
                 raise ValueError(f"{self.name}: {len(row.entries)} entries under {len(self.columns)} columns")
 
-    @property
+    @cached_property
     def shown_columns(self) -> list[tuple[int, Column]]:
         """The columns that a person sees, each with its place among all."""
         return [(index, column) for index, column in enumerate(self.columns) if column.title]
 
-    @property
+    @cached_property
     def footnotes(self) -> tuple[str, ...]:
         """The distinct notes of the entries shown, in reading order."""
         notes = (row.entries[index].note for row in self.rows for index, column in self.shown_columns)
@@ -93,7 +94,11 @@ class Table:
 
     def mark(self, entry: Entry) -> str:
         """The letter of an entry's footnote; empty if it has none."""
-        return letter(self.footnotes.index(entry.note)) if entry.note else ""
+        return self._letters[entry.note] if entry.note else ""
+
+    @cached_property
+    def _letters(self) -> dict[str, str]:
+        return {note: letter(index) for index, note in enumerate(self.footnotes)}
 
 
 def fixed(decimals: int) -> Callable[[float], str]:

@@ -5,6 +5,7 @@ import math
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from statistics import fmean
 from types import MappingProxyType
 from typing import Any
@@ -65,9 +66,10 @@ class Setup:
     """What was answered by the cell's `folder`."""
     report_seed: int = 0
     """Of all resampling."""
+    _measured: dict[str, Measured] = field(default_factory=dict, init=False, repr=False, compare=False)
     _spreads: dict[str, Spread | NotResampled] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    @property
+    @cached_property
     def ok(self) -> tuple[Cell, ...]:
         """The cells that ended ok: those that every figure of the setup is over."""
         return tuple(cell for cell in self.cells if cell["status"] == "ok")
@@ -88,6 +90,11 @@ class Setup:
 
     def measure(self, path: str) -> Measured:
         """The record's number at the dotted `path`, averaged over the seeds that ended ok."""
+        if path not in self._measured:
+            self._measured[path] = self._measure(path)
+        return self._measured[path]
+
+    def _measure(self, path: str) -> Measured:
         values: list[float] = []
         reasons: dict[int, str] = {}
         for cell in self.ok:
@@ -198,11 +205,13 @@ class Group:
         """The one figure that this group's peak memory is: the first of `MEMORIES` that any of its cells has."""
         return next((path for path in MEMORIES if any(path in cell for cell in self.ok)), next(iter(MEMORIES)))
 
+    @cached_property
     def refusals(self) -> list[str]:
         """One sentence for each thing without which no two of the cells' scores may be compared, and which differs."""
         asked = {path: "not set" for cell in self.ok for path in _asked(cell)}
         return self._differing(lambda cell: asked | _asked(cell) | _scored(cell))
 
+    @cached_property
     def warnings(self) -> list[str]:
         """One sentence for each circumstance that differs between cells and may be behind a difference in numbers."""
         return self._differing(_circumstances)

@@ -182,15 +182,19 @@ def permutation_p(differences: Floats, one: Spread, other: Spread, rng: np.rando
         At least 1 / (N_PERMUTATIONS + 1).
     """
     total = float(differences.sum())
-    kept = differences @ _coins(len(differences), N_PERMUTATIONS, rng)
-    flipped = 2 * kept - total + _seed_errors([one, other], N_PERMUTATIONS, rng)
+    flipped = 2 * _sums_of_any(differences, N_PERMUTATIONS, rng) - total
+    flipped += _seed_errors([one, other], N_PERMUTATIONS, rng)
     return _share_as_far(flipped, total)
 
 
-def _coins(n: int, n_draws: int, rng: np.random.Generator) -> Floats:
-    """Zeros and ones at random, (n, b)."""
-    drawn = np.frombuffer(rng.bytes(n * (-(-n_draws // 8))), dtype=np.uint8).reshape(n, -1)
-    return np.unpackbits(drawn, axis=1, count=n_draws).astype(float)
+def _sums_of_any(values: Floats, n_draws: int, rng: np.random.Generator) -> Floats:
+    """Sums of any of the values, each in or out with a chance of a half: (b,)."""
+    sums = np.zeros(n_draws)
+    for eight in np.split(values, range(8, len(values), 8)):
+        # All 256 sums of any of eight, of which each draw's byte picks one
+        chosen = np.unpackbits(np.arange(256, dtype=np.uint8)[:, np.newaxis], axis=1, count=len(eight))
+        sums += (chosen @ eight)[np.frombuffer(rng.bytes(n_draws), dtype=np.uint8)]
+    return sums
 
 
 def mcnemar_p(n_one_only: int, n_other_only: int) -> float:

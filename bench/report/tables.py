@@ -43,8 +43,9 @@ NOT_OK = "the cell did not end ok"
 
 def tables(study: Study, found: Sequence[Group], request: Request, compared: Sequence[Effect]) -> list[Table]:
     """Every table: the study's for each model, effects, costs, one over all cells, the failures, the provenance."""
-    made = [study_table(group, request.reference) for group in found]
-    made += [scores_table(group) for group in found]
+    leading = [_leading(group) for group in found]
+    made = [study_table(group, request.reference, best) for group, best in zip(found, leading, strict=True)]
+    made += [scores_table(group, best) for group, best in zip(found, leading, strict=True)]
     if compared:
         made.append(effects_table(found, compared))
     if request.against:
@@ -57,8 +58,23 @@ def tables(study: Study, found: Sequence[Group], request: Request, compared: Seq
     return made
 
 
-def study_table(group: Group, reference: str) -> Table:
-    """The study's table of one model: a row per method, averaged over its seeds."""
+def _leading(group: Group) -> dict[str, frozenset[str]]:
+    """By the path of every score that any cell has: the labels of the setups that lead in it."""
+    return {path: best(group, path.removeprefix(SCORES_OF)) for path in _had(group)}
+
+
+def _had(group: Group) -> frozenset[str]:
+    return frozenset(path for cell in group.ok for path in cell if path.startswith(SCORES_OF))
+
+
+def study_table(group: Group, reference: str, leading: Mapping[str, frozenset[str]]) -> Table:
+    """The study's table of one model: a row per method, averaged over its seeds.
+
+    Args:
+        group: the model's setups.
+        reference: what they are compared with.
+        leading: labels of the setups that are set in bold, by the path of the score.
+    """
     alone = reference_of(group, reference) is None and len(group.setups) > 1
     uncompared = f"Nothing is compared with {printable(reference)}, of which no cell of {group.title} ended ok."
     numbers = [Column("parameters.trainable_percent", "Trainable", "%", shown=significant(4))]
@@ -67,23 +83,21 @@ def study_table(group: Group, reference: str) -> Table:
     memory, _ = MEMORIES[group.memory]
     numbers.append(Column(group.memory, memory, "GB", scale=1e-9, shown=fixed(2)))
     names = (*name_columns([group]), Column("n_validation", ""))
-    leading = {path: best(group, path.removeprefix(SCORES_OF)) for path in SCORES}
     return Table(
         name=file_stem("model", *([group.model] if group.title == group.model else [group.model, group.dataset])),
         title=f"{group.title}: quality and cost of each method",
         columns=(*names, *numbers),
         rows=tuple(_study_row(group, setup, [column.key for column in numbers], leading) for setup in group.setups),
         remarks=(*_remarks(group), *([uncompared] if alone else [])),
-        warnings=(*group.refusals(), *group.warnings()),
+        warnings=(*group.refusals, *group.warnings),
     )
 
 
-def scores_table(group: Group) -> Table:
-    """Every score that any cell of a model has, whatever metric it is of."""
-    had = {path for cell in group.ok for path in cell if path.startswith(SCORES_OF)}
+def scores_table(group: Group, leading: Mapping[str, frozenset[str]]) -> Table:
+    """Every score that any cell of a model has, whatever metric it is of; `leading` as in the study's table."""
+    had = _had(group)
     known = [f"{SCORES_OF}{name}" for name in SCORE_TITLES]
     paths = [*(path for path in known if path in had), *sorted(had.difference(known))]
-    leading = {path: best(group, path.removeprefix(SCORES_OF)) for path in paths}
     numbers = [Column(path, score_title(path.removeprefix(SCORES_OF)), shown=significant(4)) for path in paths]
     return Table(
         name=file_stem("scores", *([group.model] if group.title == group.model else [group.model, group.dataset])),
@@ -91,7 +105,7 @@ def scores_table(group: Group) -> Table:
         columns=(*name_columns([group]), *numbers),
         rows=tuple(_score_row(group, setup, paths, leading) for setup in group.setups),
         remarks=(behind(group), _brackets(group)) if group.ok else (),
-        warnings=(*group.refusals(), *group.warnings()),
+        warnings=(*group.refusals, *group.warnings),
     )
 
 
@@ -133,7 +147,7 @@ def effects_table(found: Sequence[Group], compared: Sequence[Effect]) -> Table:
         "McNemar: on examples that one of the two has right alone; resampling: by the interval's own draws.",
         *counts,
     )
-    warnings = tuple(sentence for group in found for sentence in (*group.refusals(), *group.warnings()))
+    warnings = tuple(sentence for group in found for sentence in (*group.refusals, *group.warnings))
     return Table("effects", "Differences from the reference", columns, tuple(rows), remarks, warnings)
 
 
@@ -177,7 +191,7 @@ def cells_table(study: Study, groups: Sequence[Group]) -> Table:
         "Perplexity is that of the reference answers.",
     )
     counts = [f"{group.title}: {behind(group)}" for group in groups if group.ok]
-    warnings = tuple(sentence for group in groups for sentence in (*group.refusals(), *group.warnings()))
+    warnings = tuple(sentence for group in groups for sentence in (*group.refusals, *group.warnings))
     return Table("cells", "All cells", (*names, *numbers), tuple(found), (*counts, *remarks), warnings)
 
 

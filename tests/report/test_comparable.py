@@ -109,7 +109,7 @@ def test_labels_are_one_of_a_kind_however_long(write_cell, group):
 def test_the_settings_of_a_score_that_nobody_had_refuse_nothing(write_cell, group):
     write_cell("baseline", score_settings={"bertscore_f1": "no encoder here"})
     write_cell("lora", score_settings={"bertscore_f1": "none there"})
-    assert group().refusals() == []
+    assert group().refusals == []
 
 
 def test_another_base_model_of_the_same_name_is_refused(write_cell, runs, group):
@@ -118,4 +118,4 @@ def test_another_base_model_of_the_same_name_is_refused(write_cell, runs, group)
     record = json.loads(path.read_text())
     record["cell"]["model"]["path"] = "/elsewhere"
     path.write_text(json.dumps(record))
-    assert group().refusals() == ["the cells of tiny differ in model.path: not set for baseline; /elsewhere for lora."]
+    assert group().refusals == ["the cells of tiny differ in model.path: not set for baseline; /elsewhere for lora."]

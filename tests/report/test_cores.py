@@ -1,8 +1,9 @@
 import os
+from itertools import count
 
 import pytest
 
-from bench.report.cores import WORTH, on_all_cores
+from bench.report.cores import WORTH, begin
 
 
 def doubled(number):
@@ -13,11 +14,36 @@ def process_of(_):
     return os.getpid()
 
 
-@pytest.mark.parametrize("n_cores", [1, 2])
-def test_results_come_in_the_order_of_the_items(n_cores):
-    assert on_all_cores(doubled, list(range(20)), n_cores) == [2 * number for number in range(20)]
+def refused(number):
+    raise ValueError(f"{number} is refused")
 
 
-def test_few_items_stay_in_this_process():
-    assert on_all_cores(process_of, range(WORTH - 1)) == [os.getpid()] * (WORTH - 1)
-    assert os.getpid() not in on_all_cores(process_of, range(3), n_cores=2)
+@pytest.fixture(params=[1, 2])
+def cores(request, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: request.param)
+
+
+@pytest.mark.usefixtures("cores")
+@pytest.mark.parametrize("n_items", [0, WORTH - 1, WORTH, 20])
+def test_results_come_in_the_order_of_the_items(n_items):
+    assert list(begin(doubled, iter(range(n_items)))) == [2 * number for number in range(n_items)]
+
+
+@pytest.mark.usefixtures("cores")
+@pytest.mark.parametrize("n_items", [1, WORTH])
+def test_an_error_is_raised_where_its_result_is_asked_for(n_items):
+    results = begin(refused, range(n_items))
+    with pytest.raises(ValueError, match="0 is refused"):
+        next(results)
+
+
+def test_few_items_stay_in_this_process(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert list(begin(process_of, range(WORTH - 1))) == [os.getpid()] * (WORTH - 1)
+    assert os.getpid() not in begin(process_of, range(WORTH))
+
+
+def test_one_core_makes_no_item_before_it_is_asked_for(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    results = begin(doubled, count())
+    assert [next(results) for _ in range(20)] == [2 * number for number in range(20)]

@@ -1,5 +1,4 @@
 import math
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -132,6 +131,5 @@ def test_what_cannot_be_resampled_says_why(score, answers, why):
 def test_classes_are_counted_once_each():
     pairs = [("a", "b"), ("b", "b"), ("c", "c")]
     parts, _ = macro_f1(pairs)
-    hits, either = np.split(parts.sum(axis=0), 2)
-    assert Counter({"a": 0, "b": 1, "c": 1}) == dict(zip("abc", hits.tolist(), strict=True))
-    assert dict(zip("abc", either.tolist(), strict=True)) == {"a": 1.0, "b": 3.0, "c": 2.0}
+    # Of b and c, which are hit, then of all
+    assert parts.sum(axis=0).tolist() == [1, 1, 3, 2, 1]

@@ -1,11 +1,11 @@
 """Every figure of a report but those of single cells."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from bench.report.cores import on_all_cores
+from bench.report.cores import begin
 from bench.report.effects import Effect
 from bench.report.figures.bars import costs_figures, scores_figures
-from bench.report.figures.chart import Chart, chart, pages
+from bench.report.figures.chart import Chart, Drawn, chart, pages
 from bench.report.figures.curves import curves_figures
 from bench.report.figures.distributions import distribution_figures
 from bench.report.figures.forest import forest_figures
@@ -17,50 +17,53 @@ from bench.report.tables import SCORES
 from bench.report.words import file_stem, listed, score_title
 
 
-def charts(study: Study, found: Sequence[Group], compared: Sequence[Effect]) -> list[Chart]:
-    """The study's charts in reading order, given its groups, at least one, and its effects.
+def charts(study: Study, found: Sequence[Group], compared: Sequence[Effect]) -> Iterator[Chart]:
+    """The study's charts in reading order, given its groups, at least one, and its effects; begun as `begin` does.
 
     A chart that would show nothing is left out; one with too much for a page is several.
     """
+    return begin(chart, _drawn(study, found, compared))
+
+
+def _drawn(study: Study, found: Sequence[Group], compared: Sequence[Effect]) -> Iterator[Drawn]:
     models, look = listed(group.title for group in found), looks(found)
     # Chosen by what was compared first, as the picks are
     path = main_score(found, [effect.score for effect in compared[:1]])
     score = score_title((path or "").removeprefix(SCORES_OF))
-    drawn = pages(
+    yield from pages(
         "scores",
         "Scores by method",
         f"Bars of {listed(SCORES.values())} by method, for {models}.",
         scores_figures(found),
     )
-    drawn += pages(
+    yield from pages(
         "effects",
         "Differences from the reference",
         f"How far the scores of each method are from those of the reference, with intervals, for {models}.",
         forest_figures(compared, found),
     )
-    drawn += pages(
+    yield from pages(
         "tradeoff",
         f"{score} against energy, memory and time",
         f"Points of {score} over what it cost by method, the Pareto front marked, for {models}.",
         tradeoff_figures(found, path),
     )
-    drawn += pages(
+    yield from pages(
         "distribution",
         "Scores of single examples",
         f"Shares of examples that scored 0, 1 and between, by method, for {models}.",
         distribution_figures(found, study.predictions),
     )
-    drawn += pages(
+    yield from pages(
         "costs",
         "Power and memory by method",
         f"Bars of peak power and memory by method, for {models}.",
         costs_figures(found),
     )
     for group in found:
-        drawn += pages(
+        yield from pages(
             f"losses-{file_stem(*([group.model] if group.title == group.model else [group.model, group.dataset]))}",
             f"Training and evaluation loss of {group.title}",
             f"Curves of training and evaluation loss by step and method, for {group.title}.",
             curves_figures(group, study.losses, look),
         )
-    return on_all_cores(chart, drawn)

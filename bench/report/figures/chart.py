@@ -8,9 +8,10 @@ from typing import NamedTuple
 import matplotlib.style
 from matplotlib.figure import Figure
 
+from bench.report.figures.face import FAMILY
+
 STYLE = {
-    # In one face: to embed another one takes as long as all the drawing
-    "font.family": "DejaVu Sans",
+    "font.family": FAMILY,
     "font.size": 8,
     "axes.titlesize": 9,
     "axes.spines.top": False,

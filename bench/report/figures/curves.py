@@ -186,13 +186,13 @@ def _draw_training(
 ) -> None:
     drawn = False
     for place, (setup, stroke) in enumerate(zip(row, strokes, strict=True)):
-        for cell in setup.cells:
-            curve = _training(cell, losses)
-            if curve is None:
-                continue
-            drawn = True
-            raw = losses[cell["folder"]].losses
-            ax.plot(curve.steps, raw, color=stroke.colour, alpha=0.22, linewidth=0.5, gid="raw", zorder=1)
+        told = [(cell, curve) for cell in setup.cells if (curve := _training(cell, losses))]
+        drawn = drawn or bool(told)
+        # One line with gaps: of the smoothed ones there are many enough
+        steps = [step for _, curve in told for step in (*curve.steps, np.nan)]
+        raw = [loss for cell, _ in told for loss in (*losses[cell["folder"]].losses, np.nan)]
+        ax.plot(steps, raw, color=stroke.colour, alpha=0.22, linewidth=0.5, gid="raw", zorder=1)
+        for cell, curve in told:
             _thin(ax, curve, stroke)
             if cell["status"] != "ok":
                 _end(ax, curve, stroke)

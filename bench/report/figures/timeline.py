@@ -2,7 +2,7 @@
 
 import shlex
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import matplotlib.style
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 from matplotlib.ticker import MaxNLocator
 
-from bench.report.cores import on_all_cores
+from bench.report.cores import begin
 from bench.report.figures.chart import DPI, STYLE, Chart, Drawn, chart, plain
 from bench.report.load import Study
 from bench.report.setups import Cell, Group
@@ -61,8 +61,8 @@ class Panel(NamedTuple):
     """What that is called."""
 
 
-def traces(study: Study, found: Sequence[Group]) -> list[Chart]:
-    """A figure for each cell that has a trace, in the order of the tables."""
+def traces(study: Study, found: Sequence[Group]) -> Iterator[Chart]:
+    """A figure for each cell that has a trace, in the order of the tables; begun as `begin` does."""
     wanted = []
     for group in found:
         for setup in group.setups:
@@ -73,7 +73,7 @@ def traces(study: Study, found: Sequence[Group]) -> list[Chart]:
                 ended = "" if cell["status"] == "ok" else f": {ending(cell)}"
                 title = f"{group.title}, {setup.label}, seed {cell['cell.seed']}{ended}"
                 wanted.append((cell, trace, title))
-    return on_all_cores(_trace_chart, wanted)
+    return begin(_trace_chart, wanted)
 
 
 def left_out(study: Study) -> str:
@@ -100,10 +100,7 @@ def trace_name(cell: Cell) -> str:
 
 
 def trace_figure(cell: Cell, trace: Trace, title: str) -> Figure:
-    """Power above memory, over one axis of time; a sentence in the place of what was not sampled.
-
-    One face of the font only: to embed another takes as long as all the drawing.
-    """
+    """Power above memory, over one axis of time; a sentence in the place of what was not sampled."""
     panels = _panels(trace)
     key = textwrap.wrap(_key(cell, trace, panels), 136)
     heading = textwrap.wrap(plain(title), 88, max_lines=2)

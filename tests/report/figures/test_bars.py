@@ -58,7 +58,8 @@ def test_bars_are_the_means_and_keep_their_method_s_look(write_cell, runs):
     looks = [[(bar.get_facecolor(), bar.get_hatch()) for bar in ax.patches] for ax in axes]
     assert looks[0][0] == looks[1][0] != looks[1][1]
     assert [[text.get_text() for text in ax.texts] for ax in axes] == [["0.250", CROSS], ["0.250", "0.500"]]
-    assert [list(dots.get_xdata()) for dots in axes[1].lines] == [[0.125, 0.375], [0.25, 0.75]]
+    (dots,) = axes[1].lines
+    assert dots.get_xydata().tolist() == [[0.125, 0.0], [0.375, 0.0], [0.25, 1.0], [0.75, 1.0]]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["baseline", "lora\nout of memory"]
     assert figure.texts[0].get_text() == (
         "Bars: means over seeds, dots: single seeds. \N{MULTIPLICATION SIGN}: did not end ok."

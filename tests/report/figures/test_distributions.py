@@ -45,7 +45,7 @@ def test_a_bar_is_divided_by_the_shares_over_all_seeds(write_cell, figures):
     (ax,) = figure.axes
     parts = [(patch.get_x(), patch.get_width()) for patch in ax.patches]
     assert parts == [(0.0, 0.5), (0.5, 0.0), (0.5, 0.25), (0.75, 0.0), (0.75, 0.25)]
-    assert [text.get_text() for text in ax.texts] == ["50", "25", "25", f"n = 4 {CROSS} 2"]
+    assert [text.get_text() for text in ax.texts] == [f"n = 4 {CROSS} 2", "50", "25", "25"]
     assert ax.get_xlabel() == "Share of examples by Token F1"
     assert [text.get_text() for text in figure.legends[0].get_texts()] == list(LEVELS)
     assert figure.texts[0].get_text() == f"Numbers: percent of the examples. n: examples {CROSS} seeds."
@@ -61,8 +61,8 @@ def test_setups_without_such_scores_have_a_mark(write_cell, figures):
     answers = {"baseline": answered(token_f1=[0.0, np.nan], bleu=[1.0, 0.0]), "lora": answered(token_f1=[7.0, 0.0])}
     (figure,) = figures(answers)
     f1, bleu = ([text.get_text() for text in ax.texts] for ax in figure.axes)
-    assert f1 == ["100", f"n = 1 {CROSS} 1", DASH, CROSS, DASH]
-    assert bleu == ["50", "50", f"n = 2 {CROSS} 1", DASH, CROSS, DASH]
+    assert f1 == [f"n = 1 {CROSS} 1", DASH, CROSS, DASH, "100"]
+    assert bleu == [f"n = 2 {CROSS} 1", DASH, CROSS, DASH, "50", "50"]
     assert figure.texts[0].get_text().endswith(f"{CROSS}: did not end ok. {DASH}: no such scores.")
 
 

@@ -15,7 +15,7 @@ EFFECT = Effect("tiny", "lora", "baseline", "token_f1", 0.1, None, None, None, N
 
 
 def drawn(study, *compared):
-    return charts(study, groups(study.cells), compared)
+    return list(charts(study, groups(study.cells), compared))
 
 
 @pytest.fixture

@@ -171,7 +171,7 @@ def test_a_figure_for_each_cell_in_the_order_of_the_tables(gpu_cell, write_cell,
     gpu_cell("lora", seed=0, **OOM)
     write_cell("baseline", model="<b>$x$\u202e", folder="a <b>")
     study = read_studies(runs)[0]
-    found = traces(study, groups(study.cells))
+    found = list(traces(study, groups(study.cells)))
     assert [(chart.name, chart.title) for chart in found] == [
         ("traces/a-b--5e7342fd", "<b>$x$\\u202e, baseline, seed 0"),
         ("traces/tiny-lora-events-s0-lora0", "tiny, lora, seed 0: out of memory in train"),
@@ -198,7 +198,7 @@ def test_a_figure_for_each_cell_in_the_order_of_the_tables(gpu_cell, write_cell,
 def test_the_same_cell_gives_the_same_bytes(gpu_cell, runs):
     gpu_cell()
     study = read_studies(runs)[0]
-    first, second = (traces(study, groups(study.cells))[0] for _ in range(2))
+    first, second = (next(traces(study, groups(study.cells))) for _ in range(2))
     assert (first.png, first.pdf) == (second.png, second.pdf)
 
 
