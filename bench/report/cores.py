@@ -42,5 +42,11 @@ def _pool(n_processes: int) -> ProcessPoolExecutor:
     # Not forked from here, where libraries may have threads: from a process that has only imported what is needed
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
+    return ProcessPoolExecutor(n_processes, context, initializer=_step_back)
+
+
+def _step_back() -> None:
+    """Let the process that hands out the work go first: what it does is done by nobody else."""
+    os.nice(5)
     # What is imported stays, and drawing makes so much that is garbage that collections are frequent
-    return ProcessPoolExecutor(n_processes, context, initializer=gc.freeze)
+    gc.freeze()

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from bench.errors import InputError
 
-TRACES = 48
-"""Of how many cells power and memory are shown over time: a figure takes half a second to draw, and a look to read."""
+TRACES = 36
+"""Of how many cells power and memory are shown over time: a study of twelve cells with three seeds. A figure takes half
+a second to draw, and a look to read."""
 
 
 def find_studies(runs: Path, name: str | None = None) -> list[Path]:

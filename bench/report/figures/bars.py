@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, MaxNLocator
+from matplotlib.transforms import ScaledTranslation
 
 from bench.report.figures.chart import FAINT, GREY, STYLE, plain
 from bench.report.figures.looks import Look, looks
@@ -105,14 +106,14 @@ def _bars(ax: Axes, group: Group, panel: Panel, look: Mapping[str, Look], limit:
     ax.xaxis.set_major_locator(FixedLocator([0, 0.5, 1]) if panel.limit else MaxNLocator(5, steps=[1, 2, 5, 10]))
     ax.grid(axis="x", color=FAINT, linewidth=0.6)
     drawn = []
+    beside = ax.transData + ScaledTranslation(3 / 72, 0, ax.figure.dpi_scale_trans)
     for place, (setup, one) in enumerate(zip(group.setups, measured, strict=True)):
         if one.mean is None:
             ax.text(limit * 0.02, place, DASH if setup.ok else CROSS, va="center", color=GREY)
             continue
         drawn.append((place, look[setup.method], one))
-        end = (max(_reach(one)) * panel.scale, place)
         shown = panel.shown(one.mean * panel.scale)
-        ax.annotate(shown, end, (3, 0), textcoords="offset points", va="center", fontsize=7)
+        ax.text(max(_reach(one)) * panel.scale, place, shown, transform=beside, va="center", fontsize=7)
     # All at once: of hundreds, each on its own takes longer to be made than to be drawn
     ax.barh(
         [place for place, _, _ in drawn],
@@ -125,9 +126,9 @@ def _bars(ax: Axes, group: Group, panel: Panel, look: Mapping[str, Look], limit:
     )
     several = [(place, one) for place, _, one in drawn if len(one.by_seed) > 1]
     dots = [seed * panel.scale for _, one in several for seed in one.by_seed]
-    # Beside the interval, which lies in the middle
-    beside = [place + (0.2 if one.interval else 0.0) for place, one in several for _ in one.by_seed]
-    ax.plot(dots, beside, linestyle="", marker="o", markersize=2.5, color="black", clip_on=False)
+    # Below the interval, which lies in the middle
+    below = [place + (0.2 if one.interval else 0.0) for place, one in several for _ in one.by_seed]
+    ax.plot(dots, below, linestyle="", marker="o", markersize=2.5, color="black", clip_on=False)
     _whiskers(ax, {place: one.interval for place, _, one in drawn if one.interval}, panel.scale)
 
 

@@ -20,6 +20,8 @@ STYLE = {
     "hatch.linewidth": 0.5,
     # Type 42 (TrueType): publishers refuse matplotlib's own Type 3
     "pdf.fonttype": 42,
+    # As it is: rounded to pixels, some dashes are twice as bold as others
+    "text.hinting": "none",
 }
 DPI = 150
 GREY = "#444444"

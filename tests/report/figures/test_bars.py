@@ -128,7 +128,7 @@ def test_intervals_are_drawn_and_said(write_cell, runs, with_interval, kind, sai
     assert ([x for x, _ in low], [x for x, _ in high]) == ([0.25, 0.25], [0.625, 0.625])
     assert figure.texts[0].get_text().startswith(said)
     # The number stands behind the line, not on it
-    assert ax.texts[0].xy == (0.625, 0)
+    assert ax.texts[0].get_position() == (0.625, 0)
 
 
 def test_axes_end_behind_the_longest_interval_in_the_unit_shown(write_cell, runs, with_interval):
