@@ -4,7 +4,9 @@
 
 One process trains (then one tokenises) without pause, while this one, as a supervisor would, samples it in one block
 of time of each pair and rests in the other, in turns first and second, so that a machine that drifts favours neither.
-Prints a Markdown table with the machine that it came from. Exits with 1 if a limit is not kept.
+Many short pairs say more than a few long ones where others use the machine, too. A cell that trains on a GPU leaves
+cores to the sampler, as here with OMP_NUM_THREADS one below their number; on all cores the two share. Prints a
+Markdown table with the machine that it came from. Exits with 1 if a limit is not kept.
 """
 
 import argparse
@@ -22,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.environment import environment
 from bench.telemetry import Telemetry
 from bench.telemetry.host import Host
 from bench.telemetry.nvml import Nvml
@@ -227,8 +230,9 @@ def machine() -> str:
         platform.processor(),
     )
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    cores = f"{len(os.sched_getaffinity(0))} cores of which {torch.get_num_threads()} train"
     return (
-        f"{cpu}, {len(os.sched_getaffinity(0))} cores, {gpu}; Python {platform.python_version()}, "
+        f"{cpu}, {cores}, {gpu}; Python {platform.python_version()}, "
         f"torch {torch.__version__}, nvidia-ml-py {version('nvidia-ml-py')}, {platform.release()}"
     )
 
@@ -248,6 +252,8 @@ def main() -> None:
     overheads = [
         measure(workload, settings, arguments.pairs, arguments.block_s, arguments.warmup_s) for workload in WORKLOADS
     ]
+    found = environment()[0]
+    print(f"Commit: {found.git_commit}{', with changes' if found.git_dirty else ''}.")
     print(f"Sampler at {arguments.hz:g} Hz; {arguments.pairs} pairs of blocks of {arguments.block_s:g} s.")
     print(f"Machine: {machine()}.\n")
     print(table(overheads), end="\n\n")
