@@ -98,6 +98,8 @@ class Overhead:
     """What one workload showed."""
 
     workload: str
+    n_pairs: int
+    """Those in which both blocks have steps enough."""
     n_steps: int
     step_time_s: float
     percent: float
@@ -152,11 +154,13 @@ def summarise(
     means = {}
     for pair, sampled, begun_s, ended_s in blocks:
         inside = (steps[:, 0] - steps[:, 1] >= begun_s) & (steps[:, 0] < ended_s)
-        if np.count_nonzero(inside) < 10:
-            raise SystemExit(f"fewer than 10 steps of `{workload}` fit into a block: use a longer --block-s")
-        # Means, not medians: what sampling does to one step in twenty counts as well.
-        means[pair, sampled] = steps[inside, 1].mean()
-    pairs = sorted({pair for pair, *_ in blocks})
+        # A machine that stands still for seconds says nothing of sampling: its pair is left out.
+        if np.count_nonzero(inside) >= 10:
+            # Means, not medians: what sampling does to one step in twenty counts as well.
+            means[pair, sampled] = steps[inside, 1].mean()
+    pairs = [pair for pair, sampled in means if sampled and (pair, False) in means]
+    if len(pairs) < len(blocks) / 4:
+        raise SystemExit(f"in most pairs, fewer than 10 steps of `{workload}` fit into a block: use a longer --block-s")
     changes = np.array([100.0 * (means[pair, True] / means[pair, False] - 1.0) for pair in pairs])
     # A median over pairs, because a pair in which the machine did something else says nothing.
     drawn = np.median(np.random.default_rng(0).choice(changes, (10_000, len(changes))), axis=1)
@@ -173,6 +177,7 @@ def summarise(
     sampled_s = sum(ended_s - begun_s for _, sampled, begun_s, ended_s in blocks if sampled)
     return Overhead(
         workload=workload,
+        n_pairs=len(pairs),
         n_steps=len(steps),
         step_time_s=float(np.median(steps[:, 1])),
         percent=float(np.median(changes)),
@@ -187,15 +192,15 @@ def summarise(
 def table(overheads: list[Overhead]) -> str:
     """Markdown."""
     lines = [
-        "| while the cell | steps | step time (p50) | change of step time with sampler (95 % interval) | of one core"
-        " | lateness (p99) | missed ticks |",
-        "|---|---|---|---|---|---|---|",
+        "| while the cell | pairs | steps | step time (p50) | change of step time with sampler (95 % interval) "
+        "| of one core | lateness (p99) | missed ticks |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for one in overheads:
         parts = " + ".join(f"{role} {percent:.2f}" for role, percent in one.core_percent.items())
         lines.append(
-            f"| {one.workload}s | {one.n_steps} | {one.step_time_s * 1e3:.1f} ms | {one.percent:+.2f} % "
-            f"({one.low_percent:+.2f} to {one.high_percent:+.2f}) | {sum(one.core_percent.values()):.2f} % ({parts}) "
+            f"| {one.workload}s | {one.n_pairs} | {one.n_steps} | {one.step_time_s * 1e3:.1f} ms "
+            f"| {one.percent:+.2f} % ({one.low_percent:+.2f} to {one.high_percent:+.2f}) | {sum(one.core_percent.values()):.2f} % ({parts}) "
             f"| {one.lateness_s_p99 * 1e3:.2f} ms | {one.missed_percent:.2f} % |"
         )
     return "\n".join(lines)

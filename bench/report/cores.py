@@ -15,10 +15,12 @@ Result = TypeVar("Result")
 PRELOADED = ["bench.report.page"]
 """What the processes have imported before their first call."""
 WORTH = 8
-"""Fewer calls than this are over before other processes have imported what it takes for one."""
+"""Fewer figures than this are drawn before other processes have imported what it takes for one."""
+MOST = 8
+"""Processes: each has all of matplotlib in memory."""
 
 
-def begin(call: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def begin(call: Callable[[Item], Result], items: Iterable[Item], worth: int = WORTH) -> Iterator[Result]:
     """`call` of each item, in their order: begun at once on all cores, while this process goes on.
 
     Few items, or those of a machine with one core, are left to this process, and to when their results are asked for.
@@ -27,13 +29,14 @@ def begin(call: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Res
         call: a module's function of some milliseconds or more, that needs nothing but its item. It travels to other
             processes by its name, and items and results with it.
         items: what to call it with; the first calls begin before the last of them are made.
+        worth: how many items are not few.
     """
     items = iter(items)
-    first = list(islice(items, WORTH))
-    n_cores = os.cpu_count() or 1
-    if len(first) < WORTH or n_cores == 1:
+    first = list(islice(items, worth))
+    n_processes = min(os.cpu_count() or 1, MOST)
+    if len(first) < worth or n_processes == 1:
         return map(call, chain(first, items))
-    return _pool(n_cores).map(call, chain(first, items))
+    return _pool(n_processes).map(call, chain(first, items))
 
 
 @cache

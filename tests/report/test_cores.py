@@ -40,6 +40,7 @@ def test_an_error_is_raised_where_its_result_is_asked_for(n_items):
 def test_few_items_stay_in_this_process(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     assert list(begin(process_of, range(WORTH - 1))) == [os.getpid()] * (WORTH - 1)
+    assert list(begin(process_of, range(WORTH), worth=WORTH + 1)) == [os.getpid()] * WORTH
     assert os.getpid() not in begin(process_of, range(WORTH))
 
 
