@@ -200,7 +200,8 @@ def table(overheads: list[Overhead]) -> str:
         parts = " + ".join(f"{role} {percent:.2f}" for role, percent in one.core_percent.items())
         lines.append(
             f"| {one.workload}s | {one.n_pairs} | {one.n_steps} | {one.step_time_s * 1e3:.1f} ms "
-            f"| {one.percent:+.2f} % ({one.low_percent:+.2f} to {one.high_percent:+.2f}) | {sum(one.core_percent.values()):.2f} % ({parts}) "
+            f"| {one.percent:+.2f} % ({one.low_percent:+.2f} to {one.high_percent:+.2f}) "
+            f"| {sum(one.core_percent.values()):.2f} % ({parts}) "
             f"| {one.lateness_s_p99 * 1e3:.2f} ms | {one.missed_percent:.2f} % |"
         )
     return "\n".join(lines)
