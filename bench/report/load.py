@@ -29,7 +29,7 @@ PHASES_S = "phases_seconds"
 PER_TOKENS = "train_energy_j_per_1000_tokens"
 """Gross energy of the train phase over the tokens trained on."""
 
-WORTH = 200
+MANY = 200
 """Fewer files than this are read before other processes have started."""
 ANSWERS = "predictions.jsonl"
 HYDRAS = "multirun.yaml"
@@ -114,7 +114,7 @@ def read_study(folder: Path, n_traces: int = TRACES) -> Study:
     except OSError as error:
         entries = []
         problems.append(Problem(folder.name, f"cannot be read ({error.strerror}): see who may read it."))
-    found = list(begin(_read_cell, [entry for entry in entries if entry.name != HYDRAS], WORTH))
+    found = list(begin(_read_cell, [entry for entry in entries if entry.name != HYDRAS], MANY))
     problems += [each for each in found if isinstance(each, Problem)]
     rows, repeated = _latest([each for each in found if not isinstance(each, Problem)])
     rows = _ordered(rows)
@@ -292,7 +292,7 @@ def _predictions(rows: list[dict[str, Any]], runs: Path) -> tuple[dict[str, Pred
     asked: dict[tuple[str, ...], tuple[str, ...]] = {}
     scored = [(row, scores) for row in rows if (scores := _scores(row))]
     wanted = [(runs / row["folder"] / ANSWERS, row.get("data.n_validation"), scores) for row, scores in scored]
-    for (row, _), found in zip(scored, begin(_answers, wanted, WORTH), strict=True):
+    for (row, _), found in zip(scored, begin(_answers, wanted, MANY), strict=True):
         if isinstance(found, str):
             sentence = f"{found}: this cell's answers are not shown, and its scores have no intervals."
             problems.append(Problem(f"{row['folder']}/{ANSWERS}", sentence))
@@ -339,7 +339,7 @@ def _asked(rows: list[dict[str, Any]], predictions: Mapping[str, Predictions], r
 def _losses(rows: list[dict[str, Any]], runs: Path) -> dict[str, Losses]:
     """What each row's cell told of its training loss; without the file, it told nothing."""
     folders = [row["folder"] for row in rows]
-    found = begin(_told_losses, [runs / folder / "events.jsonl" for folder in folders], WORTH)
+    found = begin(_told_losses, [runs / folder / "events.jsonl" for folder in folders], MANY)
     return {folder: losses for folder, losses in zip(folders, found, strict=True) if losses}
 
 

@@ -1,10 +1,13 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
+from pandas.testing import assert_frame_equal
 
 from bench.errors import InputError
 from bench.record import Error
+from bench.report import load
 from bench.report.load import Problem, natural, read_studies, read_study
 from bench.report.trace import read_trace
 from bench.telemetry.trace import thin, to_json
@@ -34,6 +37,20 @@ def test_an_unknown_study_is_answered_with_the_known_ones(write_cell, runs):
     with pytest.raises(InputError) as caught:
         read_studies(runs, "../demo")
     assert str(caught.value) == f"--study: {runs} holds no study '../demo', only demo, squad."
+
+
+def test_many_cells_are_read_by_all_cores_to_the_same_study(write_cell, runs, monkeypatch):
+    for method in ("baseline", "lora"):
+        write_cell(method)
+    (runs / "demo" / "unended").mkdir()
+    (runs / "demo" / "stray.txt").write_text("")
+    alone = read_study(runs / "demo")
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(load, "MANY", 1)
+    together = read_study(runs / "demo")
+    assert_frame_equal(together.cells, alone.cells)
+    assert len(together.problems) >= 2
+    assert (together.problems, together.predictions.keys()) == (alone.problems, alone.predictions.keys())
 
 
 def test_columns_are_named_as_in_the_record(write_cell, runs):

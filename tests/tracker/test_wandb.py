@@ -381,14 +381,14 @@ def test_a_server_that_cannot_be_reached_costs_the_cell_nothing(
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     wandb._tell.cache_clear()
     begun_s = time.monotonic()
-    sink = Wandb(name="wandb", init_timeout_s=5).open(opening)
+    sink = Wandb(name="wandb", init_timeout_s=1).open(opening)
     for event in told:
         sink.hear(event)
     heard_s = time.monotonic() - begun_s
     sink.close(record)
     closed_s = time.monotonic() - begun_s
-    assert heard_s < 2
-    assert closed_s < 30
+    assert heard_s < 0.5
+    assert closed_s < 12
     log = read(opening)
     assert logs(opening)[0].parent.name.startswith("offline-run-")
     assert len([row for row in log.history if "phase" in row]) == 9

@@ -111,25 +111,25 @@ def _bars(ax: Axes, group: Group, panel: Panel, look: Mapping[str, Look], limit:
         if one.mean is None:
             ax.text(limit * 0.02, place, DASH if setup.ok else CROSS, va="center", color=GREY)
             continue
-        drawn.append((place, look[setup.method], one))
-        shown = panel.shown(one.mean * panel.scale)
-        ax.text(max(_reach(one)) * panel.scale, place, shown, transform=beside, va="center", fontsize=7)
+        length = one.mean * panel.scale
+        drawn.append((place, length, look[setup.method], one))
+        ax.text(max(_reach(one)) * panel.scale, place, panel.shown(length), transform=beside, va="center", fontsize=7)
     # All at once: of hundreds, each on its own takes longer to be made than to be drawn
     ax.barh(
-        [place for place, _, _ in drawn],
-        [one.mean * panel.scale for _, _, one in drawn if one.mean is not None],
+        [place for place, _, _, _ in drawn],
+        [length for _, length, _, _ in drawn],
         height=0.7,
-        color=[own.colour for _, own, _ in drawn],
-        hatch=[own.hatch for _, own, _ in drawn],
+        color=[own.colour for _, _, own, _ in drawn],
+        hatch=[own.hatch for _, _, own, _ in drawn],
         edgecolor="black",
         linewidth=0.6,
     )
-    several = [(place, one) for place, _, one in drawn if len(one.by_seed) > 1]
+    several = [(place, one) for place, _, _, one in drawn if len(one.by_seed) > 1]
     dots = [seed * panel.scale for _, one in several for seed in one.by_seed]
     # Below the interval, which lies in the middle
     below = [place + (0.2 if one.interval else 0.0) for place, one in several for _ in one.by_seed]
     ax.plot(dots, below, linestyle="", marker="o", markersize=2.5, color="black", clip_on=False)
-    _whiskers(ax, {place: one.interval for place, _, one in drawn if one.interval}, panel.scale)
+    _whiskers(ax, {place: one.interval for place, _, _, one in drawn if one.interval}, panel.scale)
 
 
 def _explain(ax: Axes, group: Group, panel: Panel) -> None:
