@@ -21,7 +21,7 @@ from bench.report.words import counted, ending, mid_sentence, reason
 
 SETUPS = 6
 """In one row of panels: of more, lines can no longer be told apart."""
-ROWS = 4
+ROWS = 5
 """Of panels on a page."""
 SHARE = 20
 """Lines are smoothed over one part in so many of the training."""
@@ -34,7 +34,9 @@ SPAN = 50
 # All in inches
 WIDTH = 8.6
 LEFT, PANEL, GAP = 0.55, 2.75, 0.3
-HEIGHT, BELOW = 1.75, 0.5
+HEIGHT, BETWEEN = 1.75, 0.17
+BELOW = 0.42
+"""Of the last row, for its axes."""
 LINE = 0.14
 
 
@@ -141,15 +143,16 @@ def _page(
 ) -> Figure:
     key = _key(rows, silent, losses)
     heading = textwrap.wrap(plain(group.title), 80, max_lines=2)
-    foot = 0.02 + LINE * len(key)
-    height = foot + len(rows) * (HEIGHT + BELOW) + LINE + 0.17 * len(heading) + 0.12
+    foot = 0.02 + LINE * len(key) + BELOW
+    height = foot + len(rows) * (HEIGHT + BETWEEN) + LINE + 0.17 * len(heading) + 0.12
     with matplotlib.style.context(["default", STYLE]):
         figure = Figure(figsize=(WIDTH, height), dpi=DPI)
         at = (0.06 / WIDTH, 1 - 0.06 / height)
         figure.text(*at, "\n".join(heading), va="top", fontsize=10, parse_math=False)
         figure.text(0.06 / WIDTH, 0.06 / height, "\n".join(key), fontsize=7, color=GREY, parse_math=False)
+        grid = []
         for number, row in enumerate(rows):
-            below = foot + (len(rows) - number) * (HEIGHT + BELOW) - HEIGHT
+            below = foot + (len(rows) - 1 - number) * (HEIGHT + BETWEEN)
             training, evaluation = (
                 figure.add_axes((left / WIDTH, below / height, PANEL / WIDTH, HEIGHT / height))
                 for left in (LEFT, LEFT + PANEL + GAP)
@@ -161,7 +164,8 @@ def _page(
             _draw_training(training, row, losses, strokes, limits)
             _draw_evaluations(evaluation, row, strokes, limits)
             _name(evaluation, row, strokes)
-            training.set_ylabel("Loss (nats per token)")
+            grid.append((training, evaluation))
+        _label(grid)
     return figure
 
 
@@ -257,7 +261,19 @@ def _axes(ax: Axes, limits: tuple[float, float, float], drawn: bool, otherwise: 
         ax.set_ylim(low - room, high + room)
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
     ax.grid(color=FAINT, linewidth=0.6)
-    ax.set_xlabel("Step")
+    ax.tick_params(which="both", labelleft=False, labelbottom=False)
+
+
+def _label(grid: Sequence[Sequence[Axes]]) -> None:
+    """Numbers at the left and below alone, as all panels have the same: where nothing is drawn, at the next one."""
+    for row in grid:
+        for ax in [ax for ax in row if ax.axison][:1]:
+            ax.tick_params(which="both", labelleft=True)
+            ax.set_ylabel("Loss (nats per token)")
+    for column in zip(*grid, strict=True):
+        for ax in [ax for ax in column if ax.axison][-1:]:
+            ax.tick_params(which="both", labelbottom=True)
+            ax.set_xlabel("Step")
 
 
 def _name(ax: Axes, row: Sequence[Setup], strokes: Sequence[Stroke]) -> None:

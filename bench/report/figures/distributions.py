@@ -4,7 +4,9 @@ Most examples score exactly 0 or exactly 1, which a histogram would show as two 
 curves of several methods as lines over each other. So the histogram of each setup is one bar, divided.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import matplotlib.style
 import numpy as np
@@ -30,7 +32,9 @@ STRENGTHS = (0.0, 0.25, 0.45, 0.7, 1.0)
 NEARLY = 1e-9
 """What is so close to 0 or 1 is that, and rounding."""
 PANEL, BESIDE = 2.0, 0.85
-"""Widths in inches of a panel and of the numbers right of it."""
+"""Widths in inches of a panel and of what is right of it, where some bars are of other examples than most."""
+APART = 0.3
+"""Where none are."""
 NONE = np.array([np.nan])
 ROOM = 0.1
 """The least share that has room for its number."""
@@ -45,8 +49,18 @@ def distribution_figures(found: Sequence[Group], predictions: Mapping[str, Predi
     """
     setups = [setup for group in found for setup in group.setups]
     scores = [score for score in SCORES if any(_of(setup, score, predictions) for setup in setups)]
-    look = looks(found)
-    return [_page(page, found, scores, predictions, look) for page in (sheets(found) if scores else [])]
+    if not scores:
+        return []
+    told = [[size(seeds) for score in scores if (seeds := _of(setup, score, predictions))] for setup in setups]
+    look, sizes = looks(found), Counter(chain(*told))
+    return [_page(page, found, scores, predictions, look, sizes) for page in sheets(found)]
+
+
+def size(seeds: Sequence[Floats]) -> str:
+    """Of what is shown of a setup, such as 450 examples of three seeds."""
+    counts = sorted({int(np.isfinite(seed).sum()) for seed in seeds})
+    examples = "-".join(str(count) for count in (counts[0], counts[-1])[: len(counts)])
+    return f"{examples} \N{MULTIPLICATION SIGN} {len(seeds)}"
 
 
 def shares(values: Floats) -> Floats:
@@ -62,24 +76,29 @@ def _page(
     scores: Sequence[str],
     predictions: Mapping[str, Predictions],
     look: Mapping[str, Look],
+    sizes: Counter[str],
 ) -> Figure:
     setups = [setup for group in page for setup in group.setups]
-    key = ["Numbers: percent of the examples. n: examples \N{MULTIPLICATION SIGN} seeds."]
+    usual = sizes.most_common(1)[0][0]
+    key = [f"Numbers: percent of n = {usual} (examples \N{MULTIPLICATION SIGN} seeds)"]
+    key[0] += ", where no other n is said." if len(sizes) > 1 else "."
     if not all(setup.ok for setup in setups):
         key.append(f"{CROSS}: did not end ok.")
     if any(setup.ok and not _of(setup, score, predictions) for setup in setups for score in scores):
         key.append(f"{DASH}: no such scores.")
-    panels = [(PANEL, BESIDE)] * len(scores)
+    panels = [(PANEL, BESIDE if len(sizes) > 1 else APART)] * len(scores)
     with matplotlib.style.context(["default", STYLE]):
         figure, grid = sheet(page, found, [group.title for group in page], panels, key, spare=0.22)
         for group, axes in zip(page, grid, strict=True):
             for score, ax in zip(scores, axes, strict=True):
-                _draw(ax, group, score, predictions, look)
+                _draw(ax, group, score, predictions, look, usual)
         _legend(figure)
     return figure
 
 
-def _draw(ax: Axes, group: Group, score: str, predictions: Mapping[str, Predictions], look: Mapping[str, Look]) -> None:
+def _draw(
+    ax: Axes, group: Group, score: str, predictions: Mapping[str, Predictions], look: Mapping[str, Look], usual: str
+) -> None:
     ax.set_xlim(0.0, 1.0)
     ax.spines["left"].set_visible(False)
     ax.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
@@ -91,10 +110,8 @@ def _draw(ax: Axes, group: Group, score: str, predictions: Mapping[str, Predicti
             ax.text(0.02, place, DASH if setup.ok else CROSS, va="center", color=GREY)
             continue
         bars[place] = shares(np.concatenate(seeds)), look[setup.method]
-        counts = sorted({int(np.isfinite(seed).sum()) for seed in seeds})
-        examples = "-".join(str(count) for count in (counts[0], counts[-1])[: len(counts)])
-        told = f"n = {examples} \N{MULTIPLICATION SIGN} {len(seeds)}"
-        ax.text(1.03, place, told, transform=ax.get_yaxis_transform(), fontsize=7, va="center")
+        if (n := size(seeds)) != usual:
+            ax.text(1.03, place, f"n = {n}", transform=ax.get_yaxis_transform(), fontsize=7, va="center")
     _bars(ax, bars)
 
 
