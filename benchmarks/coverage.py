@@ -190,7 +190,7 @@ def false_positives_of_bleu(n_seeds: int, n_clusters: int, n_studies: int, rng: 
         matches = rng.binomial(totals, hit)
         kept = np.concatenate([lengths[..., np.newaxis], references[..., np.newaxis], matches, totals], axis=-1)
         summed = kept.sum(axis=3).astype(float)
-        _, formula = corpus_bleu(np.zeros((1, 10)))
+        _, formula = corpus_bleu([[0] * 10])
         spreads = [spread([(own, formula) for own in method], counts) for method in summed]
         p_values = [difference_p(each, spreads[0], rng) for each in spreads[1:]]
         n_found += min(holm(p_values)) < SIGNIFICANCE
