@@ -41,12 +41,12 @@ LATENESS_S = 0.020
 
 
 def train() -> Iterator[None]:
-    """Steps of a small random Llama: some 50 ms on two CPU cores, on a GPU a larger one."""
+    """Steps of a small random Llama: some 50 ms on a CPU core, on a GPU a larger one."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     cuda = torch.cuda.is_available()
-    width, layers, batch, length = (1024, 8, 8, 512) if cuda else (128, 4, 4, 128)
+    width, layers, batch, length = (1024, 8, 8, 512) if cuda else (128, 4, 2, 64)
     config = LlamaConfig(
         vocab_size=8192,
         hidden_size=width,
@@ -74,7 +74,7 @@ def tokenise() -> Iterator[None]:
 
     rng = np.random.default_rng(0)
     words = ["".join(rng.choice(list("etaoinshrdlu"), rng.integers(2, 9))) for _ in range(5000)]
-    texts = [" ".join(rng.choice(words, 200)) for _ in range(200)]
+    texts = [" ".join(rng.choice(words, 200)) for _ in range(50)]
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel()
     tokenizer.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=2000, show_progress=False))

@@ -118,7 +118,11 @@ def _report(study: Path, report: Path, request: Request) -> bool | None:
 
 def _write(study: Path, report: Path, request: Request) -> dict[str, Any]:
     """Write a study's report if it has a cell, and give what is to be said of it."""
-    from bench.report import stamp
+    from bench.report import cores, stamp
+    from bench.report.studies import visible
+
+    if len(visible(study)) >= cores.WORTH:
+        cores.prepare()
     from bench.report.load import read_study
     from bench.report.page import write_report
 

@@ -1,12 +1,12 @@
 """Work that is spread over the machine's cores."""
 
 import gc
-import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from itertools import chain, islice
+from multiprocessing import forkserver, get_context
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -18,6 +18,13 @@ WORTH = 8
 """Fewer figures than this are drawn before other processes have imported what it takes for one."""
 MOST = 8
 """Processes: each has all of matplotlib in memory."""
+
+
+def prepare() -> None:
+    """Have another process import what `begin` needs, while this one imports what it needs itself."""
+    if _n_processes() > 1:
+        get_context("forkserver").set_forkserver_preload(PRELOADED)
+        forkserver.ensure_running()
 
 
 def begin(call: Callable[[Item], Result], items: Iterable[Item], worth: int = WORTH) -> Iterator[Result]:
@@ -33,19 +40,21 @@ def begin(call: Callable[[Item], Result], items: Iterable[Item], worth: int = WO
     """
     items = iter(items)
     first = list(islice(items, worth))
-    n_processes = min(os.cpu_count() or 1, MOST)
-    if len(first) < worth or n_processes == 1:
+    if len(first) < worth or _n_processes() == 1:
         return map(call, chain(first, items))
-    return _pool(n_processes).map(call, chain(first, items))
+    return _pool(_n_processes()).map(call, chain(first, items))
+
+
+def _n_processes() -> int:
+    return min(os.cpu_count() or 1, MOST)
 
 
 @cache
 def _pool(n_processes: int) -> ProcessPoolExecutor:
     """For all that is begun, until this process ends."""
     # Not forked from here, where libraries may have threads: from a process that has only imported what is needed
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
-    return ProcessPoolExecutor(n_processes, context, initializer=_step_back)
+    prepare()
+    return ProcessPoolExecutor(n_processes, get_context("forkserver"), initializer=_step_back)
 
 
 def _step_back() -> None:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.report.browser import Answered, browser_html
 from bench.report.figures.chart import Chart
 from bench.report.figures.timeline import trace_name
 from bench.report.load import Problem
@@ -45,7 +44,8 @@ class Contents:
     traces: Sequence[Chart]
     untraced: str
     """Why not every cell has one; empty if all have."""
-    answered: Sequence[Answered]
+    predictions: str
+    """The predictions browser, of `browser_html`."""
     problems: Sequence[Problem]
     groups: Sequence[Group]
 
@@ -115,7 +115,7 @@ def _parts(contents: Contents) -> list[Part]:
         _tables("results", "Results", results, subjects),
         _figures(contents.charts),
         _tables("costs", "Costs", costs, subjects),
-        Part("predictions", "Predictions", browser_html(contents.answered)),
+        Part("predictions", "Predictions", contents.predictions),
         _tables("cells", "Cells", cells, subjects),
         Part("traces", "Power and memory over time", _traces(contents, subjects)),
         Part("problems", "Not in this report", _problems(contents.problems)),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench.errors import InputError
-from bench.report.browser import Answered
+from bench.report.browser import Answered, browser_html
 from bench.report.choice import choices
 from bench.report.document import document
 from bench.report.effects import HIGHER_IS_BETTER, LOWER_IS_BETTER, effects
@@ -53,6 +53,7 @@ def write_report(study: Study, folder: Path, request: Request) -> None:
     for table in shown:
         for suffix, render in RENDERERS.items():
             files[f"tables/{table.name}{suffix}"] = render(table).encode()
+    predictions = browser_html(_answered(study, found))
     traced, drawn = map(list, begun)
     for chart in (*drawn, *traced):
         files[f"figures/{chart.name}.png"] = chart.png
@@ -67,7 +68,7 @@ def write_report(study: Study, folder: Path, request: Request) -> None:
         charts=drawn,
         traces=traced,
         untraced=left_out(study),
-        answered=_answered(study, found),
+        predictions=predictions,
         problems=study.problems,
         groups=found,
     )

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import pytest
 
-from bench.report.browser import Answered
+from bench.report.browser import Answered, browser_html
 from bench.report.figures.chart import Chart
 from bench.report.index import Contents, index_html
 from bench.report.picks import Pick, Picks
@@ -193,7 +193,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
         charts=[Chart("scores", "Scores by method", HOSTILE, png(200, 100), b"")],
         traces=traces,
         untraced="",
-        answered=[answered(model, method, seed) for model in ("tiny", "<b>") for method in METHODS for seed in (0, 1)],
+        predictions=browser_html(
+            [answered(model, method, seed) for model in ("tiny", "<b>") for method in METHODS for seed in (0, 1)]
+        ),
         problems=[],
         groups=[group("tiny"), group("<b>")],
     )

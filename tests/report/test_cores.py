@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from itertools import count
 
 import pytest
@@ -48,3 +50,17 @@ def test_one_core_makes_no_item_before_it_is_asked_for(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     results = begin(doubled, count())
     assert [next(results) for _ in range(20)] == [2 * number for number in range(20)]
+
+
+@pytest.mark.parametrize(("n_cores", "n_started"), [(1, 0), (2, 1)])
+def test_other_processes_get_ready_where_there_is_a_core_for_them(n_cores, n_started):
+    script = f"""
+import os, psutil
+os.cpu_count = lambda: {n_cores}
+from bench.report import cores
+cores.prepare()
+commands = [" ".join(child.cmdline()) for child in psutil.Process().children()]
+print(sum("forkserver" in command and "bench.report.page" in command for command in commands))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == n_started

@@ -23,7 +23,7 @@ def contents(**changes):
         "charts": (),
         "traces": (),
         "untraced": "",
-        "answered": (),
+        "predictions": "<p>No answers.</p>",
         "problems": (),
         "groups": (),
     }

@@ -1,6 +1,7 @@
 """Every figure of a report but those of single cells."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from bench.report.cores import begin
 from bench.report.effects import Effect
@@ -22,11 +23,24 @@ def charts(study: Study, found: Sequence[Group], compared: Sequence[Effect]) -> 
 
     A chart that would show nothing is left out; one with too much for a page is several.
     """
-    return begin(chart, _drawn(study, found, compared))
+    # Losses need no interval: other processes have them to save while those of the scores are computed
+    losses = begin(chart, _losses(study, found))
+    return chain(begin(chart, _overall(study, found, compared)), losses)
 
 
-def _drawn(study: Study, found: Sequence[Group], compared: Sequence[Effect]) -> Iterator[Drawn]:
-    models, look = listed(group.title for group in found), looks(found)
+def _losses(study: Study, found: Sequence[Group]) -> Iterator[Drawn]:
+    look = looks(found)
+    for group in found:
+        yield from pages(
+            f"losses-{file_stem(*([group.model] if group.title == group.model else [group.model, group.dataset]))}",
+            f"Training and evaluation loss of {group.title}",
+            f"Curves of training and evaluation loss by step and method, for {group.title}.",
+            curves_figures(group, study.losses, look),
+        )
+
+
+def _overall(study: Study, found: Sequence[Group], compared: Sequence[Effect]) -> Iterator[Drawn]:
+    models = listed(group.title for group in found)
     # Chosen by what was compared first, as the picks are
     path = main_score(found, [effect.score for effect in compared[:1]])
     score = score_title((path or "").removeprefix(SCORES_OF))
@@ -60,10 +74,3 @@ def _drawn(study: Study, found: Sequence[Group], compared: Sequence[Effect]) -> 
         f"Bars of peak power and memory by method, for {models}.",
         costs_figures(found),
     )
-    for group in found:
-        yield from pages(
-            f"losses-{file_stem(*([group.model] if group.title == group.model else [group.model, group.dataset]))}",
-            f"Training and evaluation loss of {group.title}",
-            f"Curves of training and evaluation loss by step and method, for {group.title}.",
-            curves_figures(group, study.losses, look),
-        )
