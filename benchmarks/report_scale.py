@@ -373,7 +373,7 @@ def report(runs: Path, out: Path, study: str) -> Cost:
                 cpu_s[each.pid] = used.user + used.system
         peak_bytes = max(peak_bytes, held_bytes)
     seconds = time.monotonic() - begun_s
-    stolen = (psutil.cpu_times().steal - stolen_s) / (seconds * os.cpu_count())
+    stolen = (psutil.cpu_times().steal - stolen_s) / (seconds * len(os.sched_getaffinity(0)))
     print(f"  {process.stdout.read().strip()}  ({seconds:.1f} s)", file=sys.stderr)
     if process.returncode:
         raise SystemExit(f"the report of {study} ended with exit status {process.returncode}")
