@@ -1,6 +1,7 @@
 """What a score is computed from, example by example, and the formula that computes it from their sums."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -42,25 +43,34 @@ def parts_of(score: str, answers: Predictions) -> tuple[Parts, Formula]:
 def macro_f1(classes: Sequence[tuple[str, str]]) -> tuple[Parts, Formula]:
     """F1 by answer class, averaged over the classes that occur: of pairs of predicted and true class.
 
-    The parts are, for each class that is ever hit, how often it is, and for each, how often it is predicted or true.
+    The parts are, for each class that is ever hit, how often it is, and how often it is predicted or true; then how
+    often others are, those that are so in the same examples as one, since all of them occur or none.
     """
-    hit = dict.fromkeys(predicted for predicted, true in classes if predicted == true)
-    names = (*hit, *(name for pair in classes for name in pair))
-    known = {name: index for index, name in enumerate(dict.fromkeys(names))}
+    hit = {name: at for at, name in enumerate(dict.fromkeys(own for own, true in classes if own == true))}
     rows, columns = [], []
-    for row, (predicted, true) in enumerate(classes):
-        hits = [known[predicted]] if predicted == true else []
-        either = [len(hit) + known[name] for name in (predicted, true)]
-        columns += [*hits, *either]
-        rows += [row] * (len(hits) + 2)
-    shape = (len(classes), len(hit) + len(known))
-    parts = coo_array((np.ones(len(rows)), (rows, columns)), shape=shape).tocsr()
+    missed: dict[str, list[int]] = {}
+    for row, pair in enumerate(classes):
+        for name in pair:
+            if name in hit:
+                rows.append(row)
+                columns.append(len(hit) + hit[name])
+            else:
+                missed.setdefault(name, []).append(row)
+        if pair[0] == pair[1]:
+            rows.append(row)
+            columns.append(hit[pair[0]])
+    together = Counter(map(tuple, missed.values()))
+    for column, examples in enumerate(together, start=2 * len(hit)):
+        rows += examples
+        columns += [column] * len(examples)
+    parts = coo_array((np.ones(len(rows)), (rows, columns)), shape=(len(classes), 2 * len(hit) + len(together))).tocsr()
+    alike = np.array(list(together.values()), dtype=float)
 
     def formula(sums: Floats) -> Floats:
-        hits, either = sums[: len(hit)], sums[len(hit) :]
+        hits, either, others = np.split(sums, [len(hit), 2 * len(hit)])
         # A class that does not occur has no hits, so F1 0, and is not counted
-        n_classes = (either > 0).sum(axis=0, dtype=np.uint32)
-        return 2 * (hits / np.maximum(either[: len(hit)], 1)).sum(axis=0) / n_classes
+        n_classes = np.count_nonzero(either, axis=0) + alike @ (others > 0)
+        return 2 * (hits / np.maximum(either, 1)).sum(axis=0) / n_classes
 
     return parts, formula
 
