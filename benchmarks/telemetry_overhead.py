@@ -117,6 +117,8 @@ class Overhead:
     workload: str
     n_rounds: int
     """Those in which every block has steps enough."""
+    still: dict[int, int]
+    """How many blocks have not, by how many samplers they have: were it what sampling does, more of those with many."""
     n_steps: int
     step_time_s: float
     one: Change
@@ -192,10 +194,9 @@ def summarise(
             # Means, not medians: what sampling does to one step in twenty counts as well.
             means[block.round, block.samplers] = steps[inside, 1].mean()
     sizes = (0, 1, many)
-    numbers = {block.round for block in blocks}
-    rounds = [number for number in sorted(numbers) if all((number, size) in means for size in sizes)]
-    # Were they many, what is left out could be what sampling does.
-    if len(rounds) < 0.9 * len(numbers):
+    numbers = sorted({block.round for block in blocks})
+    rounds = [number for number in numbers if all((number, size) in means for size in sizes)]
+    if 2 * len(rounds) < len(numbers):
         raise SystemExit(f"fewer than 10 steps of `{workload}` fit into many a block: use a longer --block-s")
     rest, one, more = (np.array([means[number, size] for number in rounds]) for size in sizes)
     cpu_s: dict[str, float] = {}
@@ -211,6 +212,7 @@ def summarise(
     return Overhead(
         workload=workload,
         n_rounds=len(rounds),
+        still={size: sum((number, size) not in means for number in numbers) for size in sizes},
         n_steps=len(steps),
         step_time_s=float(np.median(steps[:, 1])),
         one=change(one / rest, 1),
@@ -236,14 +238,16 @@ def change(ratios: np.ndarray, samplers: int) -> Change:
 def table(overheads: list[Overhead], many: int) -> str:
     """Markdown."""
     lines = [
-        "| while the cell | rounds | steps | step time (p50) | change of step time with a sampler (95 % interval) "
+        f"| while the cell | rounds | blocks that stood still (of 0 + 1 + {many}) | steps | step time (p50) "
+        "| change of step time with a sampler (95 % interval) "
         f"| a {many}th of that with {many} | of one core | lateness (p99) | missed ticks |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for one in overheads:
+        still = " + ".join(map(str, one.still.values()))
         parts = " + ".join(f"{role} {percent:.2f}" for role, percent in one.core_percent.items())
         lines.append(
-            f"| {one.workload}s | {one.n_rounds} | {one.n_steps} | {one.step_time_s * 1e3:.1f} ms "
+            f"| {one.workload}s | {one.n_rounds} | {still} | {one.n_steps} | {one.step_time_s * 1e3:.1f} ms "
             f"| {one.one} | {one.share} "
             f"| {sum(one.core_percent.values()):.2f} % ({parts}) "
             f"| {one.lateness_s_p99 * 1e3:.2f} ms | {one.missed_percent:.2f} % |"
