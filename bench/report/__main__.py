@@ -1,6 +1,7 @@
 """`python -m bench.report`: turns the records of every study into its tables, figures and page. See `--help`."""
 
 import argparse
+import contextlib
 import gc
 import os
 import sys
@@ -121,8 +122,10 @@ def _write(study: Path, report: Path, request: Request) -> dict[str, Any]:
     from bench.report import cores, stamp
     from bench.report.studies import visible
 
-    if len(visible(study)) >= cores.WORTH:
-        cores.prepare()
+    # Many cells will have many figures. What is wrong with the folder, `read_study` says
+    with contextlib.suppress(OSError):
+        if len(visible(study)) >= cores.WORTH:
+            cores.prepare()
     from bench.report.load import read_study
     from bench.report.page import write_report
 
