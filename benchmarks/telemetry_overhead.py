@@ -155,7 +155,7 @@ def measure(workload: str, settings: Telemetry, rounds: int, many: int, block_s:
                 for samplers in order:
                     begun_s = time.monotonic()
                     kept = sample(settings, Path(folder), samplers, child.pid, block_s)
-                    blocks.append(Block(number, samplers, begun_s, time.monotonic()))
+                    blocks.append(Block(number, samplers, begun_s, begun_s + block_s))
                     if samplers == 1:
                         recordings += kept
             if child.poll() is not None:
@@ -168,7 +168,7 @@ def measure(workload: str, settings: Telemetry, rounds: int, many: int, block_s:
 
 
 def sample(settings: Telemetry, folder: Path, samplers: int, pid: int, seconds: float) -> list[Recording]:
-    """The lives of so many samplers, all within `seconds`, with their ticks spread evenly."""
+    """The lives of so many samplers, of `seconds` and then as long as they take to stop; their ticks spread evenly."""
     until_s = time.monotonic() + seconds
     at_work = []
     for number in range(samplers):

@@ -63,8 +63,8 @@ def test_watts_and_joules_are_scaled_and_nothing_else() -> None:
 
 def test_limits_are_judged_and_shown() -> None:
     rows = [
-        Row(100, Cost(10.0, 15.0, 500_000_000), Cost(1.0, 0.5, 20_000_000), 11_000_000),
-        Row(1000, Cost(91.0, 140.0, 1_900_000_000), Cost(1.5, 0.9, 20_000_000), 24_000_000),
+        Row(100, Cost(10.0, 15.0, 0.0, 500_000_000), Cost(1.0, 0.5, 0.0, 20_000_000), 11_000_000),
+        Row(1000, Cost(91.0, 140.0, 0.125, 1_900_000_000), Cost(1.5, 0.9, 0.0, 20_000_000), 24_000_000),
     ]
     assert verdicts(rows) == [
         ("1000 cells within 90 s", False),
@@ -72,6 +72,6 @@ def test_limits_are_judged_and_shown() -> None:
         ("10 times the cells take 9.1 times the time, so at most linear", True),
     ]
     assert table(rows).splitlines()[2:] == [
-        "| 100 | 10.0 s | 15.0 s | 100 ms | 0.50 GB | 11.0 MB | 1.0 s |",
-        "| 1000 | 91.0 s | 140.0 s | 91 ms | 1.90 GB | 24.0 MB | 1.5 s |",
+        "| 100 | 10.0 s | 15.0 s | 0 % | 100 ms | 0.50 GB | 11.0 MB | 1.0 s |",
+        "| 1000 | 91.0 s | 140.0 s | 12 % | 91 ms | 1.90 GB | 24.0 MB | 1.5 s |",
     ]

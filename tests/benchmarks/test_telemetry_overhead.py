@@ -1,0 +1,72 @@
+"""What the telemetry benchmark computes from the steps that it saw; to see them takes minutes."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.telemetry.reading import Reading
+from bench.telemetry.sampler import Recording
+
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+from telemetry_overhead import Block, Change, change, summarise, table, verdicts
+
+BLOCK_S = 3.0
+
+
+def worked(step_s: dict[int, float], n_rounds: int) -> tuple[np.ndarray, list[Block]]:
+    """Steps of so many seconds each, by how many samplers are beside them, and the blocks that they are in."""
+    steps, blocks, now_s = [], [], 0.0
+    for number in range(n_rounds):
+        for samplers, seconds in step_s.items():
+            blocks.append(Block(number, samplers, now_s, now_s + BLOCK_S))
+            steps += [(now_s + at * seconds, seconds) for at in range(1, round(BLOCK_S / seconds))]
+            now_s += BLOCK_S
+    return np.array(steps), blocks
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> list[Recording]:
+    """Of one sampler: ten readings, one of them after a missed one and late, and a tenth of a second of a core."""
+    readings = [Reading("host", tick / 10, 0.05 if tick == 9 else 0.001, int(tick == 9)) for tick in range(10)]
+    readings.append(Reading("host", 1.0, facts={"closed": {"status": "ok", "cpu_s": 0.1}}))
+    lines = b"".join(reading.to_line() for reading in readings)
+    path = tmp_path / "telemetry.jsonl"
+    path.write_bytes(lines)
+    return [Recording(path, len(lines), None, True)]
+
+
+def test_of_many_samplers_each_has_its_share(recordings: list[Recording]) -> None:
+    found = summarise("train", *worked({0: 0.1, 1: 0.101, 20: 0.11}, n_rounds=3), 20, recordings)
+    assert (found.n_rounds, found.still) == (3, {0: 0, 1: 0, 20: 0})
+    assert found.one.percent == pytest.approx(1.0)
+    assert (found.share.low_percent, found.share.percent, found.share.high_percent) == pytest.approx((0.5, 0.5, 0.5))
+    # A tenth of a second in three blocks of three
+    assert found.core_percent == {"host": pytest.approx(100 * 0.1 / 9)}
+    assert found.missed_percent == pytest.approx(100 / 11)
+    # Between 1 ms and the one of 50 ms, at nine hundredths of the way to it
+    assert found.lateness_s_p99 == pytest.approx(0.001 + 0.91 * 0.049)
+
+
+def test_a_round_in_which_a_block_stood_still_is_left_out(recordings: list[Recording]) -> None:
+    steps, blocks = worked({0: 0.1, 1: 0.1, 20: 0.1}, n_rounds=3)
+    stood = blocks[5]
+    within = (steps[:, 0] >= stood.begun_s) & (steps[:, 0] < stood.ended_s)
+    found = summarise("train", steps[~within], blocks, 20, recordings)
+    assert (found.n_rounds, found.still) == (2, {0: 0, 1: 0, 20: 1})
+    with pytest.raises(SystemExit, match="use a longer --block-s"):
+        summarise("train", steps[:40], blocks, 20, recordings)
+
+
+def test_the_interval_is_of_rounds() -> None:
+    found = change(np.array([1.0, 1.1, 1.2, 1.3, 1.4]), 10)
+    assert found.percent == pytest.approx(2.0)
+    assert (found.low_percent, found.high_percent) == pytest.approx((0.0, 4.0))
+
+
+def test_the_limit_holds_for_the_upper_end(recordings: list[Recording]) -> None:
+    found = summarise("train", *worked({0: 0.1, 1: 0.1, 20: 0.111}, n_rounds=3), 20, recordings)
+    assert [kept for _, kept in verdicts([found])] == [False, False, False]
+    assert str(Change(0.1, -0.25, 0.5)) == "+0.10 % (-0.25 to +0.50)"
+    assert "| 3 | 0 + 0 + 0 | 252 | 100.0 ms | +0.00 %" in table([found], 20)
