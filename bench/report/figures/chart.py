@@ -24,6 +24,9 @@ STYLE = {
     "text.hinting": "none",
 }
 DPI = 150
+LABEL = 0.28
+"""From an axis at the bottom down to its name, in inches. Matplotlib would measure every number between them for that,
+which takes a tenth of a figure's time."""
 GREY = "#444444"
 """Of what is said beside the data."""
 FAINT = "#dddddd"
@@ -58,8 +61,8 @@ def chart(drawn: Drawn) -> Chart:
     png, pdf = io.BytesIO(), io.BytesIO()
     with matplotlib.style.context(["default", STYLE]):
         # With the date and matplotlib's version, no two runs would give the same bytes
-        # More would take twice as long, for files that are no smaller
-        figure.savefig(png, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 3})
+        # More takes longer, for files that are no smaller
+        figure.savefig(png, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 1})
         own = {"CreationDate": None, "Creator": None, "Producer": None}
         figure.savefig(pdf, format="pdf", metadata=own | {"Title": plain(title)})
     return Chart(name, title, alt, png.getvalue(), pdf.getvalue())

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from bench.report.figures.chart import DPI, FAINT, GREY, STYLE, plain
+from bench.report.figures.chart import DPI, FAINT, GREY, LABEL, STYLE, plain
 from bench.report.figures.layout import label
 from bench.report.figures.looks import Look
 from bench.report.losses import Floats, Losses
@@ -37,6 +37,8 @@ LEFT, PANEL, GAP = 0.55, 2.75, 0.3
 HEIGHT, BETWEEN = 1.75, 0.17
 BELOW = 0.42
 """Of the last row, for its axes."""
+BESIDE = 0.43
+"""From an axis at the left to its name."""
 LINE = 0.14
 
 
@@ -158,8 +160,8 @@ def _page(
                 for left in (LEFT, LEFT + PANEL + GAP)
             )
             if number == 0:
-                training.set_title("Training loss", loc="left", fontsize=8)
-                evaluation.set_title("Evaluation loss", loc="left", fontsize=8)
+                training.set_title("Training loss", loc="left", fontsize=8, y=1.0)
+                evaluation.set_title("Evaluation loss", loc="left", fontsize=8, y=1.0)
             strokes = _strokes(row, look)
             _draw_training(training, row, losses, strokes, limits)
             _draw_evaluations(evaluation, row, strokes, limits)
@@ -262,6 +264,8 @@ def _axes(ax: Axes, limits: tuple[float, float, float], drawn: bool, otherwise: 
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
     ax.grid(color=FAINT, linewidth=0.6)
     ax.tick_params(which="both", labelleft=False, labelbottom=False)
+    ax.xaxis.set_label_coords(0.5, -LABEL / HEIGHT)
+    ax.yaxis.set_label_coords(-BESIDE / PANEL, 0.5)
 
 
 def _label(grid: Sequence[Sequence[Axes]]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.report.figures.chart import DPI, GREY, plain
+from bench.report.figures.chart import DPI, GREY, LABEL, plain
 from bench.report.figures.layout import cut, label, paged
 from bench.report.setups import Group
 
@@ -74,6 +74,8 @@ def sheet(
             ax.set_ylim(len(group.setups) - 0.5, -0.5)
             ax.set_yticks([])
             ax.tick_params(axis="y", length=0)
+            ax.xaxis.set_label_coords(0.5, -LABEL / tall)
+            ax.yaxis.set_label_coords(0.0, 0.5)
             axes.append(ax)
             at += panel + wider + beside + GAP
         axes[0].set_yticks(range(len(group.setups)), [label(setup) for setup in group.setups], parse_math=False)
