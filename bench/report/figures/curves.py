@@ -33,7 +33,7 @@ SPAN = 50
 
 # All in inches
 WIDTH = 8.6
-LEFT, PANEL, GAP = 0.55, 2.75, 0.3
+LEFT, PANEL, GAP = 0.6, 2.72, 0.28
 HEIGHT, BETWEEN = 1.75, 0.17
 BELOW = 0.42
 """Of the last row, for its axes."""
