@@ -5,11 +5,11 @@
 One process trains (then one tokenises) without pause, while this one, as a supervisor would, samples it in some blocks
 of time and rests in others. A round is a block of rest, one with one sampler and one with many side by side, in every
 order in turn, so that a machine that drifts favours none. What one sampler costs a step is less than a machine's own
-unrest; what many cost is not, and one costs at most its share of that: samplers that stand in one another's way cost
-more than the sum of each. Processor time and lateness are of one sampler. Many short rounds say more than a few long
-ones where others use the machine, too. A cell that trains on a GPU leaves cores to the sampler, as here with
-OMP_NUM_THREADS one below their number; on all cores the two share. Prints a Markdown table with the machine that it
-came from. Exits with 1 if a limit is not kept.
+unrest; what many cost is not, and one costs about its share of that: less, as far as many stand in one another's way,
+more, as far as they find each other's memory at hand. Both are shown. Processor time and lateness are of one sampler.
+Many short rounds say more than a few long ones where others use the machine, too. A cell that trains on a GPU leaves
+cores to the sampler, as here with OMP_NUM_THREADS and RAYON_NUM_THREADS one below their number; on all cores the two
+share. Prints a Markdown table with the machine that it came from. Exits with 1 if a limit is not kept.
 """
 
 import argparse

@@ -60,9 +60,10 @@ def chart(drawn: Drawn) -> Chart:
     name, title, alt, figure = drawn
     png, pdf = io.BytesIO(), io.BytesIO()
     with matplotlib.style.context(["default", STYLE]):
+        # More compression takes longer, for files that are no smaller
+        packed = {"compress_level": 1}
         # With the date and matplotlib's version, no two runs would give the same bytes
-        # More takes longer, for files that are no smaller
-        figure.savefig(png, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 1})
+        figure.savefig(png, format="png", metadata={"Software": None}, pil_kwargs=packed)
         own = {"CreationDate": None, "Creator": None, "Producer": None}
         figure.savefig(pdf, format="pdf", metadata=own | {"Title": plain(title)})
     return Chart(name, title, alt, png.getvalue(), pdf.getvalue())

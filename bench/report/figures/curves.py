@@ -167,7 +167,7 @@ def _page(
             _draw_evaluations(evaluation, row, strokes, limits)
             _name(evaluation, row, strokes)
             grid.append((training, evaluation))
-        _label(grid)
+        _number(grid)
     return figure
 
 
@@ -268,7 +268,7 @@ def _axes(ax: Axes, limits: tuple[float, float, float], drawn: bool, otherwise: 
     ax.yaxis.set_label_coords(-BESIDE / PANEL, 0.5)
 
 
-def _label(grid: Sequence[Sequence[Axes]]) -> None:
+def _number(grid: Sequence[Sequence[Axes]]) -> None:
     """Numbers at the left and below alone, as all panels have the same: where nothing is drawn, at the next one."""
     for row in grid:
         for ax in [ax for ax in row if ax.axison][:1]:
