@@ -196,6 +196,11 @@ class Group:
     setups: tuple[Setup, ...]
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What its files are told from those of other groups by."""
+        return (self.model,) if self.title == self.model else (self.model, self.dataset)
+
+    @property
     def ok(self) -> list[Cell]:
         """The cells of all setups that ended ok."""
         return [cell for setup in self.setups for cell in setup.ok]

@@ -84,7 +84,7 @@ def study_table(group: Group, reference: str, leading: Mapping[str, frozenset[st
     numbers.append(Column(group.memory, memory, "GB", scale=1e-9, shown=fixed(2)))
     names = (*name_columns([group]), Column("n_validation", ""))
     return Table(
-        name=file_stem("model", *([group.model] if group.title == group.model else [group.model, group.dataset])),
+        name=file_stem("model", *group.names),
         title=f"{group.title}: quality and cost of each method",
         columns=(*names, *numbers),
         rows=tuple(_study_row(group, setup, [column.key for column in numbers], leading) for setup in group.setups),
@@ -100,7 +100,7 @@ def scores_table(group: Group, leading: Mapping[str, frozenset[str]]) -> Table:
     paths = [*(path for path in known if path in had), *sorted(had.difference(known))]
     numbers = [Column(path, score_title(path.removeprefix(SCORES_OF)), shown=significant(4)) for path in paths]
     return Table(
-        name=file_stem("scores", *([group.model] if group.title == group.model else [group.model, group.dataset])),
+        name=file_stem("scores", *group.names),
         title=f"{group.title}: all scores",
         columns=(*name_columns([group]), *numbers),
         rows=tuple(_score_row(group, setup, paths, leading) for setup in group.setups),

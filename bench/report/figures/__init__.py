@@ -32,7 +32,7 @@ def _losses(study: Study, found: Sequence[Group]) -> Iterator[Drawn]:
     look = looks(found)
     for group in found:
         yield from pages(
-            f"losses-{file_stem(*([group.model] if group.title == group.model else [group.model, group.dataset]))}",
+            f"losses-{file_stem(*group.names)}",
             f"Training and evaluation loss of {group.title}",
             f"Curves of training and evaluation loss by step and method, for {group.title}.",
             curves_figures(group, study.losses, look),
