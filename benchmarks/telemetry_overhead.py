@@ -203,8 +203,10 @@ def summarise(
     late_s, missed = [], 0
     for recording in recordings:
         for reading in recording.readings():
-            if "closed" in reading.facts:
-                cpu_s[reading.role] = cpu_s.get(reading.role, 0.0) + (reading.facts["closed"]["cpu_s"] or 0.0)
+            if closed := reading.facts.get("closed"):
+                if closed["cpu_s"] is None:
+                    raise SystemExit(f"a sampler of `{workload}` hung: what it took of a core is not known")
+                cpu_s[reading.role] = cpu_s.get(reading.role, 0.0) + closed["cpu_s"]
             if reading.late_s is not None:
                 late_s.append(reading.late_s)
                 missed += reading.missed

@@ -59,6 +59,14 @@ def test_a_round_in_which_a_block_stood_still_is_left_out(recordings: list[Recor
         summarise("train", steps[:40], blocks, 20, recordings)
 
 
+def test_a_sampler_that_hung_is_not_one_that_took_nothing(tmp_path: Path) -> None:
+    lines = Reading("host", 1.0, facts={"closed": {"status": "hung", "cpu_s": None}}).to_line()
+    (tmp_path / "telemetry.jsonl").write_bytes(lines)
+    hung = Recording(tmp_path / "telemetry.jsonl", len(lines), None, True)
+    with pytest.raises(SystemExit, match="hung"):
+        summarise("train", *worked({0: 0.1, 1: 0.1, 20: 0.1}, n_rounds=1), 20, [hung])
+
+
 def test_the_interval_is_of_rounds() -> None:
     found = change(np.array([1.0, 1.1, 1.2, 1.3, 1.4]), 10)
     assert found.percent == pytest.approx(2.0)
