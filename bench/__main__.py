@@ -7,15 +7,16 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from bench import help
+from bench.cli import help
+from bench.configuration import CONF
 from bench.errors import InputError
 
 
-@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def run_cell(config: DictConfig) -> None:
     """Supervise one composed cell. A cell that fails is recorded, never raised: the sweep goes on."""
-    from bench.job import job_of
-    from bench.supervise import supervise
+    from bench.cli.compose import job_of
+    from bench.supervisor.supervise import supervise
 
     supervise(job_of(OmegaConf.create({"hydra": HydraConfig.get(), **config})))
 
@@ -25,12 +26,12 @@ def main() -> int:
     if {"-h", "--help"} & set(sys.argv[1:]):
         print(help.text(), end="")
         return 0
-    from bench import sweep, typed
+    from bench.cli import arguments, sweep
 
     # Hydra would print its own error and exit; with this it raises, and the sentence is ours.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        sys.argv[1:] = typed.in_order(sys.argv[1:])
+        sys.argv[1:] = arguments.in_order(sys.argv[1:])
         run_cell()
     except sweep.REFUSALS as error:
         if sweep.planned and not isinstance(error, InputError):

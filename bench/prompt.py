@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, PositiveInt
 
-from bench.dataset.example import Example
 from bench.errors import InputError
+from bench.example import Example
 from bench.settings import Part
 
 if TYPE_CHECKING:

@@ -33,8 +33,8 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from bench.report.formulas import corpus_bleu
-from bench.report.statistics import (
+from bench.report.statistics.formulas import corpus_bleu
+from bench.report.statistics.intervals import (
     N_RESAMPLES,
     Floats,
     Spread,

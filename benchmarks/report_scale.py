@@ -35,12 +35,11 @@ import psutil
 import yaml
 
 from bench import events
-from bench.account import Account
 from bench.cell import Cell
-from bench.dataset.example import Example, fingerprint
-from bench.environment import environment
-from bench.job import Job, job_of
-from bench.journal import Journal
+from bench.child.scores import score
+from bench.cli.compose import job_of
+from bench.example import Example, fingerprint
+from bench.job import Job
 from bench.metric import Answer, Scores
 from bench.record import (
     Base,
@@ -54,8 +53,10 @@ from bench.record import (
     SplitCounts,
     Training,
 )
-from bench.report.formulas import POOLED
-from bench.scores import score
+from bench.report.statistics.formulas import POOLED
+from bench.supervisor.account import Account
+from bench.supervisor.environment import environment
+from bench.supervisor.journal import Journal
 from bench.telemetry.reading import Reading
 from bench.telemetry.sampler import Log, Recording
 from bench.telemetry.trace import to_json

@@ -29,7 +29,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.environment import environment
+from bench.supervisor.environment import environment
 from bench.telemetry import Telemetry
 from bench.telemetry.host import Host
 from bench.telemetry.nvml import Nvml

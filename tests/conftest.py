@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 import yaml
 
-from bench.account import Account
 from bench.cell import Cell
-from bench.dataset.example import Example
+from bench.cli.compose import job_of
 from bench.events import (
     Answering,
     AnyEvent,
@@ -30,7 +29,8 @@ from bench.events import (
     Step,
     Trained,
 )
-from bench.job import Job, job_of
+from bench.example import Example
+from bench.job import Job
 from bench.record import (
     Base,
     Data,
@@ -44,6 +44,7 @@ from bench.record import (
     SplitCounts,
     Training,
 )
+from bench.supervisor.account import Account
 from bench.telemetry.reading import Reading
 from bench.telemetry.sampler import Log, Recording
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from bench import sweep
-from bench.job import Job, job_of
+from bench.cli import sweep
+from bench.cli.compose import job_of
+from bench.job import Job
 from bench.settings import Part
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from bench.dataset.example import Example
 from bench.errors import InputError
+from bench.example import Example
 from bench.prompt import Chat, Prompt, Template
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import PositiveInt
 
-from bench.dataset.example import Splits
+from bench.example import Splits
 from bench.settings import Part
 
 

@@ -9,11 +9,11 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationError, model_validator
 
 from bench.dataset import Dataset
-from bench.dataset.example import Example, Splits
 from bench.dataset.files import Numbered, Record, column, place, read_records
 from bench.dataset.hub import read_hub
 from bench.dataset.overlap import normalised, text
 from bench.errors import InputError
+from bench.example import Example, Splits
 
 
 class Alpaca(Dataset):

@@ -12,9 +12,9 @@ from typing import NamedTuple, TypeVar
 from pydantic import NonNegativeInt, PositiveInt, ValidationError
 
 from bench.dataset import Dataset
-from bench.dataset.example import Example, Splits
 from bench.dataset.files import place, read_records
 from bench.errors import InputError
+from bench.example import Example, Splits
 
 T = TypeVar("T")
 

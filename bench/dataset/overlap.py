@@ -4,8 +4,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from bench.dataset.example import Example, Splits
 from bench.errors import InputError
+from bench.example import Example, Splits
 from bench.record import Overlap
 
 METHOD = (

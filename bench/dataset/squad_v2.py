@@ -5,10 +5,10 @@ from typing import Literal
 from pydantic import BaseModel, Field, ValidationError
 
 from bench.dataset import Dataset
-from bench.dataset.example import Example, Splits
 from bench.dataset.files import Numbered, place, read_json
 from bench.dataset.hub import read_hub
 from bench.errors import InputError
+from bench.example import Example, Splits
 
 
 class SquadV2(Dataset):

@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from bench.dataset.example import Example
+from bench.example import Example
 from bench.settings import Part
 
 Language = Literal["en", "zh"]

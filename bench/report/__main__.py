@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # pandas and matplotlib take a second to import: only where there is a report to write
     from bench.errors import InputError
-    from bench.report.studies import TRACES, find_studies, strays
+    from bench.report.read.studies import TRACES, find_studies, strays
 
     parser = argparse.ArgumentParser(
         prog="python -m bench.report",
@@ -119,15 +119,16 @@ def _report(study: Path, report: Path, request: Request) -> bool | None:
 
 def _write(study: Path, report: Path, request: Request) -> dict[str, Any]:
     """Write a study's report if it has a cell, and give what is to be said of it."""
-    from bench.report import cores, stamp
-    from bench.report.studies import visible
+    from bench.report import parallel as cores
+    from bench.report import stamp
+    from bench.report.read.studies import visible
 
     # Many cells will have many figures. What is wrong with the folder, `read_study` says
     with contextlib.suppress(OSError):
         if len(visible(study)) >= cores.WORTH:
             cores.prepare()
-    from bench.report.load import read_study
-    from bench.report.page import write_report
+    from bench.report.read.load import read_study
+    from bench.report.write import write_report
 
     found = read_study(study, request.traces)
     # All that was read stays until the end: the garbage collector need not look at it again and again

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bench.report.studies import TRACES
+from bench.report.read.studies import TRACES
 
 DEFAULT_REFERENCE = "baseline"
 """Need not be there: a study of trained methods alone has none."""

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from bench.report.studies import visible
+from bench.report.read.studies import visible
 
 STAMP = ".stamp.json"
 """Beside index.html; the first thing that goes when a report is written anew, and the last that comes."""

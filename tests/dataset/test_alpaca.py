@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from bench.dataset import Dataset
 from bench.dataset.alpaca import Alpaca, held_out
-from bench.dataset.example import Example
 from bench.dataset.overlap import require_disjoint
 from bench.errors import InputError
+from bench.example import Example
 
 SETTINGS = yaml.safe_load((Path(__file__).parents[2] / "conf/dataset/alpaca.yaml").read_text())
 

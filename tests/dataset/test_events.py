@@ -10,8 +10,8 @@ import yaml
 
 from bench.dataset import Dataset
 from bench.dataset.events import KINDS, Events, Kind, Phrase, pick, shuffled, write_report
-from bench.dataset.example import fingerprint
 from bench.errors import InputError
+from bench.example import fingerprint
 
 SETTINGS = {
     "name": "events",
@@ -57,7 +57,7 @@ def test_a_seed_gives_the_same_reports_on_every_machine() -> None:
 
 def test_the_reports_do_not_depend_on_the_hash_seed_of_the_process() -> None:
     program = (
-        "import sys, json\nfrom bench.dataset.events import Events\nfrom bench.dataset.example import fingerprint\n"
+        "import sys, json\nfrom bench.dataset.events import Events\nfrom bench.example import fingerprint\n"
         "print(fingerprint(Events.model_validate(json.loads(sys.argv[1])).load().train))"
     )
     printed = {

@@ -1,8 +1,8 @@
 import pytest
 
-from bench.dataset.example import Example, Splits
 from bench.dataset.overlap import METHOD, check, require_disjoint
 from bench.errors import InputError
+from bench.example import Example, Splits
 from bench.record import Overlap
 
 

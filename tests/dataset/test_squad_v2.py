@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from bench.dataset import Dataset
-from bench.dataset.example import Example
 from bench.dataset.squad_v2 import SquadV2
 from bench.errors import InputError
+from bench.example import Example
 
 SETTINGS = yaml.safe_load((Path(__file__).parents[2] / "conf/dataset/squad_v2.yaml").read_text())
 

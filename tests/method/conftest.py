@@ -29,7 +29,7 @@ def method() -> Callable[..., Method]:
 @pytest.fixture
 def load(small_model: Callable[..., "Model"]) -> Load:
     """Gives the small model as `method` wants it, loaded anew."""
-    from bench import model as models
+    from bench.child import load as models
 
     def loaded(method: Method, **changes: Any) -> "PreTrainedModel":
         model = small_model(**changes)

@@ -28,12 +28,12 @@ from bench.record import (
     Status,
     Training,
 )
-from bench.report.effects import effects
-from bench.report.load import read_studies
-from bench.report.render import Table
+from bench.report.compare.effects import effects
+from bench.report.compare.setups import groups
+from bench.report.read.load import read_studies
+from bench.report.render.render import Table
 from bench.report.request import Request
-from bench.report.setups import groups
-from bench.report.tables import tables
+from bench.report.tables.tables import tables
 from bench.telemetry import Telemetry
 from bench.telemetry.host import Host
 from bench.telemetry.join import Measured, TorchPeaks, measure

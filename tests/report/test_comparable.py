@@ -6,12 +6,12 @@ import pytest
 
 from bench.errors import InputError
 from bench.record import Error, Phase
-from bench.report.choice import choices
-from bench.report.effects import best, effects
+from bench.report.compare.choice import choices
+from bench.report.compare.effects import best, effects
+from bench.report.compare.setups import groups
 from bench.report.figures.tradeoff import tradeoff_figures
-from bench.report.load import read_studies
+from bench.report.read.load import read_studies
 from bench.report.request import Request
-from bench.report.setups import groups
 
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
 

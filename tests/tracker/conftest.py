@@ -15,10 +15,10 @@ from unittest import mock
 
 import pytest
 
+from bench.child.scores import persist
 from bench.job import Job
 from bench.metric import Answer, Scores
 from bench.record import Environment
-from bench.scores import persist
 from bench.telemetry.reading import Reading
 from bench.tracker import Opening
 from bench.tracker.wandb import LATE

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from omegaconf import DictConfig
 
+from bench.cli.compose import job_of
 from bench.errors import InputError
-from bench.job import job_of
 from bench.tracker.tensorboard import TensorBoard
 from bench.tracker.wandb import Wandb
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from bench.report.cores import begin
-from bench.report.effects import Effect
+from bench.report.compare.effects import Effect
+from bench.report.compare.setups import SCORES_OF, Group
 from bench.report.figures.bars import costs_figures, scores_figures
 from bench.report.figures.chart import Chart, Drawn, chart, pages
 from bench.report.figures.curves import curves_figures
@@ -12,9 +12,9 @@ from bench.report.figures.distributions import distribution_figures
 from bench.report.figures.forest import forest_figures
 from bench.report.figures.looks import looks
 from bench.report.figures.tradeoff import main_score, tradeoff_figures
-from bench.report.load import Study
-from bench.report.setups import SCORES_OF, Group
-from bench.report.tables import SCORES
+from bench.report.parallel import begin
+from bench.report.read.load import Study
+from bench.report.tables.tables import SCORES
 from bench.report.words import file_stem, listed, score_title
 
 

@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from bench.report.compare.setups import Cell, Group, Setup
 from bench.report.figures.chart import DPI, FAINT, GREY, LABEL, STYLE, plain
 from bench.report.figures.layout import label
 from bench.report.figures.looks import Look
-from bench.report.losses import Floats, Losses
-from bench.report.setups import Cell, Group, Setup
+from bench.report.read.losses import Floats, Losses
 from bench.report.words import counted, ending, mid_sentence, reason
 
 SETUPS = 6

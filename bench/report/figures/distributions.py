@@ -15,13 +15,13 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from bench.report.compare.setups import Group, Setup
 from bench.report.figures.bars import CROSS
 from bench.report.figures.chart import GREY, STYLE
 from bench.report.figures.looks import Look, looks
 from bench.report.figures.sheet import BELOW, sheet, sheets
-from bench.report.predictions import Floats, Predictions
-from bench.report.render import DASH
-from bench.report.setups import Group, Setup
+from bench.report.read.predictions import Floats, Predictions
+from bench.report.render.render import DASH
 from bench.report.words import score_title
 
 SCORES = ("token_f1", "bleu", "rougeL")

@@ -13,7 +13,7 @@ from pathlib import Path
 from matplotlib import font_manager
 
 FAMILY = "tunebench figures"
-FILE = Path(__file__).parent.parent / "assets" / "figures.ttf"
+FILE = Path(__file__).with_name("figures.ttf")
 CHARACTERS = "".join(map(chr, range(0x20, 0x7F))) + "\N{MULTIPLICATION SIGN}\N{MINUS SIGN}\N{EM DASH}"
 """What `plain` leaves of text, the marks of figures, and the minus of their axes."""
 

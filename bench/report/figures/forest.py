@@ -8,12 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bench.report.effects import Effect
+from bench.report.compare.effects import Effect
+from bench.report.compare.setups import Group
 from bench.report.figures.chart import FAINT, GREY, STYLE
 from bench.report.figures.looks import Look, looks
 from bench.report.figures.sheet import sheet, sheets
-from bench.report.render import DASH
-from bench.report.setups import Group
+from bench.report.render.render import DASH
 from bench.report.words import score_title
 
 COLUMNS = 3

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bench.report.compare.setups import Group, Setup
 from bench.report.figures.chart import plain
-from bench.report.setups import Group, Setup
 from bench.report.words import STATUSES, listed
 
 LABEL_WIDTH = 26

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bench.report.compare.setups import Group
 from bench.report.figures.chart import DPI, GREY, LABEL, plain
 from bench.report.figures.layout import cut, label, paged
-from bench.report.setups import Group
 
 # All in inches
 PAGE = 9.0

@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 from matplotlib.ticker import MaxNLocator
 
-from bench.report.cores import begin
+from bench.report.compare.setups import Cell, Group
 from bench.report.figures.chart import DPI, STYLE, Chart, Drawn, chart, plain
-from bench.report.load import Study
-from bench.report.setups import Cell, Group
-from bench.report.trace import Series, Trace
+from bench.report.parallel import begin
+from bench.report.read.load import Study
+from bench.report.read.trace import Series, Trace
 from bench.report.words import ending, file_stem, printable, reason
 from bench.telemetry.windows import Stretch
 

@@ -12,15 +12,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.report.effects import LOWER_IS_BETTER
+from bench.report.compare.effects import LOWER_IS_BETTER
+from bench.report.compare.setups import SCORES_OF, Group, Measured, Setup
 from bench.report.figures.chart import DPI, FAINT, GREY, STYLE, plain
 from bench.report.figures.layout import Box, cut, place
 from bench.report.figures.looks import Look, looks
-from bench.report.load import PHASES_S
-from bench.report.pareto import front
-from bench.report.setups import SCORES_OF, Group, Measured, Setup
-from bench.report.statistics import Interval
-from bench.report.tables import SCORES
+from bench.report.read.load import PHASES_S
+from bench.report.statistics.intervals import Interval
+from bench.report.statistics.pareto import front
+from bench.report.tables.tables import SCORES
 from bench.report.words import MEMORIES, listed, score_title
 
 FIRST = "scores.token_f1"

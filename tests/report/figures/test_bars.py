@@ -4,10 +4,10 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from bench.record import Error
+from bench.report.compare.setups import Setup, groups
 from bench.report.figures.bars import CROSS, costs_figures, scores_figures
-from bench.report.load import read_studies
-from bench.report.setups import Setup, groups
-from bench.report.statistics import Interval
+from bench.report.read.load import read_studies
+from bench.report.statistics.intervals import Interval
 
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
 WITH_GPU = {"power_w": 300.0, "device_bytes": 20 * 10**9}

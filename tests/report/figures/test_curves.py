@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from bench.record import Error
+from bench.report.compare.setups import groups
 from bench.report.figures.curves import Curve, average, curves_figures, smooth
 from bench.report.figures.looks import looks
-from bench.report.load import read_studies
-from bench.report.losses import Losses
-from bench.report.setups import groups
+from bench.report.read.load import read_studies
+from bench.report.read.losses import Losses
 
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
 EVALUATIONS = {"evaluations": [{"step": 10, "epoch": 1.0, "loss": 2.0}, {"step": 20, "epoch": 2.0, "loss": 1.5}]}

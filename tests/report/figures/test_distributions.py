@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from bench.record import Error
+from bench.report.compare.setups import groups
 from bench.report.figures.distributions import LEVELS, distribution_figures, shares
 from bench.report.figures.looks import looks
-from bench.report.load import read_studies
-from bench.report.predictions import Predictions
-from bench.report.setups import groups
+from bench.report.read.load import read_studies
+from bench.report.read.predictions import Predictions
 
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
 DASH, CROSS = "\N{EM DASH}", "\N{MULTIPLICATION SIGN}"

@@ -5,10 +5,10 @@ from PIL import Image
 
 from bench.events import Step
 from bench.record import Error
-from bench.report.effects import Effect
+from bench.report.compare.effects import Effect
+from bench.report.compare.setups import groups
 from bench.report.figures import charts
-from bench.report.load import read_studies
-from bench.report.setups import groups
+from bench.report.read.load import read_studies
 
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
 EFFECT = Effect("tiny", "lora", "baseline", "token_f1", 0.1, None, None, None, None, "no answers")

@@ -1,11 +1,11 @@
 import pytest
 
-from bench.report.effects import Effect
+from bench.report.compare.effects import Effect
+from bench.report.compare.setups import groups
 from bench.report.figures.forest import forest_figures, shown_p
 from bench.report.figures.looks import looks
-from bench.report.load import read_studies
-from bench.report.setups import groups
-from bench.report.statistics import Interval
+from bench.report.read.load import read_studies
+from bench.report.statistics.intervals import Interval
 
 DASH = "\N{EM DASH}"
 

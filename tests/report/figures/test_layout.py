@@ -3,8 +3,8 @@ from itertools import combinations
 
 import pytest
 
+from bench.report.compare.setups import Group
 from bench.report.figures.layout import Box, paged, place
-from bench.report.setups import Group
 
 
 def group(title, n_setups):

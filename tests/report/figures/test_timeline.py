@@ -7,9 +7,9 @@ from matplotlib.patches import StepPatch
 from PIL import Image
 
 from bench.record import Error, Phase
+from bench.report.compare.setups import cells_of, groups
 from bench.report.figures.timeline import COLUMN, coarse, spread, trace_figure, traces
-from bench.report.load import read_studies
-from bench.report.setups import cells_of, groups
+from bench.report.read.load import read_studies
 from bench.telemetry.windows import Stretch
 
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}

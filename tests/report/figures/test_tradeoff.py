@@ -3,12 +3,12 @@ from dataclasses import replace
 import pytest
 
 from bench.record import Error
+from bench.report.compare.setups import Setup, groups
 from bench.report.figures.looks import looks
 from bench.report.figures.tradeoff import main_score
 from bench.report.figures.tradeoff import tradeoff_figures as figures_of
-from bench.report.load import read_studies
-from bench.report.setups import Setup, groups
-from bench.report.statistics import Interval
+from bench.report.read.load import read_studies
+from bench.report.statistics.intervals import Interval
 
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
 

@@ -1,0 +1,105 @@
+"""Examples as token ids: the prompt rendered once, for training and generation alike, and cut to the room there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from bench.example import Example
+from bench.prompt import Prompt
+from bench.record import SplitCounts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+class Encoded(NamedTuple):
+    """An example as a model sees it."""
+
+    example: Example
+    prompt_ids: tuple[int, ...]
+    completion_ids: tuple[int, ...]
+    """The first reference, end of sequence included: what is learned, and what perplexity is taken over."""
+
+
+class Room(NamedTuple):
+    """How long a sequence may be, in tokens."""
+
+    total: int
+    """Prompt and answer together."""
+    answer: int
+    """What is left for an answer at least, however short the reference is; 0 in training."""
+
+
+def encode(
+    examples: Sequence[Example], prompt: Prompt, tokenizer: PreTrainedTokenizerBase, room: Room
+) -> tuple[list[Encoded], SplitCounts]:
+    """Encode a split. Where prompt and answer do not fit, the end of the context goes; the answer is never cut.
+
+    Returns the examples that fit, in order, and how many were read, shortened and dropped.
+    """
+    prompts = [prompt.render(example, example.context, tokenizer) for example in examples]
+    pairs = [(text, prompt.completion(example.references[0])) for text, example in zip(prompts, examples, strict=True)]
+    encoded: list[Encoded] = []
+    n_truncated = 0
+    split = _ids(pairs, prompt, tokenizer)
+    for example, (_, after), (prompt_ids, completion_ids) in zip(examples, pairs, split, strict=True):
+        limit = room.total - max(len(completion_ids), room.answer)
+        if len(prompt_ids) > limit:
+            shorter = _shortened(example, after, prompt, tokenizer, limit, excess=len(prompt_ids) - limit)
+            if shorter is None:
+                continue
+            prompt_ids = shorter
+            n_truncated += 1
+        encoded.append(Encoded(example, tuple(prompt_ids), tuple(completion_ids)))
+    counts = SplitCounts(n_read=len(examples), n_dropped=len(examples) - len(encoded), n_truncated=n_truncated)
+    return encoded, counts
+
+
+def batched_by_length(encoded: Sequence[Encoded], size: int) -> Iterator[list[int]]:
+    """Positions in `encoded`, in batches of similar length, longest first: what does not fit fails at once."""
+    order = sorted(range(len(encoded)), key=lambda at: -len(encoded[at].prompt_ids) - len(encoded[at].completion_ids))
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
+
+
+def _ids(
+    pairs: Sequence[tuple[str, str]], prompt: Prompt, tokenizer: PreTrainedTokenizerBase
+) -> list[tuple[list[int], list[int]]]:
+    """Prompt and completion ids of every pair of texts, tokenised as one text: as a model would continue the prompt."""
+    eos = tokenizer.eos_token_id
+    joined = tokenizer(
+        [before + after for before, after in pairs],
+        add_special_tokens=not prompt.brings_special_tokens,
+    )
+    split: list[tuple[list[int], list[int]]] = []
+    for at, ((before, _), ids) in enumerate(zip(pairs, joined["input_ids"], strict=True)):
+        if ids and ids[-1] == eos:
+            # Added by a tokenizer that ends every text; the completion gets its own below.
+            ids = ids[:-1]
+        # A token that reaches over the seam is the completion's: in the prompt it would give the answer away.
+        seam = joined.char_to_token(at, len(before))
+        seam = len(ids) if seam is None else seam
+        split.append((ids[:seam], [*ids[seam:], eos]))
+    return split
+
+
+def _shortened(
+    example: Example, after: str, prompt: Prompt, tokenizer: PreTrainedTokenizerBase, limit: int, excess: int
+) -> list[int] | None:
+    """The ids of the prompt before `after` with as much of the context's beginning as fits into `limit` tokens.
+
+    `excess` is by how much the whole one does not. None where not even an empty context fits.
+    """
+    context_ids = tokenizer(example.context, return_offsets_mapping=True, add_special_tokens=False)
+    ends = [end for _, end in context_ids["offset_mapping"]]
+    kept = len(ends) - excess
+    # Tokens at the seam can merge or split when the text around them changes, so the first cut may miss by a few.
+    while kept > 0:
+        context = example.context[: ends[kept - 1]]
+        ((ids, _),) = _ids([(prompt.render(example, context, tokenizer), after)], prompt, tokenizer)
+        if len(ids) <= limit:
+            return ids
+        kept -= len(ids) - limit
+    ((ids, _),) = _ids([(prompt.render(example, "", tokenizer), after)], prompt, tokenizer)
+    return ids if len(ids) <= limit and example.context else None

@@ -1,0 +1,87 @@
+"""How fast a model answers: time to the first token, time per further token, tokens per second."""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteria, StoppingCriteriaList
+
+from bench.cell import LatencyRuns
+from bench.child.encode import Encoded
+from bench.child.generate import greedy, left_padded
+from bench.child.phases import synchronize
+from bench.record import Latency, LatencyAtBatch
+
+
+def latency(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    validation: Sequence[Encoded],
+    batch: int,
+    runs: LatencyRuns,
+) -> Latency:
+    """Latency at batch 1 and at `batch`, over prompts of the validation set taken in turn."""
+    return Latency(
+        single=_at_batch(model, tokenizer, validation, 1, runs),
+        batched=_at_batch(model, tokenizer, validation, batch, runs),
+    )
+
+
+class _Clock(StoppingCriteria):
+    """Never stops anything: generation asks it after every token, and it notes when that was."""
+
+    def __init__(self) -> None:
+        self.times_s: list[float] = []
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: object) -> torch.Tensor:
+        synchronize()
+        self.times_s.append(time.perf_counter())
+        return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
+
+
+@torch.inference_mode()
+def _at_batch(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    validation: Sequence[Encoded],
+    batch: int,
+    runs: LatencyRuns,
+) -> LatencyAtBatch:
+    config = greedy(tokenizer, model, runs.output_tokens)
+    config.min_new_tokens = runs.output_tokens
+    first: list[float] = []
+    further: list[float] = []
+    rates: list[float] = []
+    for run in range(runs.warmup_runs + runs.runs):
+        prompts = [validation[(run * batch + offset) % len(validation)].prompt_ids for offset in range(batch)]
+        ids, mask = left_padded(prompts, tokenizer.pad_token_id, model.device)
+        clock = _Clock()
+        synchronize()
+        start_s = time.perf_counter()
+        model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            generation_config=config,
+            stopping_criteria=StoppingCriteriaList([clock]),
+        )
+        if run < runs.warmup_runs:
+            continue
+        first.append(clock.times_s[0] - start_s)
+        further.append((clock.times_s[-1] - clock.times_s[0]) / (len(clock.times_s) - 1))
+        rates.append(batch * len(clock.times_s) / (clock.times_s[-1] - start_s))
+    return LatencyAtBatch(
+        batch=batch,
+        n_runs=runs.runs,
+        n_output_tokens=runs.output_tokens,
+        time_to_first_token_s_p50=_percentile(first, 50),
+        time_to_first_token_s_p95=_percentile(first, 95),
+        time_per_output_token_s_p50=_percentile(further, 50),
+        time_per_output_token_s_p95=_percentile(further, 95),
+        tokens_per_s_p50=_percentile(rates, 50),
+        tokens_per_s_p95=_percentile(rates, 95),
+    )
+
+
+def _percentile(values: Sequence[float], percent: float) -> float:
+    return float(np.percentile(values, percent))

@@ -1,0 +1,1 @@
+"""Which setups are compared with which, and what follows from it."""

@@ -1,0 +1,1 @@
+"""What a study left on disk, as typed objects."""

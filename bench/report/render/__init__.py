@@ -1,0 +1,1 @@
+"""How tables and documents are written."""

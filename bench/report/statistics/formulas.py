@@ -1,0 +1,106 @@
+"""What a score is computed from, example by example, and the formula that computes it from their sums."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.sparse import coo_array, csr_array
+
+from bench.report.read.predictions import Predictions
+from bench.report.statistics.intervals import Floats, Formula, mean_formula
+
+Parts = Floats | csr_array
+"""Of each example: (n, k)."""
+Pooled = Callable[[Sequence[Any]], tuple[Parts, Formula]]
+
+BLEU_ORDERS = 4
+
+
+class NotResampled(Exception):
+    """Why a score cannot be computed on other examples: one sentence without its full stop."""
+
+
+def parts_of(score: str, answers: Predictions) -> tuple[Parts, Formula]:
+    """The parts of a score's examples, and how it is computed from sums of them.
+
+    Raises:
+        NotResampled: it is no mean, and what it is computed from was not kept; or an example has no number.
+    """
+    if score in answers.scores:
+        values = answers.scores[score]
+        if np.isnan(values).any():
+            raise NotResampled("not every example has a number")
+        return np.column_stack([values, np.ones(len(values))]), mean_formula
+    # `evaluate` prefixes and repeated metrics keep the name of the score last
+    pooled, parts = POOLED.get(score.rpartition(".")[2]), answers.parts.get(score)
+    if pooled is None or parts is None:
+        raise NotResampled("it is computed over all examples at once, and what each contributes was not kept")
+    return pooled(parts)
+
+
+def macro_f1(classes: Sequence[tuple[str, str]]) -> tuple[Parts, Formula]:
+    """F1 by answer class, averaged over the classes that occur: of pairs of predicted and true class.
+
+    The parts are, for each class that is ever hit, how often it is, and how often it is predicted or true; then how
+    often others are, those that are so in the same examples as one, since all of them occur or none.
+    """
+    hit = {name: at for at, name in enumerate(dict.fromkeys(own for own, true in classes if own == true))}
+    rows, columns = [], []
+    missed: dict[str, list[int]] = {}
+    for row, pair in enumerate(classes):
+        for name in pair:
+            if name in hit:
+                rows.append(row)
+                columns.append(len(hit) + hit[name])
+            else:
+                missed.setdefault(name, []).append(row)
+        if pair[0] == pair[1]:
+            rows.append(row)
+            columns.append(hit[pair[0]])
+    together = Counter(map(tuple, missed.values()))
+    for column, examples in enumerate(together, start=2 * len(hit)):
+        rows += examples
+        columns += [column] * len(examples)
+    parts = coo_array((np.ones(len(rows)), (rows, columns)), shape=(len(classes), 2 * len(hit) + len(together))).tocsr()
+    alike = np.array(list(together.values()), dtype=float)
+
+    def formula(sums: Floats) -> Floats:
+        hits, either, others = np.split(sums, [len(hit), 2 * len(hit)])
+        # A class that does not occur has no hits, so F1 0, and is not counted
+        n_classes = np.count_nonzero(either, axis=0) + alike @ (others > 0)
+        return 2 * (hits / np.maximum(either, 1)).sum(axis=0) / n_classes
+
+    return parts, formula
+
+
+def corpus_bleu(counts: Sequence[Sequence[int]]) -> tuple[Parts, Formula]:
+    """BLEU (Papineni et al. 2002) as sacrebleu computes it, exponential smoothing included, as a fraction.
+
+    The counts are of each answer: tokens, tokens of its reference, matching n-grams by order, n-grams by order.
+    """
+
+    def formula(sums: Floats) -> Floats:
+        length, reference = sums[0], sums[1]
+        matches, totals = sums[2 : 2 + BLEU_ORDERS], sums[2 + BLEU_ORDERS :]
+        # The first order without a match counts 1/2 for one, the next 1/4, ... (Chen and Cherry 2014, method 3)
+        smoothed = np.where(matches > 0, matches, 0.5 ** np.cumsum(matches == 0, axis=0))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            precisions = np.where(totals > 0, np.log(smoothed / totals), -math.inf)
+            penalty = np.minimum(0.0, 1 - reference / length)
+            bleu = np.exp(penalty + precisions.mean(axis=0))
+        return np.where((matches[0] > 0) & (length > 0), bleu, 0.0)
+
+    return np.array(counts, dtype=float), formula
+
+
+def perplexity(likelihoods: Sequence[tuple[float | None, int]]) -> tuple[Parts, Formula]:
+    """The exponential of nats per token: of pairs of an answer's negative log-likelihood and its tokens."""
+    if any(nats is None for nats, _ in likelihoods):
+        raise NotResampled("not every example has a number")
+    return np.array(likelihoods, dtype=float), lambda sums: np.exp(sums[0] / sums[1])
+
+
+POOLED: dict[str, Pooled] = {"answer_macro_f1": macro_f1, "corpus_bleu": corpus_bleu, "perplexity": perplexity}
+"""The scores that are no means over examples."""

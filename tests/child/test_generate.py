@@ -1,0 +1,171 @@
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from bench.child.encode import Encoded, Room, encode
+from bench.child.generate import answer, greedy, left_padded, reference_likelihoods
+from bench.child.load import Loaded, load
+from bench.example import Example
+from bench.model import Model
+from bench.prompt import Template
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+TOKENS = 8
+
+SQUAD = Template(
+    name="squad",
+    max_length=256,
+    template="Question: {question}\nContext: {context}\nAnswer:",
+    template_without_context="Question: {question}\nAnswer:",
+    completion_prefix=" ",
+)
+
+
+@pytest.fixture(scope="module")
+def loaded(checkpoint: Path) -> Loaded:
+    given = {"name": "small", "path": str(checkpoint), "weights": "pretrained", "precision": "float32"}
+    rest = {"revision": None, "architecture": None, "tokenizer": None, "attention": "sdpa", "trust_remote_code": False}
+    return load(Model.model_validate(given | rest), None, seed=0)
+
+
+@pytest.fixture(scope="module")
+def validation(loaded: Loaded, examples: tuple[Example, ...]) -> list[Encoded]:
+    return encode(examples, SQUAD, loaded.tokenizer, Room(256, TOKENS))[0]
+
+
+@pytest.fixture(scope="module")
+def by_hand(loaded: Loaded, validation: list[Encoded]) -> list[list[int]]:
+    """Greedy decoding written out: no batch, no padding, no cache, the most likely token until an end."""
+    rows = []
+    for item in validation:
+        ids = list(item.prompt_ids)
+        while len(ids) < len(item.prompt_ids) + TOKENS and ids[-1] != loaded.tokenizer.eos_token_id:
+            with torch.inference_mode():
+                ids.append(int(loaded.base(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1].argmax()))
+        rows.append(ids[len(item.prompt_ids) :])
+    return rows
+
+
+def texts(loaded: Loaded, rows: list[list[int]]) -> list[str]:
+    return [loaded.tokenizer.decode(row, skip_special_tokens=True).strip() for row in rows]
+
+
+def answers(loaded: Loaded, validation: list[Encoded], batch: int, stop: tuple[str, ...] = ()) -> list[str]:
+    done: list[int] = []
+    found = answer(loaded.base, loaded.tokenizer, validation, batch, TOKENS, stop, done.append)
+    assert done[-1] == len(validation)
+    assert done == sorted(done)
+    return found
+
+
+@pytest.mark.parametrize("batch", [1, 2, 4, 32])
+def test_batching_and_padding_change_nothing(
+    loaded: Loaded, validation: list[Encoded], by_hand: list[list[int]], batch: int
+) -> None:
+    assert len({tuple(row) for row in by_hand}) == len(by_hand)
+    assert answers(loaded, validation, batch) == texts(loaded, by_hand)
+
+
+def test_the_order_is_that_of_the_examples(loaded: Loaded, validation: list[Encoded]) -> None:
+    in_order = answers(loaded, validation, 2)
+    assert answers(loaded, validation[::-1], 2) == in_order[::-1]
+
+
+def test_an_answer_ends_before_the_first_stop_string(loaded: Loaded, validation: list[Encoded]) -> None:
+    whole = answers(loaded, validation, 4)
+    early, late = whole[0][3:5], whole[0][5:7]
+    assert answers(loaded, validation[:1], 4, stop=(late, early)) == [whole[0].partition(early)[0].strip()]
+    assert answers(loaded, validation[:1], 4, stop=(late,)) == [whole[0].partition(late)[0].strip()]
+    assert answers(loaded, validation, 4, stop=("never said",)) == whole
+
+
+def test_every_end_that_the_checkpoint_names_ends_an_answer(
+    loaded: Loaded, validation: list[Encoded], by_hand: list[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    third = by_hand[0][2]
+    monkeypatch.setattr(loaded.base.generation_config, "eos_token_id", [loaded.tokenizer.eos_token_id, third])
+    shorter = [row[: row.index(third) + 1] if third in row else row for row in by_hand]
+    assert shorter != by_hand
+    assert answers(loaded, validation, 4) == texts(loaded, shorter)
+
+
+@pytest.mark.parametrize(
+    ("of_checkpoint", "ends"), [(None, [1]), (1, [1]), (7, [7, 1]), ([7, 1], [7, 1]), ([7, 9], [7, 9, 1])]
+)
+def test_decoding_is_greedy_whatever_the_checkpoint_prefers(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, of_checkpoint: int | list[int] | None, ends: list[int]
+) -> None:
+    from transformers import GenerationConfig
+
+    own = GenerationConfig(eos_token_id=of_checkpoint, do_sample=True, temperature=0.3, top_p=0.5)
+    monkeypatch.setattr(loaded.base, "generation_config", own)
+    config = greedy(loaded.tokenizer, loaded.base, 9)
+    assert config.eos_token_id == ends
+    assert (config.do_sample, config.num_beams, config.max_new_tokens, config.use_cache) == (False, 1, 9, True)
+    assert (config.pad_token_id, config.bos_token_id) == (loaded.tokenizer.pad_token_id, 0)
+    assert (config.temperature, config.top_p, config.repetition_penalty) == (None, None, None)
+
+
+def test_a_checkpoint_that_samples_is_decoded_greedily_all_the_same(
+    loaded: Loaded, validation: list[Encoded], checkpoint: Path, tmp_path: Path, small_model: Callable[..., Model]
+) -> None:
+    from transformers import GenerationConfig
+
+    copy = tmp_path / "copy"
+    shutil.copytree(checkpoint, copy)
+    GenerationConfig(
+        eos_token_id=[1, 380], do_sample=True, temperature=5.0, repetition_penalty=3.0, min_new_tokens=7
+    ).save_pretrained(copy)
+    sampling = load(small_model(path=str(copy)), None, seed=0)
+    assert sampling.base.generation_config.eos_token_id == [1, 380]
+    assert answers(sampling, validation, 4) == answers(loaded, validation, 4)
+
+
+def alone(model: "PreTrainedModel", item: Encoded) -> float:
+    """Negative log-likelihood of one completion by the model's own loss over it, times its tokens."""
+    ids = torch.tensor([item.prompt_ids + item.completion_ids])
+    labels = ids.clone()
+    labels[0, : len(item.prompt_ids)] = -100
+    with torch.inference_mode():
+        return float(model(input_ids=ids, labels=labels).loss) * len(item.completion_ids)
+
+
+@pytest.mark.parametrize("batch", [1, 4, 32])
+def test_likelihoods_are_those_of_the_models_own_loss(loaded: Loaded, validation: list[Encoded], batch: int) -> None:
+    found = reference_likelihoods(loaded.base, loaded.tokenizer, validation, batch)
+    assert [likelihood.tokens for likelihood in found] == [len(item.completion_ids) for item in validation]
+    assert [likelihood.nll_nats for likelihood in found] == pytest.approx(
+        [alone(loaded.base, item) for item in validation], rel=1e-5
+    )
+
+
+def test_the_likelihood_of_an_abstention_is_that_of_the_end(loaded: Loaded) -> None:
+    example = Example(id="1", cluster="c", question="Who?", context="Nobody came.", references=("",))
+    (item,), _ = encode([example], SQUAD, loaded.tokenizer, Room(256, TOKENS))
+    (found,) = reference_likelihoods(loaded.base, loaded.tokenizer, [item], 4)
+    with torch.inference_mode():
+        last = loaded.base(input_ids=torch.tensor([item.prompt_ids])).logits[0, -1]
+    assert found.tokens == 1
+    assert found.nll_nats == pytest.approx(-torch.log_softmax(last, -1)[loaded.tokenizer.eos_token_id].item(), rel=1e-5)
+
+
+def test_left_padding() -> None:
+    ids, mask = left_padded([(7, 8), (1, 2, 3, 4), (5,)], 9, torch.device("cpu"))
+    assert ids.tolist() == [[9, 9, 7, 8], [1, 2, 3, 4], [9, 9, 9, 5]]
+    assert mask.tolist() == [[0, 0, 1, 1], [1, 1, 1, 1], [0, 0, 0, 1]]
+
+
+def test_the_model_is_left_in_evaluation(loaded: Loaded, validation: list[Encoded]) -> None:
+    for run in (
+        lambda: answers(loaded, validation[:1], 1),
+        lambda: reference_likelihoods(loaded.base, loaded.tokenizer, validation[:1], 1),
+    ):
+        loaded.base.train()
+        run()
+        assert not loaded.base.training

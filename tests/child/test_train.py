@@ -1,0 +1,203 @@
+"""The trainer in this process, on a checkpoint that takes milliseconds a step."""
+
+import math
+from collections.abc import Callable, Sequence
+from multiprocessing import Pipe
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from bench import events
+from bench.cell import Cell
+from bench.child.encode import Encoded, Room, encode
+from bench.child.generate import reference_likelihoods
+from bench.child.load import load
+from bench.child.phases import Interrupted, Phases
+from bench.child.train import StopRequest, newest_checkpoint, train
+from bench.example import Example
+from bench.model import Model
+from bench.record import Training
+
+N_EXAMPLES = 12
+RECIPE = {
+    "train.epochs": 2,
+    "train.effective_batch": 4,
+    "train.micro_batch": 4,
+    "train.warmup_fraction": 0.0,
+    "generation.batch": 4,
+}
+
+
+class Run:
+    """One training: the model as it ended, and all that was told."""
+
+    def __init__(self, cell: Cell, model: Model, checkpoints: Path, stop: StopRequest | None = None) -> None:
+        receiver, sender = Pipe(duplex=False)
+        loaded = load(model, cell.method.quantization(torch.float32), cell.seed)
+        torch.manual_seed(cell.seed)
+        self.model = cell.method.prepare(loaded.base)
+        self.tokenizer = loaded.tokenizer
+        examples = [
+            Example(id=str(at), cluster=str(at), question=f"Who was at drill {at}?", references=(f"ship {at} of 3",))
+            for at in range(N_EXAMPLES + 4)
+        ]
+        encoded, _ = encode(examples, cell.prompt, loaded.tokenizer, Room(256, 0))
+        self.training, self.validation = encoded[:N_EXAMPLES], encoded[N_EXAMPLES:]
+        phases = Phases(sender)
+        self.error: BaseException | None = None
+        try:
+            with phases.phase("train"):
+                train(
+                    self.model,
+                    self.tokenizer,
+                    self.training,
+                    self.validation,
+                    cell,
+                    checkpoints,
+                    torch.float32,
+                    phases,
+                    stop or StopRequest(),
+                )
+        except Interrupted as error:
+            self.error = error
+        sender.close()
+        self.told: list[Any] = []
+        while receiver.poll():
+            try:
+                self.told.append(events.parse(receiver.recv_bytes()))
+            except EOFError:
+                break
+
+    @property
+    def training_told(self) -> Training:
+        (told,) = (event for event in self.told if isinstance(event, events.Trained))
+        return told.training
+
+    def steps(self) -> list[events.Step]:
+        return [event for event in self.told if isinstance(event, events.Step)]
+
+
+@pytest.fixture
+def run(make_cell: Callable[..., Cell], small_model: Callable[..., Model], tmp_path: Path) -> Callable[..., Run]:
+    def go(changes: dict[str, Any] | None = None, folder: str = "checkpoints", stop: StopRequest | None = None) -> Run:
+        changes = dict(changes or {})
+        method = {"method": changes.pop("method")} if "method" in changes else {}
+        dropout = {} if method.get("method") == "toplayer" else {"method.dropout": 0.0}
+        return Run(make_cell({**method, **RECIPE, **dropout, **changes}), small_model(), tmp_path / folder, stop)
+
+    return go
+
+
+def mean_nll(model: Any, tokenizer: Any, encoded: Sequence[Encoded]) -> float:
+    found = reference_likelihoods(model, tokenizer, encoded, batch=1)
+    return sum(one.nll_nats for one in found) / sum(one.tokens for one in found)
+
+
+def test_what_is_told_of_a_training(run: Callable[..., Run]) -> None:
+    done = run()
+    told = done.training_told
+    assert (told.steps, told.epochs, told.micro_batch, told.effective_batch) == (6, 2.0, 4, 4)
+    assert [step.step for step in done.steps()] == [1, 2, 3, 4, 5, 6]
+    assert {step.n_steps for step in done.steps()} == {6}
+    sequences = [len(item.prompt_ids) + len(item.completion_ids) for item in done.training]
+    assert told.tokens == 2 * sum(sequences) == sum(step.tokens for step in done.steps())
+    assert told.completion_tokens == 2 * sum(len(item.completion_ids) for item in done.training)
+    assert (told.first_loss, told.last_loss) == (done.steps()[0].loss, done.steps()[-1].loss)
+    assert (told.n_steps_timed, told.resumed_from_step, told.stopped_early, told.best_step) == (3, 0, False, None)
+    assert told.last_loss is not None
+    assert told.first_loss is not None
+    assert told.last_loss < told.first_loss
+
+
+def test_the_first_loss_is_that_of_completions_under_the_base_model(
+    run: Callable[..., Run], small_model: Callable[..., Model]
+) -> None:
+    done = run({"train.effective_batch": N_EXAMPLES, "train.micro_batch": N_EXAMPLES})
+    base = load(small_model(), None, 0)
+    assert done.training_told.first_loss == pytest.approx(mean_nll(base.base, base.tokenizer, done.training), rel=1e-4)
+
+
+def test_the_evaluation_loss_is_per_token_of_the_model_as_trained(run: Callable[..., Run]) -> None:
+    done = run()
+    last = done.training_told.evaluations[-1]
+    assert (last.step, last.epoch) == (6, 2.0)
+    assert last.loss == pytest.approx(mean_nll(done.model, done.tokenizer, done.validation), rel=1e-5)
+
+
+def test_accumulated_micro_batches_learn_what_one_batch_does(run: Callable[..., Run]) -> None:
+    whole = run({"train.effective_batch": 6, "train.micro_batch": 6})
+    halves = run({"train.effective_batch": 6, "train.micro_batch": 2}, folder="halves")
+    assert [step.loss for step in halves.steps()] == pytest.approx([step.loss for step in whole.steps()], rel=1e-4)
+    assert halves.training_told.tokens == whole.training_told.tokens
+
+
+def test_a_seed_repeats_itself_and_another_differs(run: Callable[..., Run]) -> None:
+    losses = [[step.loss for step in run({"seed": seed}, f"{at}").steps()] for at, seed in enumerate((0, 0, 1))]
+    assert losses[0] == losses[1]
+    assert losses[0] != losses[2]
+
+
+def test_a_stopped_training_goes_on_to_the_same_end(run: Callable[..., Run]) -> None:
+    undisturbed = run(folder="undisturbed")
+    stop = StopRequest()
+    stop.deferred = True
+    stop.make()
+    stopped = run(stop=stop)
+    assert str(stopped.error) == "stopped after step 1, where a checkpoint lies"
+    resumed = run()
+    assert [event.step for event in resumed.told if isinstance(event, events.Resumed)] == [1]
+    assert resumed.training_told.resumed_from_step == 1
+    assert [step.loss for step in resumed.steps()] == [step.loss for step in undisturbed.steps()[1:]]
+    assert resumed.training_told.tokens == undisturbed.training_told.tokens
+    assert resumed.training_told.evaluations == undisturbed.training_told.evaluations
+
+
+def test_the_best_epoch_is_kept_and_training_stops_early(run: Callable[..., Run]) -> None:
+    changes = {"train.best_checkpoint": True, "train.early_stopping_epochs": 1, "train.epochs": 30}
+    done = run({**changes, "method.learning_rate": 0.3})
+    told = done.training_told
+    losses = [evaluation.loss for evaluation in told.evaluations]
+    best = min(told.evaluations, key=lambda evaluation: evaluation.loss or math.inf)
+    assert told.best_step == best.step
+    assert told.stopped_early
+    assert told.steps < 90
+    assert losses[-1] != best.loss
+    assert mean_nll(done.model, done.tokenizer, done.validation) == pytest.approx(best.loss, rel=1e-5)
+
+
+def test_gradient_checkpointing_changes_no_number(run: Callable[..., Run]) -> None:
+    plain = run()
+    recomputed = run({"train.gradient_checkpointing": True}, folder="recomputed")
+    assert [step.loss for step in recomputed.steps()] == pytest.approx([step.loss for step in plain.steps()], rel=1e-5)
+
+
+def test_packed_sequences_do_not_see_each_other(run: Callable[..., Run]) -> None:
+    everything = {"train.effective_batch": 1, "train.micro_batch": 1, "train.packing": True, "prompt.max_length": 2048}
+    packed = run({**everything, "train.epochs": 1})
+    apart = run({"train.effective_batch": N_EXAMPLES, "train.micro_batch": N_EXAMPLES, "train.epochs": 1}, "apart")
+    assert packed.training_told.steps == apart.training_told.steps == 1
+    assert packed.training_told.first_loss == pytest.approx(apart.training_told.first_loss, rel=1e-4)
+    assert packed.training_told.tokens == apart.training_told.tokens
+
+
+@pytest.mark.parametrize("method", ["lora", "qlora", "toplayer"])
+def test_training_leaves_nothing_on_the_model_but_its_weights(run: Callable[..., Run], method: str) -> None:
+    done = run({"method": method})
+    assert not any("forward" in module.__dict__ for module in done.model.modules())
+    assert not done.model.training
+    assert all(weight.grad is None for weight in done.model.parameters())
+    trained = {weight.dtype for weight in done.model.parameters() if weight.requires_grad}
+    assert trained == {torch.float32}
+
+
+def test_a_checkpoint_without_its_last_file_is_removed(tmp_path: Path) -> None:
+    for step, state in ((4, '{"global_step": 4}'), (8, '{"global_ste'), (12, None)):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        if state is not None:
+            (folder / "trainer_state.json").write_text(state)
+    assert newest_checkpoint(tmp_path) == tmp_path / "checkpoint-4"
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-4"]
+    assert newest_checkpoint(tmp_path / "nothing") is None

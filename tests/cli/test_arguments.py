@@ -1,0 +1,73 @@
+"""Flags wherever they stand, and what is said of a group that was given no choice."""
+
+import pytest
+from hydra.errors import OverrideParseException
+
+from bench.cli.arguments import in_order
+from bench.errors import InputError
+
+METHODS = "choose one of baseline, lora, qlora, toplayer"
+HELP = "see `python -m bench --help` and `--hydra-help`"
+
+
+@pytest.mark.parametrize(
+    ("typed", "ordered"),
+    [
+        ([], ["--"]),
+        (["method=lora", "-m", "seed=0,1"], ["-m", "--", "method=lora", "seed=0,1"]),
+        (["method=lora", "seed=0,1", "--multirun"], ["--multirun", "--", "method=lora", "seed=0,1"]),
+        (["seed=1", "--cfg", "job", "~prompt"], ["--cfg", "job", "--", "seed=1", "~prompt"]),
+        (["--", "seed=1"], ["--", "seed=1"]),
+        (["--info", "defaults", "seed=1"], ["--info", "defaults", "--", "seed=1"]),
+    ],
+)
+def test_flags_go_first(typed: list[str], ordered: list[str]) -> None:
+    assert in_order(typed) == ordered
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("method=null", f"method: null is no choice; {METHODS}"),
+        ("prompt=null", "prompt: null is no choice; choose one of alpaca, chat, squad"),
+        ("train=null", "train: null is no choice; choose one of default"),
+        ("dataset=null", "dataset: null is no choice; choose one of alpaca, events, squad_v2"),
+        ("model=null", "model: null is no choice; choose one of llama1b, llama3b, llama8b, mistral7b, tiny"),
+        ("tracker=null", "tracker: null is no choice; choose one of none, tensorboard, wandb"),
+        ("++model=3", "model: 3 is no choice; choose one of llama1b, llama3b, llama8b, mistral7b, tiny"),
+        ("method=lora,null", f"method: null is no choice; {METHODS}"),
+        # Merged, they would be a cell of neither.
+        ("method=[lora,qlora]", f"method: [lora,qlora] is no choice; {METHODS}"),
+        ("tracker=[wandb,1]", "tracker: [wandb,1] is no choice; choose one of none, tensorboard, wandb"),
+    ],
+)
+def test_what_can_be_no_choice(typed: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        in_order([typed])
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["method='lora'", "tracker=[wandb,tensorboard]", "method=glob(*)", "~metric", "dataset={seed: 3}", "seed=3"],
+)
+def test_what_hydra_takes_is_left_to_it(typed: str) -> None:
+    assert in_order([typed]) == ["--", typed]
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        (["seed=1", "--nope"], f"--nope: there is no such flag; {HELP}"),
+        (["--cfg"], f"argument --cfg/-c: expected one argument; {HELP}"),
+    ],
+)
+def test_flags_that_there_are_not(typed: list[str], message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        in_order(typed)
+    assert str(caught.value) == message
+
+
+def test_a_broken_quote() -> None:
+    with pytest.raises(OverrideParseException):
+        in_order(["study='x"])

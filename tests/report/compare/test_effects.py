@@ -1,0 +1,177 @@
+import numpy as np
+import pytest
+
+from bench.errors import InputError
+from bench.record import Error
+from bench.report.compare.effects import best, difference, effects, reference_of
+from bench.report.compare.setups import groups
+from bench.report.read.load import read_studies
+from bench.report.statistics.intervals import holm, mcnemar_p
+
+OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
+NAMES = ("token_f1", "exact_match")
+
+
+@pytest.fixture
+def answered(write_cell, answer_lines, make_record):
+    """Writes a cell whose examples have the token F1 given, and the exact match 1 where that is 1."""
+
+    def write(method, values, *, alone=False, shuffled=False, renamed=None, folder=None, **changes):
+        exact = [float(value == 1) for value in values]
+        scores = {"token_f1": float(np.mean(values)), "exact_match": float(np.mean(exact))}
+        lines = answer_lines(make_record(method, **changes))
+        for at, (line, value) in enumerate(zip(lines, values, strict=True)):
+            line["scores"] |= {"token_f1": value, "exact_match": exact[at]}
+            line["cluster"] = f"own{at}" if alone else line["cluster"]
+        if renamed:
+            lines[0][renamed] = "other"
+        if shuffled:
+            lines = [lines[at] for at in np.random.default_rng(0).permutation(len(lines))]
+        write_cell(method, folder=folder, scores=scores, answered=lines, **changes)
+
+    return write
+
+
+def group_of(runs):
+    study = read_studies(runs)[0]
+    (group,) = groups(study.cells, study.predictions)
+    return group
+
+
+def graded(n_right):
+    """Of 60 examples, as many with 1, and the others with 0.25, in an order that has some of both in each document."""
+    values = np.full(60, 0.25)
+    values[np.random.default_rng(1).permutation(60)[:n_right]] = 1.0
+    return values.tolist()
+
+
+def test_an_effect_is_the_difference_from_the_reference(answered, runs):
+    answered("baseline", graded(20))
+    answered("lora", graded(40))
+    found = effects([group_of(runs)], "baseline", NAMES)
+    assert [(each.setup, each.reference, each.score, each.test) for each in found] == [
+        ("lora", "baseline", "token_f1", "permutation"),
+        ("lora", "baseline", "exact_match", "permutation"),
+    ]
+    # 20 examples more of 60 are right, which is worth 0.75 each
+    assert [each.difference for each in found] == pytest.approx([0.25, 1 / 3])
+    for each in found:
+        assert each.interval.low < each.difference < each.interval.high
+        assert each.interval.low > 0
+    # All of 12 documents gain or stay, so no flip of signs but those of the documents that stay is as far off
+    assert max(each.p for each in found) < 0.01
+    assert [each.p_adjusted for each in found] == holm([each.p for each in found])
+
+
+def test_examples_of_their_own_and_one_seed_have_mcnemar_s_test(answered, runs):
+    answered("baseline", graded(20), alone=True)
+    answered("lora", graded(28), alone=True)
+    found = effects([group_of(runs)], "baseline", NAMES)
+    assert [(each.test, each.score) for each in found] == [
+        ("permutation", "token_f1"),
+        ("McNemar, exact", "exact_match"),
+    ]
+    # The 20 are among the 28
+    assert found[1].p == mcnemar_p(8, 0) == pytest.approx(2 / 2**8)
+
+
+def test_pairs_are_of_ids_in_whatever_order_the_files_list_them(answered, runs):
+    for shuffled, study in ((False, "a"), (True, "b")):
+        for alone in (False, True):
+            own = {"study": f"{study}{alone:d}", "alone": alone}
+            answered("baseline", graded(20), **own)
+            answered("lora", graded(30), shuffled=shuffled, **own)
+            # A seed in another order than the others
+            answered("qlora", graded(25), seed=0, **own)
+            answered("qlora", graded(35), seed=1, shuffled=shuffled, **own)
+    a0, a1, b0, b1 = (groups(study.cells, study.predictions) for study in read_studies(runs))
+    assert effects(a0, "baseline", NAMES) == effects(b0, "baseline", NAMES)
+    # Examples of their own are drawn in the order of their documents' names, whatever that of the file
+    assert effects(a1, "baseline", NAMES) == effects(b1, "baseline", NAMES)
+    assert all(each.interval and each.p for each in effects(b0, "baseline", NAMES))
+
+
+@pytest.mark.parametrize("renamed", ["id", "cluster"])
+def test_other_examples_or_documents_are_not_paired(answered, runs, renamed):
+    answered("baseline", graded(20))
+    answered("lora", graded(30), renamed=renamed)
+    (found,) = effects([group_of(runs)], "baseline", ["token_f1"])
+    assert (found.interval, found.test, found.p, found.p_adjusted) == (None, None, None, None)
+    assert found.difference == pytest.approx(0.125)
+    assert found.reason == "the two were not asked the same examples"
+    assert difference(*group_of(runs).setups, "token_f1") is None
+
+
+def test_seeds_that_were_not_asked_the_same_have_no_interval(answered, runs):
+    answered("lora", graded(30), seed=0)
+    answered("lora", graded(31), seed=1, renamed="id")
+    measured = group_of(runs).setups[0].measure("scores.token_f1")
+    assert measured.mean == pytest.approx((0.625 + 0.6375) / 2)
+    assert (measured.interval, measured.interval_reason) == (None, "its seeds were not asked the same examples")
+
+
+def test_a_score_that_its_answers_do_not_give_has_no_interval(write_cell, runs):
+    write_cell("lora", scores={"answer_macro_f1": 0.2})
+    measured = group_of(runs).setups[0].measure("scores.answer_macro_f1")
+    assert (measured.mean, measured.interval) == (0.2, None)
+    assert measured.interval_reason == "the answers give 0.25, and the record says 0.2"
+
+
+def test_corpus_scores_are_tested_by_resampling(write_cell, answer_lines, make_record, runs):
+    write_cell("baseline")
+    lines = answer_lines(make_record("lora"))
+    for line in lines:
+        line["parts"] = {"answer_macro_f1": ("a", "a")}
+    write_cell("lora", scores={"answer_macro_f1": 1.0}, answered=lines)
+    (found,) = effects([group_of(runs)], "baseline", ["answer_macro_f1"])
+    assert (found.difference, found.test) == (0.75, "resampling")
+    # That 2 of 60 answers make three classes of four depends on their one document, which is in 65 % of the draws
+    assert found.interval.high - found.interval.low > 0.5
+
+
+def test_without_the_reference_there_are_no_effects(answered, runs):
+    answered("lora", graded(20))
+    answered("baseline", graded(20), model="other")
+    found = groups(read_studies(runs)[0].cells, read_studies(runs)[0].predictions)
+    assert effects(found, "baseline", NAMES) == []
+    assert reference_of(found[1], "baseline") is None
+
+
+def test_a_reference_that_failed_is_none(write_cell, answered, runs):
+    write_cell("baseline", **OOM)
+    answered("lora", graded(20))
+    assert effects([group_of(runs)], "baseline", NAMES) == []
+
+
+def test_several_setups_of_the_reference_must_be_told_apart(answered, runs):
+    for rank, n_right in ((8, 20), (16, 30)):
+        answered("lora", graded(n_right), folder=f"r{rank}", method_settings={"rank": rank})
+    with pytest.raises(InputError) as error:
+        effects([group_of(runs)], "lora", NAMES)
+    assert str(error.value) == (
+        "--reference lora: tiny has several setups of that method; name one of them: "
+        "--reference 'lora (method.rank=8)', --reference 'lora (method.rank=16)'"
+    )
+    (found,) = effects([group_of(runs)], "lora (method.rank=8)", ["token_f1"])
+    assert (found.setup, found.difference) == ("lora (method.rank=16)", pytest.approx(0.125))
+
+
+def test_the_best_and_what_cannot_be_told_from_it(answered, runs):
+    answered("baseline", graded(10))
+    answered("lora", graded(50))
+    answered("qlora", graded(49))
+    assert best(group_of(runs), "token_f1") == {"lora", "qlora"}
+
+
+def test_lower_perplexity_is_better(write_cell, runs):
+    write_cell("baseline", scores={"perplexity": 9.0})
+    write_cell("lora", scores={"perplexity": 3.0})
+    # Every document has the ratio of the whole, so that all differences are the same, and none is chance
+    assert best(group_of(runs), "perplexity") == {"lora"}
+
+
+def test_none_is_best_where_all_are_alike_or_alone(answered, runs):
+    answered("lora", graded(30))
+    assert best(group_of(runs), "token_f1") == frozenset()
+    answered("qlora", graded(30))
+    assert best(group_of(runs), "token_f1") == frozenset()

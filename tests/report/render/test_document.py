@@ -1,0 +1,104 @@
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from bench.record import Error
+from bench.report.figures.chart import Chart
+from bench.report.read.load import read_studies
+from bench.report.render.document import document, width_pt
+from bench.report.render.render import Column, Entry, Row, Table, fixed, latex
+from bench.report.request import Request
+from bench.report.write import write_report
+
+OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large " * 30, phase="train")}
+
+
+def lacking():
+    """What the machine needs to compile the document and lacks; empty if nothing."""
+    if not shutil.which("pdflatex"):
+        return "pdflatex is not on the PATH"
+    found = subprocess.run(["kpsewhich", "siunitx.sty", "pdflscape.sty"], capture_output=True, text=True).stdout
+    return "" if len(found.split()) == 2 else "LaTeX has no siunitx or no pdflscape"
+
+
+def compiled(folder):
+    """What pdflatex says of the document in a folder."""
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "report.tex"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:]
+    return done.stdout
+
+
+def numbers(n_columns, n_rows, name="t"):
+    columns = (
+        Column("method", "Method", align="left"),
+        *(Column(str(at), "A score", shown=fixed(4)) for at in range(n_columns)),
+    )
+    entries = (Entry(0.5, "why", (0.25, 0.75), bold=True),) * n_columns
+    return Table(name, "T", columns, tuple(Row((Entry(f"m{at}"), *entries)) for at in range(n_rows)), ("r",))
+
+
+def test_all_tables_and_figures_are_in_it_and_wide_tables_are_turned():
+    tables = [numbers(3, 2, "narrow"), numbers(9, 2, "wide")]
+    assert width_pt(tables[0]) < 480 < width_pt(tables[1])
+    text = document("a_b & \\input{x}", tables, [Chart("scores", "Scores & more", "", b"", b"")])
+    assert text.endswith(
+        "\\title{Report of the study a\\_b \\& \\textbackslash{}input\\{x\\}}\n"
+        "\\author{}\n"
+        "\\date{}\n"
+        "\\begin{document}\n"
+        "\\maketitle\n"
+        "\\input{tables/narrow.tex}\n"
+        "\\begin{landscape}\\input{tables/wide.tex}\\end{landscape}\n"
+        "\\clearpage\n"
+        "\\begin{figure}[htbp]\n"
+        "\\centering\n"
+        "\\includegraphics[width=\\linewidth, height=0.85\\textheight, keepaspectratio]{figures/scores.pdf}\n"
+        "\\caption{Scores \\& more}\n"
+        "\\end{figure}\n"
+        "\\end{document}\n"
+    )
+
+
+def test_a_table_longer_than_a_page_is_continued():
+    text = latex(numbers(1, 40))
+    # Two lines for each row: 17 rows on a page of 34
+    assert [len(re.findall(r"(?m)^m\d+ &", part)) for part in text.split("\\begin{table}")[1:]] == [17, 17, 6]
+    assert text.count("\\caption{T}") == 1
+    assert text.count("\\clearpage\n\\begin{table}") == text.count("\\emph{T, continued}") == 2
+    # Its notes are under the last one alone
+    assert text.count("\\textsuperscript{a}~why") == 1
+    assert text.index("m39 &") < text.index("\\textsuperscript{a}~why")
+
+
+@pytest.mark.skipif(bool(lacking()), reason=lacking() or "nothing lacks")
+def test_the_report_compiles_as_it_is_and_fits(write_cell, runs, tmp_path):
+    for model in ("llama1b",):
+        for method in ("baseline", "lora", "qlora", "toplayer"):
+            for seed in (0, 1):
+                bad = OOM if (method, seed) == ("qlora", 1) else {}
+                watts = 301.5 + seed
+                write_cell(
+                    method, model=model, seed=seed, power_w=watts, device_bytes=(5 + seed) * 10**9, answers=True, **bad
+                )
+    (study,) = read_studies(runs)
+    write_report(study, tmp_path / "report", Request(against="study"))
+    said = compiled(tmp_path / "report")
+    assert [line for line in said.splitlines() if re.match(r"Overfull|LaTeX Warning: Float too large", line)] == []
+    for path in (tmp_path / "report" / "tables").glob("*.tex"):
+        assert f"(./tables/{path.name}" in said.replace("\n", "")
+
+
+@pytest.mark.skipif(bool(lacking()), reason=lacking() or "nothing lacks")
+def test_very_wide_and_very_long_tables_fit(tmp_path):
+    (tmp_path / "tables").mkdir()
+    notes = tuple(f"{at} " + "remark " * 40 for at in range(30))
+    many = numbers(3, 200, "many")
+    tables = [numbers(25, 30, "wide"), many, Table("noted", "N", many.columns, many.rows[:30], notes)]
+    for table in tables:
+        (tmp_path / "tables" / f"{table.name}.tex").write_text(latex(table))
+    (tmp_path / "report.tex").write_text(document("s", tables, []))
+    said = compiled(tmp_path)
+    assert [line for line in said.splitlines() if re.match(r"Overfull|LaTeX Warning: Float too large", line)] == []

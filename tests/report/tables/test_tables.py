@@ -1,0 +1,310 @@
+import csv
+import io
+
+import pytest
+
+from bench.record import Error
+from bench.report.render.render import csv_text, latex, markdown
+
+OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="Tried to allocate 2 GiB", phase="train")}
+
+
+@pytest.fixture
+def small(write_cell, answer_lines, make_record, runs):
+    """Three cells on a machine without a GPU, one of which ran out of memory; what Macro F1 is made of was not kept."""
+
+    def write(method, **changes):
+        lines = answer_lines(make_record(method, **changes))
+        write_cell(method, answered=[line | {"parts": {}} for line in lines], **changes)
+
+    write("lora", scores={"answer_macro_f1": 0.1825, "bleu": 0.22434}, score_settings={"bleu": "nrefs:1|eff:yes"})
+    write("baseline", rss_bytes=1_250_000_000, scores={"bleu": 0.0148}, score_settings={"bleu": "nrefs:1|eff:yes"})
+    write_cell("qlora", rss_bytes=3_200_000_000, **OOM)
+    return runs
+
+
+POOLED = "no interval: it is computed over all examples at once, and what each contributes was not kept"
+CONSTANT = "no interval: all examples have the same score"
+BRACKETS = (
+    "In brackets: of scores, 95 % intervals over documents alone: one seed says nothing of other seeds. Bold: the best "
+    "score and those not separable from it (Holm-adjusted p of the paired difference 0.05 or more); none where that is "
+    "all of them or a difference cannot be tested. With one seed, that is of these trained models and not of their "
+    "methods."
+)
+
+
+def columns_of(table, *keys):
+    """The rows of a table's CSV, of the columns asked for."""
+    return [tuple(row[key] for key in keys) for row in csv.DictReader(io.StringIO(csv_text(table)))]
+
+
+def test_the_study_table_in_markdown(tables_of, small):
+    assert markdown(tables_of(small)["model-tiny"]) == (
+        "### tiny: quality and cost of each method\n"
+        "\n"
+        "| Method | Trainable (%) | Macro F1 | BLEU | BERTScore | ROUGE-1 | ROUGE-2 | ROUGE-L | Peak power (W) "
+        "| Peak process memory (GB) |\n"
+        "| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+        "| baseline | 0 | 0.2500<sup>a</sup> | 0.0148<sup>b</sup> | —<sup>c</sup> | 0.6250<sup>b</sup> "
+        "| 0.3750<sup>b</sup> | 0.6000<sup>b</sup> | —<sup>d</sup> | 1.25 |\n"
+        "| lora | 0.1000 | 0.1825<sup>a</sup> | **0.2243**<sup>b</sup> | —<sup>c</sup> | 0.6250<sup>b</sup> "
+        "| 0.3750<sup>b</sup> | 0.6000<sup>b</sup> | —<sup>d</sup> | 1.50 |\n"
+        "| qlora: **out of memory in train (peak process memory 3.20 GB)** | — | — | — | — | — | — | — | — | — |\n"
+        "\n"
+        f"<sup>a</sup> {POOLED}\n"
+        "\n"
+        f"<sup>b</sup> {CONSTANT}\n"
+        "\n"
+        "<sup>c</sup> the metric's encoder model is not available\n"
+        "\n"
+        "<sup>d</sup> no NVML device on this machine\n"
+        "\n"
+        "Validation examples: 60, from 12 documents. One seed: 0.\n"
+        "\n"
+        f"{BRACKETS}\n"
+        "\n"
+        "Scores are fractions: Macro F1 is the macro average over answer strings taken as classes, BLEU is sentence "
+        "BLEU with effective order, averaged, BERTScore and ROUGE are averaged F1.\n"
+        "\n"
+        "BLEU settings: nrefs:1\\|eff:yes.\n"
+        "\n"
+        "Peak power is the highest sampled power, over the whole cell. Peak process memory is the largest "
+        "resident set (RSS) of the cell's processes together, over the whole cell; 1 GB is 1,000,000,000 bytes.\n"
+    )
+
+
+def test_the_study_table_in_csv(tables_of, small):
+    encoder, nvml = "the metric's encoder model is not available", "no NVML device on this machine"
+    oom = "out of memory in train (peak process memory 3.20 GB)"
+    header = ["model", "dataset", "method", "status", "seeds", "n_validation"]
+    for path in (
+        "parameters.trainable_percent",
+        "scores.answer_macro_f1",
+        "scores.bleu",
+        "scores.bertscore_f1",
+        "scores.rouge1",
+        "scores.rouge2",
+        "scores.rougeL",
+        "power.peak_sampled_power_w",
+        "memory.rss_peak_bytes",
+    ):
+        header += [path, f"{path}_missing"]
+    note = f'"{POOLED}; {CONSTANT}"'
+    assert csv_text(tables_of(small)["model-tiny"]) == (
+        f"{','.join(header)},note\n"
+        f"tiny,events,baseline,ok,0,60,0,,0.25,,0.0148,,,{encoder},0.625,,0.375,,0.6,,,{nvml},1250000000,,{note}\n"
+        f"tiny,events,lora,ok,0,60,0.1,,0.1825,,0.22434,,,{encoder},0.625,,0.375,,0.6,,,{nvml},1500000000,,{note}\n"
+        f"tiny,events,qlora,out of memory,,,{','.join([f',{oom}'] * 9)},\n"
+    )
+
+
+def test_the_study_table_in_latex(tables_of, small):
+    escaped_percent = "\\%"
+    stacked = "\\begin{tabular}[b]{@{}r@{}}%s\\end{tabular}"
+    heads = [
+        "{Method}",
+        "{%s}" % (stacked % "Trainable\\\\(\\%)"),
+        *("{Macro F1}", "{BLEU}", "{BERTScore}", "{ROUGE-1}", "{ROUGE-2}", "{ROUGE-L}"),
+        "{%s}" % (stacked % "Peak\\\\power\\\\(W)"),
+        "{%s}" % (stacked % "Peak\\\\process\\\\memory\\\\(GB)"),
+    ]
+    a, b, c, d = (f"\\textsuperscript{{{mark}}}" for mark in "abcd")
+    marked = "S[table-format=1.4, table-space-text-post={%s}]"
+    plain, empty, gb = "S[table-format=1.4]", "S[table-format=1.0]", "S[table-format=1.2]"
+    formats = "".join((plain, marked % a, marked % b, empty, *[marked % b] * 3, empty, gb))
+    rouges = f"0.6250 {{{b}}} & 0.3750 {{{b}}} & 0.6000 {{{b}}}"
+    assert latex(tables_of(small)["model-tiny"]) == (
+        "% Needs \\usepackage{booktabs, graphicx, siunitx} and, for bold numbers, \\sisetup{detect-weight = true, "
+        "mode = text, group-minimum-digits = 9}.\n"
+        "\\begin{table}[htbp]\n"
+        "\\centering\n"
+        "\\footnotesize\n"
+        "\\setlength{\\tabcolsep}{3pt}\n"
+        "\\caption{tiny: quality and cost of each method}\n"
+        "\\smallskip\n"
+        "\\setbox0=\\hbox{%\n"
+        f"\\begin{{tabular}}{{@{{}}l{formats}@{{}}}}\n"
+        "\\toprule\n"
+        f"{' & '.join(heads)} \\\\\n"
+        "\\midrule\n"
+        f"baseline & 0 & 0.2500 {{{a}}} & 0.0148 {{{b}}} & {{---{c}}} & {rouges} & {{---{d}}} & 1.25 \\\\\n"
+        f"lora & 0.1000 & 0.1825 {{{a}}} & \\bfseries 0.2243 {{{b}}} & {{---{c}}} & {rouges} & {{---{d}}} & 1.50 "
+        "\\\\\n"
+        "qlora & \\multicolumn{9}{l@{}}{\\emph{out of memory in train (peak process memory 3.20 GB)}} \\\\\n"
+        "\\bottomrule\n"
+        "\\end{tabular}}%\n"
+        "\\leavevmode\\ifdim\\wd0>\\linewidth\\resizebox{\\linewidth}{!}{\\box0}\\else\\box0\\fi\n"
+        "\n"
+        "\\smallskip\n"
+        "\\begin{minipage}{\\linewidth}\\raggedright\n"
+        f"\\textsuperscript{{a}}~{POOLED}\n"
+        f"\\par \\textsuperscript{{b}}~{CONSTANT}\n"
+        "\\par \\textsuperscript{c}~the metric's encoder model is not available\n"
+        "\\par \\textsuperscript{d}~no NVML device on this machine\n"
+        "\\par Validation examples: 60, from 12 documents. One seed: 0.\n"
+        f"\\par {BRACKETS.replace('%', escaped_percent)}\n"
+        "\\par Scores are fractions: Macro F1 is the macro average over answer strings taken as classes, BLEU is "
+        "sentence BLEU with effective order, averaged, BERTScore and ROUGE are averaged F1.\n"
+        "\\par BLEU settings: nrefs:1\\textbar{}eff:yes.\n"
+        "\\par Peak power is the highest sampled power, over the whole cell. Peak process memory is the largest "
+        "resident set (RSS) of the cell's processes together, over the whole cell; 1 GB is 1,000,000,000 bytes.\n"
+        "\\end{minipage}\n"
+        "\\end{table}\n"
+    )
+
+
+def test_all_cells(tables_of, small):
+    assert markdown(tables_of(small)["cells"]) == (
+        "### All cells\n"
+        "\n"
+        "| Model | Method | Seed | Status | Token F1 | Exact match | Perplexity | Train time (s) | Step time (s) "
+        "| Throughput (tokens/s) | Cell time (s) |\n"
+        "| :--- | :--- | :--- | :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+        "| tiny | baseline | 0 | ok | 0.7000 | 0.4000 | 3.500 | —<sup>a</sup> | —<sup>a</sup> | —<sup>a</sup> "
+        "| 42.2 |\n"
+        "| tiny | lora | 0 | ok | 0.7000 | 0.4000 | 3.500 | 30.0 | 0.123 | 9876 | 42.2 |\n"
+        "| tiny | qlora | 0 | out of memory in train | —<sup>b</sup> | —<sup>b</sup> | —<sup>b</sup> | —<sup>b</sup> "
+        "| —<sup>b</sup> | —<sup>b</sup> | —<sup>b</sup> |\n"
+        "\n"
+        "<sup>a</sup> nothing is trained\n"
+        "\n"
+        "<sup>b</sup> the cell did not end ok\n"
+        "\n"
+        "tiny: Validation examples: 60, from 12 documents. One seed: 0.\n"
+        "\n"
+        "Train time is the train phase alone, without loading, evaluation and generation; step time is the median of "
+        "the steps after warm-up; cell time is everything from start to record.\n"
+        "\n"
+        "Perplexity is that of the reference answers.\n"
+    )
+
+
+def test_failures_and_provenance(tables_of, small):
+    found = tables_of(small)
+    costs = [f"costs-{what}" for what in ("time", "energy", "memory", "memory-train", "training", "latency")]
+    assert list(found) == ["model-tiny", "scores-tiny", "effects", *costs, "cells", "failures", "provenance"]
+    assert columns_of(found["failures"], "folder", "ending", "error") == [
+        ("demo/tiny-qlora-events-s0-qlora0", "out of memory in train", "OutOfMemoryError: Tried to allocate 2 GiB")
+    ]
+    assert columns_of(found["provenance"], "fact", "value") == [
+        ("Commit", "0123456789abcdef0123456789abcdef01234567"),
+        ("Record schema", "1"),
+        ("Started", "2026-07-01T12:00:00+00:00"),
+        ("Host", "bench-1"),
+        ("Platform", "Linux-6.1-x86_64"),
+        ("CPU", "Example CPU, 2 cores"),
+        ("Memory", "8.0 GB"),
+        ("GPU", "no NVML device on this machine"),
+        ("Driver", "no NVML device on this machine"),
+        ("CUDA", "no NVML device on this machine"),
+        ("Base model", "tiny: pretrained weights, revision not from the hub, float32, on cpu"),
+        ("Seed", "0"),
+        ("Training set", "events, 400 examples, fingerprint 1a2b3c4d"),
+        ("Validation set", "events, 60 examples, fingerprint 5e6f7a8b"),
+        ("In both sets", "0 documents, 0 texts (cluster ids and texts)"),
+        ("Python", "3.11.9"),
+        ("torch", "2.13.0"),
+        ("transformers", "5.23.0"),
+    ]
+
+
+def test_provenance_counts_cells_where_they_differ(tables_of, write_cell, runs):
+    write_cell("baseline", seed=0)
+    write_cell("lora", seed=0, host="bench-2", device_bytes=10**9, started_at="2026-07-03T00:00:00+00:00")
+    write_cell("lora", seed=1, host="bench-2", device_bytes=10**9)
+    told = dict(columns_of(tables_of(runs)["provenance"], "fact", "value"))
+    assert told["Host"] == "bench-1 (1 cell); bench-2 (2 cells)"
+    assert told["GPU"] == "no NVML device on this machine (1 cell); NVIDIA H100 (2 cells)"
+    assert told["Seed"] == "0 (2 cells); 1 (1 cell)"
+    assert told["Started"] == "2026-07-01T12:00:00+00:00 to 2026-07-03T00:00:00+00:00"
+
+
+def test_a_grid_without_failures_has_no_table_of_them(tables_of, write_cell, runs):
+    write_cell("lora")
+    names = [name for name in tables_of(runs) if not name.startswith("costs-")]
+    assert names == ["model-tiny", "scores-tiny", "cells", "provenance"]
+
+
+def test_several_seeds_are_a_mean_and_say_so(tables_of, write_cell, runs):
+    for seed, (bleu, watts) in enumerate(((0.25, 300.0), (0.75, 301.0))):
+        changes = {"power_w": watts, "device_bytes": 5 * 10**9}
+        write_cell("baseline", seed=seed, **changes)
+        write_cell("lora", seed=seed, scores={"bleu": bleu}, **changes)
+    table = tables_of(runs)["model-tiny"]
+    keys = ("method", "seeds", "scores.bleu", "power.peak_sampled_power_w", "memory.device_peak_bytes")
+    assert columns_of(table, *keys) == [
+        ("baseline", "0 1", "0.5", "300.5", "5000000000"),
+        ("lora", "0 1", "0.5", "300.5", "5000000000"),
+    ]
+    assert table.remarks[0] == "Validation examples: 60, from 12 documents. Each number is a mean over 2 seeds: 0, 1."
+    assert table.shown_columns[-1][1].heading == "Peak GPU memory (GB)"
+
+
+def test_a_failed_seed_is_a_footnote_of_the_mean_over_the_others(tables_of, write_cell, runs):
+    for seed in (0, 1):
+        write_cell("baseline", seed=seed)
+        write_cell("lora", seed=seed, rss_bytes=3_200_000_000, **(OOM if seed else {}))
+    table = tables_of(runs)["model-tiny"]
+    told = "1 of 2 seeds; seed 1: out of memory in train (peak process memory 3.20 GB)"
+    assert columns_of(table, "method", "status", "seeds", "note") == [
+        ("baseline", "ok", "0 1", CONSTANT),
+        ("lora", "ok and out of memory", "0", f"{told}; {CONSTANT}"),
+    ]
+    assert table.footnotes[:2] == (CONSTANT, "the metric's encoder model is not available")
+    assert told in table.footnotes
+    assert table.remarks[0] == (
+        "Validation examples: 60, from 12 documents. Each number is a mean over seeds: baseline 0, 1; lora 0."
+    )
+
+
+def test_memory_figures_are_never_mixed_in_one_column(tables_of, write_cell, runs):
+    write_cell("baseline", rss_bytes=7 * 10**9)
+    write_cell("lora", device_bytes=20 * 10**9)
+    table = tables_of(runs)["model-tiny"]
+    assert columns_of(table, "memory.device_peak_bytes", "memory.device_peak_bytes_missing") == [
+        ("", "no NVML device on this machine; peak process memory 7.00 GB"),
+        ("20000000000", ""),
+    ]
+
+
+def test_random_weights_have_costs_and_no_scores(tables_of, write_cell, runs):
+    names = ("answer_macro_f1", "bleu", "bertscore_f1", "rouge1", "rouge2", "rougeL", "token_f1", "exact_match")
+    missing = {f"scores.{name}": "random_weights" for name in names}
+    write_cell("lora", scores=dict.fromkeys(names), missing=missing)
+    table = tables_of(runs)["model-tiny"]
+    assert columns_of(table, "scores.bleu", "scores.bleu_missing", "memory.rss_peak_bytes") == [
+        ("", "the model's weights are random, so its answers mean nothing", "1500000000")
+    ]
+
+
+def test_cells_that_cannot_be_compared_are_warned_of_in_every_format(tables_of, write_cell, runs):
+    write_cell("baseline")
+    write_cell("lora", validation_fingerprint="99999999" + 56 * "0")
+    table = tables_of(runs)["model-tiny"]
+    warning = (
+        "the cells of tiny differ in the fingerprint of their validation set: 5e6f7a8b for baseline; 99999999 for lora."
+    )
+    assert table.warnings == (warning,)
+    assert f"\n**Warning:** {warning}\n" in markdown(table)
+    assert f"\\textbf{{Warning:}} {warning}\n" in latex(table)
+
+
+def test_models_and_data_sets_have_tables_of_their_own(tables_of, write_cell, runs):
+    for model in ("tiny", "llama1b"):
+        for dataset in ("events", "squad_v2"):
+            write_cell("lora", model=model, dataset=dataset)
+    found = tables_of(runs)
+    assert list(found)[:4] == [
+        "model-llama1b-events",
+        "model-llama1b-squad_v2",
+        "model-tiny-events",
+        "model-tiny-squad_v2",
+    ]
+    assert "Data set" in [column.title for column in found["cells"].columns]
+
+
+def test_a_model_whose_cells_all_failed_still_has_its_table(tables_of, write_cell, runs):
+    write_cell("lora", **OOM)
+    table = tables_of(runs)["model-tiny"]
+    assert [row.instead for row in table.rows] == ["out of memory in train (peak process memory 1.50 GB)"]
+    assert (table.remarks, table.warnings) == ((), ())

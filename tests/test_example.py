@@ -1,0 +1,38 @@
+import hashlib
+
+import pytest
+from pydantic import ValidationError
+
+from bench.example import Example, fingerprint
+
+ONE = Example(id="1", cluster="c", question="Who?", context="Ünal.", references=("Ünal", "he"))
+TWO = Example(id="2", cluster="c", question="When?", references=("",))
+
+
+def test_fingerprint_is_sha256_over_one_json_line_per_example() -> None:
+    lines = (
+        '{"id":"1","cluster":"c","question":"Who?","context":"Ünal.","references":["Ünal","he"]}\n'
+        '{"id":"2","cluster":"c","question":"When?","context":"","references":[""]}\n'
+    )
+    assert fingerprint([ONE, TWO]) == hashlib.sha256(lines.encode()).hexdigest()
+    assert fingerprint([]) == hashlib.sha256(b"").hexdigest()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"id": "3"}, {"cluster": "d"}, {"question": "Who"}, {"context": ""}, {"references": ("he", "Ünal")}],
+)
+def test_fingerprint_sees_every_field(change: dict[str, object]) -> None:
+    assert fingerprint([ONE.model_copy(update=change)]) != fingerprint([ONE])
+
+
+def test_fingerprint_sees_the_order() -> None:
+    assert fingerprint([ONE, TWO]) != fingerprint([TWO, ONE])
+
+
+@pytest.mark.parametrize("field", ["id", "cluster", "question", "references"])
+def test_what_an_example_cannot_be_without(field: str) -> None:
+    content = ONE.model_dump() | {field: () if field == "references" else ""}
+    with pytest.raises(ValidationError) as caught:
+        Example.model_validate(content)
+    assert [error["loc"] for error in caught.value.errors()] == [(field,)]
