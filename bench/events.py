@@ -95,6 +95,7 @@ class Scored(Event):
     kind: Literal["scored"] = "scored"
     scores: dict[str, float | None]
     settings: dict[str, str]
+    info: dict[str, record.ScoreInfo]
 
 
 class LatencyMeasured(Event):

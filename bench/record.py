@@ -6,13 +6,14 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from bench.record_history import from_version_1
 from bench.telemetry.sections import HostUse, Memory, Power, Sampling
 
-SCHEMA_VERSION = 1
-LIFTS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
-"""Schema version to what makes the content of such a record that of the next version. There is one version so far.
+SCHEMA_VERSION = 2
+LIFTS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: from_version_1}
+"""Schema version to the function that turns the content of such a record into that of the next version.
 
-Who raises `SCHEMA_VERSION` adds the step from the version before, and every reader reads both.
+Raising `SCHEMA_VERSION` means adding the step from the version before, so that every reader reads both.
 """
 UNEXPLAINED = "unexplained"
 """The reason for a null that no code gave a reason for: a fault of tunebench's own."""
@@ -92,6 +93,9 @@ class Data(Entry):
     n_validation: int
     n_dropped: int
     n_truncated: int
+    n_references_too_long: int | None
+    """Validation examples whose first reference has more tokens than `generation.max_new_tokens`: no answer can equal
+    it. None in records of schema version 1."""
     n_clusters_validation: int
     train: SplitCounts
     validation: SplitCounts
@@ -168,6 +172,23 @@ class Latency(Entry):
     batched: LatencyAtBatch
 
 
+class ScoreInfo(Entry):
+    """How to read a score. Its metric declares this, the record carries it, and the report reads it here."""
+
+    title: str
+    """Column heading, such as `Token F1`."""
+    lowest: float | None
+    """Smallest possible value; None if there is none or it is not known."""
+    highest: float | None
+    """Largest possible value; None if there is none or it is not known."""
+    better: Literal["higher", "lower"] | None
+    """Which direction is better; None if it is not known, and then the score ranks nothing."""
+    pooling: Literal["mean", "macro_f1", "corpus_bleu", "exp_ratio"] | None
+    """How the score follows from its examples, so that it can be resampled. `mean`: the mean of one number per example.
+    `macro_f1`: from (predicted, true) classes. `corpus_bleu`: from n-gram counts. `exp_ratio`: exp of a sum over a sum.
+    None: what each example contributes was not kept."""
+
+
 class Record(Entry):
     """How one cell ended and what it measured.
 
@@ -196,6 +217,8 @@ class Record(Entry):
     latency: Latency | None
     scores: dict[str, float | None] | None
     score_settings: dict[str, str] | None
+    score_info: dict[str, ScoreInfo] | None
+    """Score name to how it is read, for every name in `scores`."""
     missing: dict[str, str]
 
     @classmethod
@@ -210,7 +233,10 @@ class Record(Entry):
         return cls(**sections, missing=missing)
 
     def _nulls(self) -> list[str]:
-        return list(null_paths(self.model_dump(exclude={"cell", "missing"})))
+        # What a metric leaves open about its scores is not a missing measurement.
+        content = self.model_dump(exclude={"cell", "missing"})
+        content["score_info"] = None if self.score_info is None else {}
+        return list(null_paths(content))
 
     @model_validator(mode="before")
     @classmethod

@@ -41,9 +41,11 @@ from bench.record import (
     Overlap,
     PhaseName,
     Record,
+    ScoreInfo,
     SplitCounts,
     Training,
 )
+from bench.record_history import SCORES_OF_VERSION_1
 from bench.supervisor.account import Account
 from bench.telemetry.reading import Reading
 from bench.telemetry.sampler import Log, Recording
@@ -256,6 +258,7 @@ def told() -> list[AnyEvent]:
                 n_validation=8,
                 n_dropped=1,
                 n_truncated=2,
+                n_references_too_long=0,
                 n_clusters_validation=3,
                 train=SplitCounts(n_read=40, n_dropped=1, n_truncated=2),
                 validation=SplitCounts(n_read=8, n_dropped=0, n_truncated=0),
@@ -316,7 +319,11 @@ def told() -> list[AnyEvent]:
         Answering(answered=8, n_examples=8),
         ended("generate", 125.0),
         PhaseStarted(phase="score", at_s=125.0),
-        Scored(scores={"token_f1": 0.625, "bertscore_f1": None}, settings={"bleu": "signature"}),
+        Scored(
+            scores={"token_f1": 0.625, "bertscore_f1": None},
+            settings={"bleu": "signature"},
+            info={name: ScoreInfo(**SCORES_OF_VERSION_1[name]) for name in ("token_f1", "bertscore_f1")},
+        ),
         Missing(reasons={"scores.bertscore_f1": "encoder_not_available"}),
         ended("score", 126.0),
         PhaseStarted(phase="latency", at_s=126.0),

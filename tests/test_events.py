@@ -39,7 +39,7 @@ def test_a_loss_that_is_not_finite_is_null() -> None:
 
 
 def test_an_infinite_score_arrives() -> None:
-    scored = parse(Scored(scores={"perplexity": math.inf}, settings={}).model_dump_json())
+    scored = parse(Scored(scores={"perplexity": math.inf}, settings={}, info={}).model_dump_json())
     assert isinstance(scored, Scored)
     assert scored.scores == {"perplexity": math.inf}
 

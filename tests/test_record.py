@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
-from bench.record import SCHEMA_VERSION, UNEXPLAINED, Record, lifted, null_paths, schema_version_of
+from bench.record import SCHEMA_VERSION, UNEXPLAINED, Record, ScoreInfo, lifted, null_paths, schema_version_of
 
 SCHEMA = Path(__file__).parents[1] / "docs" / "record.schema.json"
 
@@ -142,15 +142,29 @@ def test_a_record_is_lifted_step_by_step() -> None:
 
 
 def test_whoever_reads_a_record_reads_older_ones(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
-    # There never was a version 0
-    older = record.model_dump(mode="json") | {"schema_version": 0, "took": record.seconds}
+    older = record.model_dump(mode="json") | {"schema_version": SCHEMA_VERSION - 1, "took": record.seconds}
     del older["seconds"]
     with pytest.raises(ValidationError):
         Record.model_validate(older)
-    monkeypatch.setattr("bench.record.LIFTS", {0: _from_version_0})
+    monkeypatch.setattr("bench.record.LIFTS", {SCHEMA_VERSION - 1: _from_version_before})
     assert Record.model_validate(older) == record
     assert Record.model_validate_json(json.dumps(older)) == record
 
 
-def _from_version_0(content: dict[str, Any]) -> dict[str, Any]:
+def _from_version_before(content: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in content.items() if name != "took"} | {"seconds": content["took"]}
+
+
+def test_scores_of_version_1_are_described(record: Record) -> None:
+    older = record.model_dump(mode="json") | {"schema_version": 1}
+    del older["score_info"]
+    del older["data"]["n_references_too_long"]
+    older["scores"] = {"bleu2.bleu": 0.5, "meteor": 0.25, "perplexity": 3.0}
+    read = Record.model_validate(older)
+    assert read.schema_version == SCHEMA_VERSION
+    assert read.missing["data.n_references_too_long"] == "not_in_record"
+    assert read.score_info == {
+        "bleu2.bleu": ScoreInfo(title="BLEU", lowest=0.0, highest=1.0, better="higher", pooling="mean"),
+        "meteor": ScoreInfo(title="meteor", lowest=None, highest=None, better=None, pooling=None),
+        "perplexity": ScoreInfo(title="Perplexity", lowest=1.0, highest=None, better="lower", pooling="exp_ratio"),
+    }

@@ -113,7 +113,7 @@ def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
         ]
         scores = score(cell, answers)
         persist(folder / "predictions.jsonl", answers, scores)
-        phases.send(Scored(scores=scores.values, settings=scores.settings))
+        phases.send(Scored(scores=scores.values, settings=scores.settings, info=scores.info))
         phases.send(Missing(reasons={f"scores.{name}": reason for name, reason in scores.missing.items()}))
         release_memory()
 
@@ -146,6 +146,7 @@ def _prepare(
         n_validation=len(validation),
         n_dropped=train_counts.n_dropped + validation_counts.n_dropped,
         n_truncated=train_counts.n_truncated + validation_counts.n_truncated,
+        n_references_too_long=sum(len(item.completion_ids) > cell.generation.max_new_tokens for item in validation),
         n_clusters_validation=len({item.example.cluster for item in validation}),
         train=train_counts,
         validation=validation_counts,

@@ -7,6 +7,7 @@ from pathlib import Path
 from bench import store
 from bench.cell import Cell
 from bench.metric import Answer, Scores
+from bench.record import ScoreInfo
 
 
 def score(cell: Cell, answers: Sequence[Answer]) -> Scores:
@@ -15,7 +16,7 @@ def score(cell: Cell, answers: Sequence[Answer]) -> Scores:
     Of two scores with one name the later one is called `<metric>.<score>`. Answers of random weights are scored too, so
     that the cost is the same, and then withheld: they measure nothing.
     """
-    together = Scores(values={})
+    together = Scores(values={}, info={})
     for metric in cell.metric.values():
         found = _apart(metric.name, metric.score(answers, cell.dataset.language), together)
         together = Scores(
@@ -23,11 +24,14 @@ def score(cell: Cell, answers: Sequence[Answer]) -> Scores:
             examples=together.examples | found.examples,
             parts=together.parts | found.parts,
             missing=together.missing | found.missing,
+            info=together.info | found.info,
             settings=together.settings | found.settings,
         )
     if cell.model.weights == "random":
         names = dict.fromkeys(together.values)
-        return Scores(values=names, missing=dict.fromkeys(names, "random_weights"), settings=together.settings)
+        return together.model_copy(
+            update={"values": names, "examples": {}, "parts": {}, "missing": dict.fromkeys(names, "random_weights")}
+        )
     return together
 
 
@@ -45,8 +49,14 @@ def _apart(metric: str, found: Scores, before: Scores) -> Scores:
         examples={names[name]: values for name, values in found.examples.items()},
         parts={names[name]: parts for name, parts in found.parts.items()},
         missing={names[name]: reason for name, reason in found.missing.items()},
+        info={names[name]: _told_apart(info, name, names[name]) for name, info in found.info.items()},
         settings={names[name]: setting for name, setting in found.settings.items()},
     )
+
+
+def _told_apart(info: ScoreInfo, name: str, unique: str) -> ScoreInfo:
+    """A score that had to be renamed says so in its title."""
+    return info if name == unique else info.model_copy(update={"title": f"{info.title} ({unique})"})
 
 
 def persist(path: Path, answers: Sequence[Answer], scores: Scores) -> None:

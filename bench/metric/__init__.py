@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict
 
 from bench.example import Example
+from bench.record import ScoreInfo
 from bench.settings import Part
 
 Language = Literal["en", "zh"]
@@ -57,8 +58,15 @@ class Scores(BaseModel):
     """Score name to what it is computed from, per answer in the order given; only for scores that are no means."""
     missing: dict[str, str] = {}
     """Score name to the reason, for every null in `values`."""
+    info: dict[str, ScoreInfo]
+    """Score name to how it is read, for every name in `values`."""
     settings: dict[str, str] = {}
     """Score name to what pins its meaning, such as sacrebleu's signature or BERTScore's model, layer and rescaling."""
+
+
+def fraction(title: str) -> ScoreInfo:
+    """A score between 0 and 1 of which more is better, the mean of one number per example."""
+    return ScoreInfo(title=title, lowest=0.0, highest=1.0, better="higher", pooling="mean")
 
 
 class Metric(Part):

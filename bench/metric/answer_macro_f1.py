@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean
 
-from bench.metric import Answer, Language, Metric, Scores
+from bench.metric import Answer, Language, Metric, Scores, fraction
 from bench.metric.words import accepted_words, words
 
 
@@ -25,7 +25,11 @@ class AnswerMacroF1(Metric):
         true = Counter(truth for _, truth in pairs)
         hit = Counter(prediction for prediction, truth in pairs if prediction == truth)
         f1 = {answer: 2 * hit[answer] / (predicted[answer] + true[answer]) for answer in predicted | true}
-        return Scores(values={"answer_macro_f1": fmean(f1.values())}, parts={"answer_macro_f1": tuple(pairs)})
+        return Scores(
+            values={"answer_macro_f1": fmean(f1.values())},
+            parts={"answer_macro_f1": tuple(pairs)},
+            info={"answer_macro_f1": fraction("Macro F1").model_copy(update={"pooling": "macro_f1"})},
+        )
 
 
 def _classes(answer: Answer, language: Language) -> tuple[str, str]:

@@ -14,10 +14,13 @@ from pydantic import PositiveInt
 from bench.hub import hub_answers
 from bench.metric import Answer, Language, Metric, Scores
 from bench.metric.words import stated
+from bench.record import ScoreInfo
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+_INFO = {"bertscore_f1": ScoreInfo(title="BERTScore", lowest=None, highest=None, better="higher", pooling="mean")}
+"""Without bounds: rescaling takes it out of the cosine's range."""
 _DEFAULT_MODEL = {"en": "roberta-large", "zh": "bert-base-chinese"}
 _FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
 _LONGEST_TEXT_TOKENS = 512
@@ -72,6 +75,7 @@ class BertScore(Metric):
             return Scores(
                 values={"bertscore_f1": None},
                 missing={"bertscore_f1": missing.reason},
+                info=_INFO,
                 settings={"bertscore_f1": str(missing)},
             )
         raw = _raw_f1(encoder, answers, self.batch_size)
@@ -79,6 +83,7 @@ class BertScore(Metric):
         return Scores(
             values={"bertscore_f1": fmean(examples)},
             examples={"bertscore_f1": examples},
+            info=_INFO,
             settings={"bertscore_f1": encoder.settings},
         )
 

@@ -5,7 +5,7 @@ from itertools import zip_longest
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from bench.metric import Answer, Language, Metric, Scores
+from bench.metric import Answer, Language, Metric, Scores, fraction
 from bench.metric.words import stated
 
 if TYPE_CHECKING:
@@ -47,6 +47,10 @@ class Bleu(Metric):
             examples={"bleu": examples},
             parts={"corpus_bleu": _counts(BLEU(tokenize=_TOKENIZER[language]), predictions, references)},
             missing={} if whole.sys_len + whole.ref_len else {"corpus_bleu": "no_words"},
+            info={
+                "bleu": fraction("BLEU"),
+                "corpus_bleu": fraction("Corpus BLEU").model_copy(update={"pooling": "corpus_bleu"}),
+            },
             settings={"bleu": str(sentence.get_signature()), "corpus_bleu": str(corpus.get_signature())},
         )
 

@@ -13,6 +13,7 @@ from pydantic import model_validator
 
 from bench.hub import hub_answers
 from bench.metric import Answer, Language, Metric, Scores
+from bench.record import ScoreInfo
 from bench.settings import Strings
 
 _SEED = 1
@@ -50,6 +51,7 @@ class Evaluate(Metric):
         return Scores(
             values={name: value for scores in found for name, value in scores.values.items()},
             missing={name: reason for scores in found for name, reason in scores.missing.items()},
+            info={name: info for scores in found for name, info in scores.info.items()},
             settings={name: pinned for scores in found for name, pinned in scores.settings.items()},
         )
 
@@ -84,6 +86,7 @@ def _score(metric: str, answers: Sequence[Answer]) -> Scores:
     return Scores(
         values={score: value if math.isfinite(value) else None for score, value in named.items()},
         missing={score: "not_finite" for score, value in named.items() if not math.isfinite(value)},
+        info={score: _undeclared(score) for score in named},
         settings=dict.fromkeys(named, f"evaluate:{__version__}|{metric}|code:sha256:{_code_digest(module)}"),
     )
 
@@ -120,7 +123,14 @@ def _is_number(value: Any) -> bool:
 
 
 def _null(name: str, reason: str, sentence: str) -> Scores:
-    return Scores(values={name: None}, missing={name: reason}, settings={name: sentence})
+    return Scores(
+        values={name: None}, missing={name: reason}, info={name: _undeclared(name)}, settings={name: sentence}
+    )
+
+
+def _undeclared(name: str) -> ScoreInfo:
+    """The library does not say what range its metrics have, or which direction is better."""
+    return ScoreInfo(title=name, lowest=None, highest=None, better=None, pooling=None)
 
 
 def _first_line(error: BaseException) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import fmean
 
-from bench.metric import Answer, Language, Metric, Scores
+from bench.metric import Answer, Language, Metric, Scores, fraction
 from bench.metric.words import accepted_words, words
 
 
@@ -18,4 +18,8 @@ class ExactMatch(Metric):
             float(words(answer.prediction, language) in accepted_words(answer.references, language))
             for answer in answers
         )
-        return Scores(values={"exact_match": fmean(examples)}, examples={"exact_match": examples})
+        return Scores(
+            values={"exact_match": fmean(examples)},
+            examples={"exact_match": examples},
+            info={"exact_match": fraction("Exact match")},
+        )

@@ -4,6 +4,9 @@ import math
 from collections.abc import Sequence
 
 from bench.metric import Answer, Language, Metric, Scores
+from bench.record import ScoreInfo
+
+_INFO = ScoreInfo(title="Perplexity", lowest=1.0, highest=None, better="lower", pooling="exp_ratio")
 
 
 class Perplexity(Metric):
@@ -23,4 +26,4 @@ class Perplexity(Metric):
         except OverflowError:
             value = None
         missing = {"perplexity": "not_finite"} if value is None else {}
-        return Scores(values={"perplexity": value}, missing=missing, settings=settings)
+        return Scores(values={"perplexity": value}, missing=missing, info={"perplexity": _INFO}, settings=settings)

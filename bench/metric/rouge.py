@@ -5,13 +5,14 @@ from importlib.metadata import version
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from bench.metric import Answer, Language, Metric, Scores
+from bench.metric import Answer, Language, Metric, Scores, fraction
 from bench.metric.words import chinese_words, stated
 
 if TYPE_CHECKING:
     from rouge_score.rouge_scorer import RougeScorer
 
-_NAMES = ("rouge1", "rouge2", "rougeL")
+_TITLES = {"rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeL": "ROUGE-L"}
+_NAMES = tuple(_TITLES)
 
 
 class ChineseWords:
@@ -49,6 +50,7 @@ class Rouge(Metric):
         return Scores(
             values={name: fmean(row[name] for row in rows) for name in _NAMES},
             examples=examples,
+            info={name: fraction(title) for name, title in _TITLES.items()},
             settings=dict.fromkeys(_NAMES, pinned),
         )
 

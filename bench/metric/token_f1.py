@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean
 
-from bench.metric import Answer, Language, Metric, Scores
+from bench.metric import Answer, Language, Metric, Scores, fraction
 from bench.metric.words import accepted_words, words
 
 
@@ -16,7 +16,11 @@ class TokenF1(Metric):
 
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
         examples = tuple(_best_f1(answer, language) for answer in answers)
-        return Scores(values={"token_f1": fmean(examples)}, examples={"token_f1": examples})
+        return Scores(
+            values={"token_f1": fmean(examples)},
+            examples={"token_f1": examples},
+            info={"token_f1": fraction("Token F1")},
+        )
 
 
 def _best_f1(answer: Answer, language: Language) -> float:

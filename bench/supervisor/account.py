@@ -94,6 +94,7 @@ class Account:
             "latency": "not_reached",
             "scores": "not_reached",
             "score_settings": "not_reached",
+            "score_info": "not_reached",
             "error": "none",
             "error.phase": "between_phases",
             "base.revision": "not_from_the_hub",
@@ -121,6 +122,7 @@ class Account:
             latency=self._latency,
             scores=self._scored.scores if self._scored else None,
             score_settings=self._scored.settings if self._scored else None,
+            score_info=self._scored.info if self._scored else None,
         )
 
     def trace(self, recording: Recording, settings: Telemetry) -> Trace | None:

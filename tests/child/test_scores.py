@@ -75,7 +75,7 @@ def test_scores_of_metrics_with_one_name_never_overwrite_each_other(make_cell: M
 
 
 def test_no_metric_at_all(make_cell: MakeCell) -> None:
-    assert score(make_cell({"metric": {}}), ANSWERS) == Scores(values={})
+    assert score(make_cell({"metric": {}}), ANSWERS) == Scores(values={}, info={})
 
 
 def test_every_answer_is_a_line_with_its_own_scores(tmp_path: Path) -> None:
@@ -84,6 +84,7 @@ def test_every_answer_is_a_line_with_its_own_scores(tmp_path: Path) -> None:
         values={"token_f1": 0.5, "corpus_bleu": 0.25},
         examples={"token_f1": (1.0, None)},
         parts={"corpus_bleu": ((3, 1), (1, 1))},
+        info={},
     )
     persist(tmp_path / "predictions.jsonl", answers, scores)
     text = (tmp_path / "predictions.jsonl").read_text()

@@ -24,10 +24,12 @@ from bench.record import (
     Parameters,
     Phase,
     Record,
+    ScoreInfo,
     SplitCounts,
     Status,
     Training,
 )
+from bench.record_history import SCORES_OF_VERSION_1
 from bench.report.compare.effects import effects
 from bench.report.compare.setups import groups
 from bench.report.read.load import read_studies
@@ -208,6 +210,7 @@ def make_record(
             n_validation=60,
             n_dropped=0,
             n_truncated=0,
+            n_references_too_long=0,
             n_clusters_validation=12,
             train=COUNTS,
             validation=COUNTS,
@@ -230,7 +233,14 @@ def make_record(
         latency=_latency() if answers else None,
         scores=values | (scores or {}) if ended else None,
         score_settings=(score_settings or {}) if ended else None,
+        score_info=score_info(*values, *(scores or {})) if ended else None,
     )
+
+
+def score_info(*names: str) -> dict[str, ScoreInfo]:
+    """How the built-in scores are read; a score of another library leaves everything open."""
+    unknown = {"lowest": None, "highest": None, "better": None, "pooling": None}
+    return {name: ScoreInfo(**SCORES_OF_VERSION_1.get(name, unknown | {"title": name})) for name in names}
 
 
 def phases_of(trainable: int) -> tuple[Phase, ...]:

@@ -17,7 +17,7 @@ import pytest
 
 from bench.child.scores import persist
 from bench.job import Job
-from bench.metric import Answer, Scores
+from bench.metric import Answer, Scores, fraction
 from bench.record import Environment
 from bench.telemetry.reading import Reading
 from bench.tracker import Opening
@@ -44,7 +44,10 @@ def opening(default_job: Job, machine: tuple[Environment, dict[str, str]], tmp_p
     folder = tmp_path / "runs" / "demo" / "tiny-lora-events-s0-0123456789ab"
     (folder / "adapter").mkdir(parents=True)
     (folder / "adapter" / "adapter_config.json").write_text("{}")
-    scores = Scores(values={"token_f1": 0.625}, examples={"token_f1": (1.0, 0.5, 0.0, 1.0, 0.5, 0.0, 1.0, 1.0)})
+    info = {"token_f1": fraction("Token F1")}
+    scores = Scores(
+        info=info, values={"token_f1": 0.625}, examples={"token_f1": (1.0, 0.5, 0.0, 1.0, 0.5, 0.0, 1.0, 1.0)}
+    )
     persist(folder / "predictions.jsonl", ANSWERS, scores)
     return Opening(default_job.cell, "0123456789ab", "demo", default_job.title(), folder, 100.0, machine[0])
 
