@@ -34,7 +34,7 @@ import numpy as np
 import psutil
 import yaml
 
-from bench import events
+from bench import protocol
 from bench.cell import Cell
 from bench.child.scores import score
 from bench.cli.compose import job_of
@@ -201,15 +201,15 @@ def training() -> Training:
     )
 
 
-def told(cell: Cell, examples: Sequence[Example], scores: Scores) -> Iterator[events.AnyEvent]:
+def told(cell: Cell, examples: Sequence[Example], scores: Scores) -> Iterator[protocol.AnyEvent]:
     """All that a cell's process tells, on a clock that stands at 0 when it starts."""
     counts = SplitCounts(n_read=len(examples), n_dropped=0, n_truncated=0)
     trains = cell.method.trains
-    yield events.ParametersCounted(trainable=3_400_000 if trains else 0, total=8_000_000_000)
-    yield events.ModelLoaded(
+    yield protocol.ParametersCounted(trainable=3_400_000 if trains else 0, total=8_000_000_000)
+    yield protocol.ModelLoaded(
         base=Base(weights="pretrained", revision=None, precision="bfloat16", device="cuda:0", context_length=8192)
     )
-    yield events.DataPrepared(
+    yield protocol.DataPrepared(
         data=Data(
             n_train=2100,
             n_validation=len(examples),
@@ -225,11 +225,11 @@ def told(cell: Cell, examples: Sequence[Example], scores: Scores) -> Iterator[ev
     )
     at_s, step = 0.0, 0
     for phase, seconds in phases_of(trains):
-        yield events.PhaseStarted(phase=phase, at_s=at_s)
+        yield protocol.PhaseStarted(phase=phase, at_s=at_s)
         if phase == "train":
             for _ in range(N_STEPS // 5):
                 step += 1
-                yield events.Step(
+                yield protocol.Step(
                     at_s=at_s + 2.8 * ((step - 1) % 200 + 1),
                     step=step,
                     n_steps=N_STEPS,
@@ -242,19 +242,19 @@ def told(cell: Cell, examples: Sequence[Example], scores: Scores) -> Iterator[ev
                 )
         at_s += seconds
         peaks = {"torch_allocated_peak_bytes": 38 * 2**30, "torch_reserved_peak_bytes": 39 * 2**30}
-        yield events.PhaseEnded(phase=phase, at_s=at_s, **peaks)
+        yield protocol.PhaseEnded(phase=phase, at_s=at_s, **peaks)
     if trains:
-        yield events.Trained(training=training())
-        yield events.Missing(reasons={"training.best_step": "last_weights_kept"})
-        yield events.Saved(bytes=13_600_000)
-    yield events.Scored(scores=scores.values, settings=scores.settings)
-    yield events.Missing(reasons={f"scores.{name}": reason for name, reason in scores.missing.items()})
+        yield protocol.Trained(training=training())
+        yield protocol.Missing(reasons={"training.best_step": "last_weights_kept"})
+        yield protocol.Saved(bytes=13_600_000)
+    yield protocol.Scored(scores=scores.values, settings=scores.settings)
+    yield protocol.Missing(reasons={f"scores.{name}": reason for name, reason in scores.missing.items()})
     times = dict.fromkeys(("time_to_first_token_s_p50", "time_to_first_token_s_p95"), 0.02)
     times |= dict.fromkeys(("time_per_output_token_s_p50", "time_per_output_token_s_p95"), 0.01)
     times |= dict.fromkeys(("tokens_per_s_p50", "tokens_per_s_p95"), 100.0)
     one = LatencyAtBatch(batch=1, n_runs=5, n_output_tokens=32, **times)
-    yield events.LatencyMeasured(latency=Latency(single=one, batched=one.model_copy(update={"batch": 16})))
-    yield events.Finished()
+    yield protocol.LatencyMeasured(latency=Latency(single=one, batched=one.model_copy(update={"batch": 16})))
+    yield protocol.Finished()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ import yaml
 
 from bench.cell import Cell
 from bench.cli.compose import job_of
-from bench.events import (
+from bench.example import Example
+from bench.job import Job
+from bench.protocol import (
     Answering,
     AnyEvent,
     DataPrepared,
@@ -29,8 +31,6 @@ from bench.events import (
     Step,
     Trained,
 )
-from bench.example import Example
-from bench.job import Job
 from bench.record import (
     Base,
     Data,

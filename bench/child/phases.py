@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 
 import torch
 
-from bench.events import Event, PhaseEnded, PhaseStarted
+from bench.protocol import Event, PhaseEnded, PhaseStarted
 from bench.record import PhaseName
 
 

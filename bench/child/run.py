@@ -23,7 +23,9 @@ from bench.child.scores import persist, score
 from bench.child.train import StopRequest, train
 from bench.dataset import overlap
 from bench.errors import InputError
-from bench.events import (
+from bench.example import fingerprint
+from bench.metric import Answer
+from bench.protocol import (
     Answering,
     DataPrepared,
     Failed,
@@ -35,8 +37,6 @@ from bench.events import (
     Saved,
     Scored,
 )
-from bench.example import fingerprint
-from bench.metric import Answer
 from bench.record import Base, Data
 
 

@@ -28,7 +28,7 @@ from bench.cell import Cell
 from bench.child.encode import Encoded
 from bench.child.generate import reference_likelihoods
 from bench.child.phases import Interrupted, Phases, is_out_of_memory, release_memory, synchronize
-from bench.events import Evaluated, MicroBatchHalved, Missing, Resumed, Step, Trained
+from bench.protocol import Evaluated, MicroBatchHalved, Missing, Resumed, Step, Trained
 from bench.record import Evaluation, Training
 
 UNTIMED_STEPS = 3

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from bench import events
+from bench import protocol
 from bench.cell import Cell
 from bench.record import (
     Base,
@@ -34,42 +34,42 @@ class Account:
         self.started_at = datetime.now(UTC).isoformat(timespec="seconds")
         self.phases: list[Phase] = []
         self._torch_peaks: dict[str, TorchPeaks] = {}
-        self.open: events.PhaseStarted | None = None
-        self.last_word: events.Failed | events.Finished | None = None
+        self.open: protocol.PhaseStarted | None = None
+        self.last_word: protocol.Failed | protocol.Finished | None = None
         self._base: Base | None = None
         self._data: Data | None = None
-        self._counted: events.ParametersCounted | None = None
+        self._counted: protocol.ParametersCounted | None = None
         self._saved_bytes: int | None = None
         self._training: Training | None = None
         self._latency: Latency | None = None
-        self._scored: events.Scored | None = None
+        self._scored: protocol.Scored | None = None
         self._missing: dict[str, str] = {}
 
-    def hear(self, event: events.AnyEvent) -> None:
+    def hear(self, event: protocol.AnyEvent) -> None:
         """Take note of `event`."""
         match event:
-            case events.PhaseStarted():
+            case protocol.PhaseStarted():
                 self.open = event
-            case events.PhaseEnded():
+            case protocol.PhaseEnded():
                 self._close(event.at_s)
                 self._keep_peaks(event)
-            case events.ModelLoaded():
+            case protocol.ModelLoaded():
                 self._base = event.base
-            case events.DataPrepared():
+            case protocol.DataPrepared():
                 self._data = event.data
-            case events.ParametersCounted():
+            case protocol.ParametersCounted():
                 self._counted = event
-            case events.Trained():
+            case protocol.Trained():
                 self._training = event.training
-            case events.Scored():
+            case protocol.Scored():
                 self._scored = event
-            case events.LatencyMeasured():
+            case protocol.LatencyMeasured():
                 self._latency = event.latency
-            case events.Saved():
+            case protocol.Saved():
                 self._saved_bytes = event.bytes
-            case events.Missing():
+            case protocol.Missing():
                 self._missing |= event.reasons
-            case events.Failed() | events.Finished():
+            case protocol.Failed() | protocol.Finished():
                 self.last_word = event
 
     def record(
@@ -153,7 +153,7 @@ class Account:
             step_time_s=self._training.step_time_s_p50 if self._training else None,
         )
 
-    def _keep_peaks(self, event: events.PhaseEnded) -> None:
+    def _keep_peaks(self, event: protocol.PhaseEnded) -> None:
         """A phase that was left and taken up again has the larger peak of its stretches."""
         allocated, reserved = self._torch_peaks.get(event.phase, (None, None))
         self._torch_peaks[event.phase] = TorchPeaks(

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.events import AnyEvent
+from bench.protocol import AnyEvent
 from bench.record import Record
 from bench.tracker import Sink
 

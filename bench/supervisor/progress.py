@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from bench import events
+from bench import protocol
 from bench.record import Record
 from bench.tracker import Sink
 
@@ -23,11 +23,11 @@ class Line(Sink):
         self._task = self._progress.add_task(title, total=None, detail="starting")
         self._progress.start()
 
-    def hear(self, event: events.AnyEvent) -> None:
+    def hear(self, event: protocol.AnyEvent) -> None:
         match event:
-            case events.PhaseStarted():
+            case protocol.PhaseStarted():
                 self._show(event.phase, 0, None)
-            case events.Step():
+            case protocol.Step():
                 left_s = event.seconds * (event.n_steps - event.step)
                 loss = "not finite" if event.loss is None else f"{event.loss:.3f}"
                 detail = (
@@ -35,7 +35,7 @@ class Line(Sink):
                     f"{event.tokens / event.seconds:,.0f} tokens/s  {duration(left_s)} left"
                 )
                 self._show(detail, event.step, event.n_steps)
-            case events.Answering():
+            case protocol.Answering():
                 self._show(f"generate  {event.answered}/{event.n_examples}", event.answered, event.n_examples)
 
     def close(self, record: Record) -> None:

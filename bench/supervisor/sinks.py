@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 
-from bench.events import AnyEvent
+from bench.protocol import AnyEvent
 from bench.record import Record
 from bench.telemetry.reading import Reading
 from bench.tracker import Opening, Sink, Tracker

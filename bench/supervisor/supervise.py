@@ -17,7 +17,7 @@ from types import FrameType
 
 from omegaconf import OmegaConf
 
-from bench import events, store
+from bench import protocol, store
 from bench.errors import InputError
 from bench.job import Job
 from bench.record import Error, Status
@@ -124,16 +124,16 @@ def how_it_ended(account: Account, exitcode: int | None, stopped: Stopped | None
     """The cell's status, from its own last word, from why it was stopped, and from how its process exited."""
     word = account.last_word
     phase = account.open.phase if account.open is not None else None
-    if isinstance(word, events.Finished):
+    if isinstance(word, protocol.Finished):
         return "ok", None
     if stopped is not None:
         message = {
             Stopped.TIMEOUT: "the cell ran longer than timeout_s; run it again and it goes on from its last checkpoint",
             Stopped.INTERRUPTED: "stopped by the user; run it again and it goes on from its last checkpoint",
         }[stopped]
-        in_phase = word.phase if isinstance(word, events.Failed) else phase
+        in_phase = word.phase if isinstance(word, protocol.Failed) else phase
         return stopped.value, Error(type=stopped.name.title(), message=message, phase=in_phase)
-    if isinstance(word, events.Failed):
+    if isinstance(word, protocol.Failed):
         return word.status, Error(type=word.type, message=word.message, phase=word.phase)
     if exitcode is not None and exitcode < 0:
         name = signal.Signals(-exitcode).name
@@ -204,7 +204,7 @@ def _listen(
         sinks.sample(sampler.drain())
         if child.told in ready:
             try:
-                event = events.parse(child.told.recv_bytes())
+                event = protocol.parse(child.told.recv_bytes())
             except (EOFError, OSError):
                 # The second where it was killed in the middle of a word.
                 break

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.cell import Cell
-from bench.events import AnyEvent
+from bench.protocol import AnyEvent
 from bench.record import Environment, Record
 from bench.settings import Part
 from bench.telemetry.reading import Reading

@@ -4,7 +4,7 @@ import math
 from collections import defaultdict
 from typing import NamedTuple
 
-from bench.events import AnyEvent, Evaluated, Step
+from bench.protocol import AnyEvent, Evaluated, Step
 from bench.telemetry.reading import Reading, Role
 
 COUNTERS = {"energy_j", "package_energy_j", "cpu_s"}

@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from bench.events import AnyEvent
+from bench.protocol import AnyEvent
 from bench.record import Record
 from bench.telemetry.reading import Reading
 from bench.tracker import Opening, Sink, Tracker

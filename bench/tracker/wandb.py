@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, NonNegativeInt, PositiveFloat
 
-from bench.events import AnyEvent, PhaseStarted
+from bench.protocol import AnyEvent, PhaseStarted
 from bench.record import Record
 from bench.telemetry.reading import Reading
 from bench.tracker import Opening, Sink, Tracker

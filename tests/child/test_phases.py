@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bench.child.phases import Phases, is_out_of_memory, on_gpu
-from bench.events import AnyEvent, PhaseEnded, PhaseStarted, Saved, parse
+from bench.protocol import AnyEvent, PhaseEnded, PhaseStarted, Saved, parse
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from bench import events
+from bench import protocol
 from bench.cell import Cell
 from bench.child.encode import Encoded, Room, encode
 from bench.child.generate import reference_likelihoods
@@ -66,17 +66,17 @@ class Run:
         self.told: list[Any] = []
         while receiver.poll():
             try:
-                self.told.append(events.parse(receiver.recv_bytes()))
+                self.told.append(protocol.parse(receiver.recv_bytes()))
             except EOFError:
                 break
 
     @property
     def training_told(self) -> Training:
-        (told,) = (event for event in self.told if isinstance(event, events.Trained))
+        (told,) = (event for event in self.told if isinstance(event, protocol.Trained))
         return told.training
 
-    def steps(self) -> list[events.Step]:
-        return [event for event in self.told if isinstance(event, events.Step)]
+    def steps(self) -> list[protocol.Step]:
+        return [event for event in self.told if isinstance(event, protocol.Step)]
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_a_stopped_training_goes_on_to_the_same_end(run: Callable[..., Run]) -> 
     stopped = run(stop=stop)
     assert str(stopped.error) == "stopped after step 1, where a checkpoint lies"
     resumed = run()
-    assert [event.step for event in resumed.told if isinstance(event, events.Resumed)] == [1]
+    assert [event.step for event in resumed.told if isinstance(event, protocol.Resumed)] == [1]
     assert resumed.training_told.resumed_from_step == 1
     assert [step.loss for step in resumed.steps()] == [step.loss for step in undisturbed.steps()[1:]]
     assert resumed.training_told.tokens == undisturbed.training_told.tokens

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from bench.cell import Cell
-from bench.events import AnyEvent, Failed, PhaseStarted, Scored
 from bench.job import Job
+from bench.protocol import AnyEvent, Failed, PhaseStarted, Scored
 from bench.record import UNEXPLAINED, Environment, Error, Phase, Record
 from bench.supervisor.account import Account
 from bench.telemetry.sampler import Recording

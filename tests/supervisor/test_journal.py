@@ -2,7 +2,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.events import AnyEvent, parse
+from bench.protocol import AnyEvent, parse
 from bench.record import Record
 from bench.supervisor.journal import Journal
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from bench.events import AnyEvent, PhaseStarted, Step
+from bench.protocol import AnyEvent, PhaseStarted, Step
 from bench.record import Error, Record
 from bench.supervisor import progress
 

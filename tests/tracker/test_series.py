@@ -1,6 +1,6 @@
 import pytest
 
-from bench.events import Evaluated, PhaseStarted, Step
+from bench.protocol import Evaluated, PhaseStarted, Step
 from bench.record import Evaluation
 from bench.telemetry.reading import Reading
 from bench.tracker.series import Point, Thinned, point_of

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from bench.events import AnyEvent
+from bench.protocol import AnyEvent
 from bench.record import Error, Record
 from bench.telemetry.reading import Reading
 from bench.tracker import Opening

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from wandb.proto import wandb_internal_pb2
 
-from bench.events import AnyEvent
+from bench.protocol import AnyEvent
 from bench.record import Error, Record
 from bench.telemetry.reading import Reading
 from bench.tracker import Opening, wandb

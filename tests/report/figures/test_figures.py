@@ -3,7 +3,7 @@ import io
 import pytest
 from PIL import Image
 
-from bench.events import Step
+from bench.protocol import Step
 from bench.record import Error
 from bench.report.compare.effects import Effect
 from bench.report.compare.setups import groups

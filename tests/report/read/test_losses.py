@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from bench.events import Answering, Step
+from bench.protocol import Answering, Step
 from bench.report.read.load import read_studies
 from bench.report.read.losses import POINTS, read_losses
 

@@ -5,8 +5,8 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from bench import events
-from bench.events import AnyEvent, Evaluated, Event, Missing, Scored, Step, parse
+from bench import protocol
+from bench.protocol import AnyEvent, Evaluated, Event, Missing, Scored, Step, parse
 from bench.record import Evaluation
 
 
@@ -17,7 +17,7 @@ def test_every_event_comes_back_as_it_was_sent(told: list[AnyEvent]) -> None:
 
 def test_every_kind_of_event_is_known_by_its_own_name() -> None:
     kinds = get_args(get_args(AnyEvent)[0])
-    defined = {kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Event)} - {Event}
+    defined = {kind for kind in vars(protocol).values() if isinstance(kind, type) and issubclass(kind, Event)} - {Event}
     assert set(kinds) == defined
     assert len({kind.model_fields["kind"].default for kind in kinds}) == len(kinds)
 
