@@ -23,6 +23,15 @@ def test_by_hand(answered: Answered) -> None:
         "examples": {},
         "parts": {"answer_macro_f1": (("red", "red"), ("green", "red"), ("fox", "fox"), ("fox", "nile"))},
         "missing": {},
+        "info": {
+            "answer_macro_f1": {
+                "title": "Macro F1",
+                "lowest": 0.0,
+                "highest": 1.0,
+                "better": "higher",
+                "pooling": "macro_f1",
+            }
+        },
         "settings": {},
     }
 

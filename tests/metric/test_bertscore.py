@@ -206,12 +206,24 @@ def test_rescaling_against_bert_score(answered: Answered, roberta: Path, tmp_pat
     assert ")-rescaled|weights:" in scores.settings["bertscore_f1"]
 
 
+INFO = {
+    "bertscore_f1": {
+        "title": "BERTScore",
+        "lowest": None,
+        "highest": None,
+        "better": "higher",
+        "pooling": "mean",
+    }
+}
+
+
 def missing(reason: str, sentence: str) -> dict[str, object]:
     return {
         "values": {"bertscore_f1": None},
         "examples": {},
         "parts": {},
         "missing": {"bertscore_f1": reason},
+        "info": INFO,
         "settings": {"bertscore_f1": sentence},
     }
 

@@ -36,6 +36,15 @@ def test_the_counts_that_corpus_bleu_is_computed_from(answered: Answered) -> Non
     assert scores.parts == {"corpus_bleu": ((5, 5, 4, 3, 2, 1, 5, 4, 3, 2), (2, 1, 2, 0, 0, 0, 2, 1, 0, 0))}
 
 
+def test_how_the_scores_are_read(answered: Answered) -> None:
+    info = METRIC.score(answered(("red", "red")), "en").model_dump()["info"]
+    fraction = {"lowest": 0.0, "highest": 1.0, "better": "higher"}
+    assert info == {
+        "bleu": fraction | {"title": "BLEU", "pooling": "mean"},
+        "corpus_bleu": fraction | {"title": "Corpus BLEU", "pooling": "corpus_bleu"},
+    }
+
+
 def test_brevity_by_hand(answered: Answered) -> None:
     # All of 2 words are right, of 4 accepted: precisions 1 and 1 (effective order 2), penalty exp(1 - 4/2).
     scores = METRIC.score(answered(("red fox", "red fox ran home")), "en")

@@ -74,6 +74,7 @@ def test_no_metrics(answered: Answered) -> None:
         "examples": {},
         "parts": {},
         "missing": {},
+        "info": {},
         "settings": {},
     }
 
@@ -108,6 +109,8 @@ def test_numbers_are_kept_and_lists_texts_and_truths_are_not(answered: Answered,
     assert scores.values == {"many_mean": 0.5, "many_count": 3.0, "many_bad": None}
     assert scores.missing == {"many_bad": "not_finite"}
     assert scores.settings.keys() == {"many_mean", "many_count", "many_bad"}
+    undeclared = {"lowest": None, "highest": None, "better": None, "pooling": None}
+    assert scores.model_dump()["info"] == {name: undeclared | {"title": name} for name in scores.values}
 
 
 def test_a_folder_with_a_script_of_its_name(answered: Answered, tmp_path: Path, written: Written) -> None:
@@ -160,6 +163,7 @@ def test_one_that_cannot_be_had(answered: Answered, tmp_path: Path) -> None:
     scores = metric("meteor", "owner/special", script).score(answered(("red", "red")), "en")
     assert scores.values == {"meteor": None, "special": None, "nowhere": None}
     assert scores.missing == dict.fromkeys(("meteor", "special", "nowhere"), "metric_not_available")
+    assert set(scores.info) == set(scores.values)
     assert scores.settings["nowhere"] == (
         f"{script} cannot be loaded (FileNotFoundError: Couldn't find a metric script at {script})"
     )

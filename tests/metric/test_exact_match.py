@@ -50,6 +50,15 @@ def test_the_value_is_the_share_of_right_answers(answered: Answered) -> None:
         "examples": {"exact_match": (1.0, 1.0, 0.0, 1.0)},
         "parts": {},
         "missing": {},
+        "info": {
+            "exact_match": {
+                "title": "Exact match",
+                "lowest": 0.0,
+                "highest": 1.0,
+                "better": "higher",
+                "pooling": "mean",
+            }
+        },
         "settings": {},
     }
 

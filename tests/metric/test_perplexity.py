@@ -8,6 +8,15 @@ from bench.metric import Answer
 from bench.metric.perplexity import Perplexity
 
 METRIC = Perplexity(name="perplexity")
+INFO = {
+    "perplexity": {
+        "title": "Perplexity",
+        "lowest": 1.0,
+        "highest": None,
+        "better": "lower",
+        "pooling": "exp_ratio",
+    }
+}
 SETTINGS = {"perplexity": "nats per token of the first reference, end of sequence included"}
 
 
@@ -39,6 +48,7 @@ def test_every_token_counts_the_same() -> None:
         "examples": {},
         "parts": {},
         "missing": {},
+        "info": INFO,
         "settings": SETTINGS,
     }
 
@@ -50,5 +60,6 @@ def test_a_likelihood_that_is_not_finite_gives_no_number(nlls: tuple[tuple[float
         "examples": {},
         "parts": {},
         "missing": {"perplexity": "not_finite"},
+        "info": INFO,
         "settings": SETTINGS,
     }

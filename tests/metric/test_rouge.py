@@ -32,6 +32,11 @@ def test_by_hand(answered: Answered) -> None:
         },
         "parts": {},
         "missing": {},
+        "info": {
+            "rouge1": {"title": "ROUGE-1", "lowest": 0.0, "highest": 1.0, "better": "higher", "pooling": "mean"},
+            "rouge2": {"title": "ROUGE-2", "lowest": 0.0, "highest": 1.0, "better": "higher", "pooling": "mean"},
+            "rougeL": {"title": "ROUGE-L", "lowest": 0.0, "highest": 1.0, "better": "higher", "pooling": "mean"},
+        },
         "settings": dict.fromkeys(
             NAMES, f"rouge-score:{version('rouge-score')}|f-measure|tokenizer:rouge-score|stemmer:no"
         ),
