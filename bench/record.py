@@ -222,7 +222,7 @@ class Record(Entry):
     missing: dict[str, str]
 
     @classmethod
-    def draw_up(cls, reasons: dict[str, str], **sections: Any) -> Self:
+    def build(cls, reasons: dict[str, str], **sections: Any) -> Self:
         """The record of `sections`, with those of the `reasons` that a null among them needs."""
         nulls = cls.model_construct(**sections, missing={})._nulls()
         closest = {

@@ -293,8 +293,8 @@ def like(cell: Cell, job: Job, watts: float, examples: Sequence[Example], scores
     account = Account(cell, cell.key(), "scale", 0.0)
     journal = Journal(folder / "events.jsonl", 0.0)
     for event in told(cell, examples, scores):
-        account.hear(event)
-        journal.hear(event)
+        account.handle(event)
+        journal.handle(event)
     record = account.record("ok", None, HOUR_S, environment(), recording, job.telemetry)
     journal.close(record)
     trace = account.trace(recording, job.telemetry)

@@ -242,7 +242,7 @@ def examples() -> tuple[Example, ...]:
 
 
 @pytest.fixture
-def told() -> list[AnyEvent]:
+def cell_events() -> list[AnyEvent]:
     """Everything that a trained cell tells, on a clock that stood at 100 s when it started."""
     return [
         PhaseStarted(phase="load", at_s=100.5),
@@ -386,12 +386,12 @@ def account(default_job: Job) -> Account:
 @pytest.fixture
 def record(
     account: Account,
-    told: list[AnyEvent],
+    cell_events: list[AnyEvent],
     recording: Recording,
     machine: tuple[Environment, dict[str, str]],
     default_job: Job,
 ) -> Record:
-    """What becomes of all that was told."""
-    for event in told:
-        account.hear(event)
+    """What becomes of all that the cell reported."""
+    for event in cell_events:
+        account.handle(event)
     return account.record("ok", None, 128.0, machine, recording, default_job.telemetry)

@@ -10,9 +10,9 @@ from bench.protocol import AnyEvent, Evaluated, Event, Missing, Scored, Step, pa
 from bench.record import Evaluation
 
 
-def test_every_event_comes_back_as_it_was_sent(told: list[AnyEvent]) -> None:
-    assert [parse(event.model_dump_json()) for event in told] == told
-    assert [parse(event.model_dump_json().encode()) for event in told] == told
+def test_every_event_comes_back_as_it_was_sent(cell_events: list[AnyEvent]) -> None:
+    assert [parse(event.model_dump_json()) for event in cell_events] == cell_events
+    assert [parse(event.model_dump_json().encode()) for event in cell_events] == cell_events
 
 
 def test_every_kind_of_event_is_known_by_its_own_name() -> None:
@@ -22,9 +22,9 @@ def test_every_kind_of_event_is_known_by_its_own_name() -> None:
     assert len({kind.model_fields["kind"].default for kind in kinds}) == len(kinds)
 
 
-def test_an_event_is_one_line(told: list[AnyEvent]) -> None:
+def test_an_event_is_one_line(cell_events: list[AnyEvent]) -> None:
     awkward = Missing(reasons={"scores.x": 'line\nbreak "quoted" \u2028 军'})
-    assert all("\n" not in event.model_dump_json() for event in [*told, awkward])
+    assert all("\n" not in event.model_dump_json() for event in [*cell_events, awkward])
     assert parse(awkward.model_dump_json()) == awkward
 
 

@@ -13,7 +13,7 @@ SCHEMA = Path(__file__).parents[1] / "docs" / "record.schema.json"
 
 
 def sections(record: Record, **changes: Any) -> dict[str, Any]:
-    """What `draw_up` takes: the sections as they are, without `missing`."""
+    """What `build` takes: the sections as they are, without `missing`."""
     return {name: getattr(record, name) for name in Record.model_fields if name != "missing"} | changes
 
 
@@ -46,7 +46,7 @@ def test_a_record_comes_back_from_json_as_it_was(record: Record) -> None:
 
 
 def test_an_infinite_score_comes_back_as_it_was(record: Record) -> None:
-    infinite = Record.draw_up(record.missing, **sections(record, scores={"perplexity": math.inf}))
+    infinite = Record.build(record.missing, **sections(record, scores={"perplexity": math.inf}))
     text = infinite.model_dump_json()
     # Infinity is no JSON, and the file has to be read by others.
     assert json.loads(text, parse_constant=pytest.fail)["scores"] == {"perplexity": "Infinity"}
@@ -74,7 +74,7 @@ def test_settings_of_the_cell_may_be_null_without_a_reason(record: Record) -> No
     assert not any(path.startswith("cell") for path in record.missing)
 
 
-def test_draw_up_keeps_the_closest_reason_of_every_null(record: Record) -> None:
+def test_build_keeps_the_closest_reason_of_every_null(record: Record) -> None:
     reasons = {
         "scores": "too wide",
         "scores.bertscore_f1": "the closest",
@@ -83,20 +83,20 @@ def test_draw_up_keeps_the_closest_reason_of_every_null(record: Record) -> None:
         "environment.gpu": "close",
         "phases": "it has no null",
     }
-    drawn = Record.draw_up(record.missing | reasons, **sections(record)).missing
+    drawn = Record.build(record.missing | reasons, **sections(record)).missing
     assert drawn["scores.bertscore_f1"] == "the closest"
     assert drawn["environment.gpu"] == "close"
     # These two have reasons of their own still, so the wide one is needed by nobody.
     assert (drawn["environment.driver"], drawn["environment.cuda"]) == ("no_nvml", "no_nvml")
     assert {"scores", "scores.token_f1", "environment", "phases"} & drawn.keys() == set()
 
-    withheld = Record.draw_up(record.missing | reasons, **sections(record, scores=None)).missing
+    withheld = Record.build(record.missing | reasons, **sections(record, scores=None)).missing
     assert withheld["scores"] == "too wide"
     assert "scores.bertscore_f1" not in withheld
 
 
 def test_a_null_that_nobody_explains_says_so_and_costs_no_record(record: Record) -> None:
-    drawn = Record.draw_up(record.missing, **sections(record, latency=None))
+    drawn = Record.build(record.missing, **sections(record, latency=None))
     assert drawn.missing == record.missing | {"latency": UNEXPLAINED}
 
 

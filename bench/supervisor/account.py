@@ -45,7 +45,7 @@ class Account:
         self._scored: protocol.Scored | None = None
         self._missing: dict[str, str] = {}
 
-    def hear(self, event: protocol.AnyEvent) -> None:
+    def handle(self, event: protocol.AnyEvent) -> None:
         """Take note of `event`."""
         match event:
             case protocol.PhaseStarted():
@@ -100,7 +100,7 @@ class Account:
             "base.revision": "not_from_the_hub",
         }
         missing |= environment[1] | self._missing | measured.missing
-        return Record.draw_up(
+        return Record.build(
             missing,
             key=self.key,
             study=self.study,

@@ -17,7 +17,7 @@ class Journal(Sink):
         anchor = {"kind": "started", "at_s": start_s, "wall_clock": datetime.now(UTC).isoformat()}
         self._file.write(json.dumps(anchor) + "\n")
 
-    def hear(self, event: AnyEvent) -> None:
+    def handle(self, event: AnyEvent) -> None:
         self._file.write(event.model_dump_json() + "\n")
 
     def close(self, record: Record) -> None:

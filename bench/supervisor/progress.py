@@ -23,7 +23,7 @@ class Line(Sink):
         self._task = self._progress.add_task(title, total=None, detail="starting")
         self._progress.start()
 
-    def hear(self, event: protocol.AnyEvent) -> None:
+    def handle(self, event: protocol.AnyEvent) -> None:
         match event:
             case protocol.PhaseStarted():
                 self._show(event.phase, 0, None)

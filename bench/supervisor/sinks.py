@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from bench.protocol import AnyEvent
 from bench.record import Record
 from bench.telemetry.reading import Reading
-from bench.tracker import Opening, Sink, Tracker
+from bench.tracker import CellInfo, Sink, Tracker
 
 
 class Sinks:
@@ -15,16 +15,16 @@ class Sinks:
     def __init__(self, sinks: Sequence[Sink]) -> None:
         self._sinks = list(sinks)
 
-    def open(self, tracker: Tracker, opening: Opening) -> None:
+    def open(self, tracker: Tracker, info: CellInfo) -> None:
         """Open `tracker` and add its sink."""
         try:
-            self._sinks.append(tracker.open(opening))
+            self._sinks.append(tracker.open(info))
         except Exception as error:
             print(f"tracker {tracker.name} could not be opened: {error}", file=sys.stderr)
 
-    def hear(self, event: AnyEvent) -> None:
+    def handle(self, event: AnyEvent) -> None:
         """Hand `event` to all."""
-        self._each(lambda sink: sink.hear(event))
+        self._each(lambda sink: sink.handle(event))
 
     def sample(self, readings: Sequence[Reading]) -> None:
         """Hand `readings` to all."""

@@ -29,7 +29,7 @@ from bench.supervisor.progress import Line, announce
 from bench.supervisor.sinks import Sinks
 from bench.telemetry.sampler import Sampler
 from bench.telemetry.trace import to_json
-from bench.tracker import Opening
+from bench.tracker import CellInfo
 
 RESULTS: tuple[Status, ...] = ("ok", "oom")
 """How a cell can end that running it again would only repeat."""
@@ -93,9 +93,9 @@ def _run(job: Job, folder: Path) -> None:
     store.reserve(folder)
     account = Account(job.cell, job.cell.key(), job.study, time.monotonic())
     sinks = Sinks([Journal(folder / "events.jsonl", account.start_s), Line(job.title())])
-    opening = Opening(job.cell, account.key, job.study, job.title(), folder, account.start_s, environment()[0])
+    info = CellInfo(job.cell, account.key, job.study, job.title(), folder, account.start_s, environment()[0])
     for tracker in job.tracker.values():
-        sinks.open(tracker, opening)
+        sinks.open(tracker, info)
     sampler = Sampler(job.telemetry, folder / "telemetry.jsonl", account.start_s)
     sampler.start()
     with _stopping() as stop:
@@ -208,8 +208,8 @@ def _listen(
             except (EOFError, OSError):
                 # The second where it was killed in the middle of a word.
                 break
-            account.hear(event)
-            sinks.hear(event)
+            account.handle(event)
+            sinks.handle(event)
         elif child.process.sentinel in ready:
             break
         now_s = time.monotonic()

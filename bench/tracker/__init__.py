@@ -11,7 +11,7 @@ from bench.settings import Part
 from bench.telemetry.reading import Reading
 
 
-class Opening(NamedTuple):
+class CellInfo(NamedTuple):
     """The cell that a tracker is opened for."""
 
     cell: Cell
@@ -30,7 +30,7 @@ class Sink(ABC):
     """One cell's opened tracker. What it raises is told to the user once, and never touches the cell."""
 
     @abstractmethod
-    def hear(self, event: AnyEvent) -> None:
+    def handle(self, event: AnyEvent) -> None:
         """Show `event`."""
 
     def sample(self, reading: Reading) -> None:  # noqa: B027
@@ -45,5 +45,5 @@ class Tracker(Part):
     """A place that shows runs. Reports never read it."""
 
     @abstractmethod
-    def open(self, opening: Opening) -> Sink:
+    def open(self, info: CellInfo) -> Sink:
         """Open it for one cell."""

@@ -12,39 +12,39 @@ from omegaconf import OmegaConf
 from bench.protocol import AnyEvent
 from bench.record import Record
 from bench.telemetry.reading import Reading
-from bench.tracker import Opening, Sink, Tracker
+from bench.tracker import CellInfo, Sink, Tracker
 from bench.tracker.series import Point, Thinned, point_of
 
 
 class TensorBoard(Tracker):
     """Curves, final scores and texts under `tensorboard/` of the cell's folder, every run of the cell on its own."""
 
-    def open(self, opening: Opening) -> EventFile:
+    def open(self, info: CellInfo) -> EventFile:
         """Begin an event file with the cell's configuration."""
-        return EventFile(opening)
+        return EventFile(info)
 
 
 class EventFile(Sink):
     """One run of a cell. Curves are over optimiser steps, telemetry over seconds since the cell's start."""
 
-    def __init__(self, opening: Opening) -> None:
+    def __init__(self, info: CellInfo) -> None:
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.summary.writer.record_writer import RecordWriter
 
         now_s = time.time()
         # A cell that goes on after an interruption would draw its steps twice, back and forth, into one set of curves.
-        folder = opening.folder / "tensorboard" / datetime.fromtimestamp(now_s).strftime("%Y%m%d-%H%M%S-%f")
+        folder = info.folder / "tensorboard" / datetime.fromtimestamp(now_s).strftime("%Y%m%d-%H%M%S-%f")
         folder.mkdir(parents=True)
-        self._start_wall_s = now_s - time.monotonic() + opening.start_s
+        self._start_wall_s = now_s - time.monotonic() + info.start_s
         self._telemetry = Thinned()
         self._event = Event
         # Unbuffered: whoever watches sees a step at once, and a full disk is an error here and now.
         self._file = RecordWriter((folder / f"events.out.tfevents.{int(now_s)}.{os.getpid()}").open("wb", buffering=0))
         self._write(Event(wall_time=now_s, file_version="brain.Event:2"))
-        self._text("config", OmegaConf.to_yaml(OmegaConf.create(opening.cell.model_dump(mode="json"))))
-        self._text("environment", opening.environment.model_dump_json(indent=1))
+        self._text("config", OmegaConf.to_yaml(OmegaConf.create(info.cell.model_dump(mode="json"))))
+        self._text("environment", info.environment.model_dump_json(indent=1))
 
-    def hear(self, event: AnyEvent) -> None:
+    def handle(self, event: AnyEvent) -> None:
         """Write the numbers of a step or an evaluation."""
         if (point := point_of(event)) is not None:
             self._scalars(point, time.time())

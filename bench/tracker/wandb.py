@@ -28,7 +28,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat
 from bench.protocol import AnyEvent, PhaseStarted
 from bench.record import Record
 from bench.telemetry.reading import Reading
-from bench.tracker import Opening, Sink, Tracker
+from bench.tracker import CellInfo, Sink, Tracker
 from bench.tracker.series import Thinned, point_of
 
 if TYPE_CHECKING:
@@ -79,9 +79,9 @@ class Wandb(Tracker):
     finish_timeout_s: PositiveFloat = 30.0
     """How long a server may take for what is left when a cell has ended. What is late can be synced later."""
 
-    def open(self, opening: Opening) -> WandbRun:
+    def open(self, info: CellInfo) -> WandbRun:
         """Begin a run, without waiting for it."""
-        return WandbRun(self, opening)
+        return WandbRun(self, info)
 
 
 def sync_command(folders: Iterable[Path]) -> str | None:
@@ -102,17 +102,17 @@ def _uploaded(log: Path) -> Path:
 class WandbRun(Sink):
     """One run of a cell: hands rows to its thread, which may be left behind with a server that does not answer."""
 
-    def __init__(self, settings: Wandb, opening: Opening) -> None:
+    def __init__(self, settings: Wandb, info: CellInfo) -> None:
         self._begun_by_s = time.monotonic() + settings.init_timeout_s
         self._finish_s = settings.finish_timeout_s
-        self._start_s = opening.start_s
-        self._folder = opening.folder
+        self._start_s = info.start_s
+        self._folder = info.folder
         self._telemetry = Thinned()
         self._news: Queue[Row | Record] = Queue(BACKLOG)
-        self._thread = _Uploader(settings, opening, self._telemetry, self._news)
+        self._thread = _Uploader(settings, info, self._telemetry, self._news)
         self._thread.start()
 
-    def hear(self, event: AnyEvent) -> None:
+    def handle(self, event: AnyEvent) -> None:
         """Log the numbers of a step or an evaluation, and which phase begins."""
         if (point := point_of(event)) is not None:
             self._put({"train/step": point.at, **point.values})
@@ -149,7 +149,7 @@ class WandbRun(Sink):
 class _Uploader(Thread):
     """The life of a run at W&B, from its beginning to its record."""
 
-    def __init__(self, settings: Wandb, opening: Opening, telemetry: Thinned, news: Queue[Row | Record]) -> None:
+    def __init__(self, settings: Wandb, info: CellInfo, telemetry: Thinned, news: Queue[Row | Record]) -> None:
         # Daemon: the command ends when its cells have ended, whatever a server does.
         super().__init__(name="wandb", daemon=True)
         self.begun = Event()
@@ -158,7 +158,7 @@ class _Uploader(Thread):
         self._refused = Event()
         """Set when the server has stopped the run or refused its data for good."""
         self._settings = settings
-        self._opening = opening
+        self._info = info
         self._telemetry = telemetry
         self._news = news
 
@@ -199,29 +199,29 @@ class _Uploader(Thread):
             LATE.set()
             reason = str(error).partition("\n")[0]
             _tell(f"W&B did not take the run, so it is kept offline: {reason}")
-            for stub in self._opening.folder.glob(f"{FOLDER}/run-*-{name}"):
+            for stub in self._info.folder.glob(f"{FOLDER}/run-*-{name}"):
                 shutil.rmtree(stub)
             return self._init("offline", secrets.token_hex(4))
 
     def _init(self, mode: Any, name: str) -> wandb.Run:
         import wandb
 
-        cell = self._opening.cell
+        cell = self._info.cell
         run = wandb.init(
             id=name,
             mode=mode,
-            dir=str(self._opening.folder),
+            dir=str(self._info.folder),
             project=self._settings.project,
             entity=self._settings.entity,
-            group=self._opening.study,
+            group=self._info.study,
             job_type=cell.method.name,
-            name=self._opening.title,
+            name=self._info.title,
             tags=[cell.model.name, cell.method.name, cell.dataset.name, f"seed-{cell.seed}"],
             config={
                 **cell.model_dump(mode="json"),
-                "key": self._opening.key,
-                "study": self._opening.study,
-                "environment": self._opening.environment.model_dump(mode="json"),
+                "key": self._info.key,
+                "study": self._info.study,
+                "environment": self._info.environment.model_dump(mode="json"),
             },
             # A supervisor has many runs, one after another, and one that a server holds up must not be the next one's.
             reinit="create_new",
@@ -253,7 +253,7 @@ class _Uploader(Thread):
     def _add_files(self, run: wandb.Run, record: Record) -> None:
         import wandb
 
-        folder = self._opening.folder
+        folder = self._info.folder
         # Without scores, the predictions that lie there are an earlier run's.
         if self._settings.predictions and record.scores is not None:
             run.log({"predictions": _table(folder / "predictions.jsonl", self._settings.predictions)})

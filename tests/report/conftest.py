@@ -172,7 +172,7 @@ def make_record(
             missing={"memory": "no_nvml", "power": "no_nvml"},
         )
     reasons |= measured.missing
-    return Record.draw_up(
+    return Record.build(
         reasons | (missing or {}),
         schema_version=SCHEMA_VERSION,
         key=f"{method}{seed}",

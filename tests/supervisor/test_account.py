@@ -1,4 +1,4 @@
-"""What a cell tells, folded into its record; `told`, `recording` and `record` are in conftest.py."""
+"""What a cell tells, folded into its record; `cell_events`, `recording` and `record` are in conftest.py."""
 
 from collections.abc import Callable
 
@@ -31,8 +31,8 @@ def test_every_second_belongs_to_one_phase(record: Record) -> None:
     assert (record.seconds, record.status, record.error) == (28.0, "ok", None)
 
 
-def test_what_was_told_stands_in_the_record(record: Record, told: list[AnyEvent], default_job: Job) -> None:
-    by_kind = {event.kind: event for event in told}
+def test_what_was_told_stands_in_the_record(record: Record, cell_events: list[AnyEvent], default_job: Job) -> None:
+    by_kind = {event.kind: event for event in cell_events}
     assert (record.key, record.study) == ("0123456789ab", "demo")
     assert Cell.model_validate(record.cell) == default_job.cell
     assert record.base == by_kind["model_loaded"].base  # type: ignore[union-attr]
@@ -90,10 +90,10 @@ def test_telemetry_is_joined_to_the_phases(record: Record) -> None:
 
 
 def test_a_failure_closes_the_phase_that_was_open(
-    account: Account, told: list[AnyEvent], recording: Recording, machine: Machine, default_job: Job
+    account: Account, cell_events: list[AnyEvent], recording: Recording, machine: Machine, default_job: Job
 ) -> None:
-    for event in told[:9]:
-        account.hear(event)
+    for event in cell_events[:9]:
+        account.handle(event)
     assert account.open is not None
     assert account.open.phase == "train"
     error = Error(type="SIGKILL", message="gone", phase="train")
@@ -125,12 +125,16 @@ def test_a_cell_that_never_said_a_word(
 
 
 def test_a_method_that_trains_nothing(
-    make_cell: Callable[..., Cell], told: list[AnyEvent], recording: Recording, machine: Machine, default_job: Job
+    make_cell: Callable[..., Cell],
+    cell_events: list[AnyEvent],
+    recording: Recording,
+    machine: Machine,
+    default_job: Job,
 ) -> None:
     account = Account(make_cell({"method": "baseline"}), "0123456789ab", "demo", 100.0)
-    for event in told:
+    for event in cell_events:
         if event.kind not in ("trained", "saved"):
-            account.hear(event)
+            account.handle(event)
     record = account.record("ok", None, 128.0, machine, recording, default_job.telemetry)
     assert record.parameters is not None
     assert record.parameters.saved_bytes is None
@@ -140,23 +144,23 @@ def test_a_method_that_trains_nothing(
 def test_the_last_word_is_kept(account: Account) -> None:
     word = Failed(status="oom", type="OutOfMemoryError", message="CUDA out of memory", phase="train")
     assert account.last_word is None
-    account.hear(word)
+    account.handle(word)
     assert account.last_word == word
 
 
 def test_wherever_a_cell_ends_its_record_is_whole(
-    told: list[AnyEvent], recording: Recording, machine: Machine, default_job: Job
+    cell_events: list[AnyEvent], recording: Recording, machine: Machine, default_job: Job
 ) -> None:
     """A process can be killed between any two events; even then no null stays unexplained."""
-    for reached in range(len(told)):
+    for reached in range(len(cell_events)):
         account = Account(default_job.cell, "0123456789ab", "demo", 100.0)
-        for event in told[:reached]:
-            account.hear(event)
+        for event in cell_events[:reached]:
+            account.handle(event)
         error = Error(type="SIGKILL", message="gone", phase=account.open.phase if account.open else None)
         record = account.record("killed", error, 128.0, machine, recording, default_job.telemetry)
-        assert len(record.phases) == sum(isinstance(event, PhaseStarted) for event in told[:reached])
+        assert len(record.phases) == sum(isinstance(event, PhaseStarted) for event in cell_events[:reached])
         assert sum(phase.seconds for phase in record.phases) <= record.seconds
-        assert (record.scores is None) == (not any(isinstance(event, Scored) for event in told[:reached]))
+        assert (record.scores is None) == (not any(isinstance(event, Scored) for event in cell_events[:reached]))
         assert UNEXPLAINED not in record.missing.values()
         assert Record.model_validate_json(record.model_dump_json()) == record
 

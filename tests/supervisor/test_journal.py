@@ -7,27 +7,27 @@ from bench.record import Record
 from bench.supervisor.journal import Journal
 
 
-def test_everything_told_over_all_runs(tmp_path: Path, told: list[AnyEvent], record: Record) -> None:
+def test_everything_told_over_all_runs(tmp_path: Path, cell_events: list[AnyEvent], record: Record) -> None:
     path = tmp_path / "events.jsonl"
     for start_s in (100.0, 500.0):
         before = datetime.now(UTC)
         journal = Journal(path, start_s)
-        for event in told:
-            journal.hear(event)
+        for event in cell_events:
+            journal.handle(event)
         journal.close(record)
         after = datetime.now(UTC)
 
     lines = path.read_text().splitlines()
-    anchors, events = [lines[0], lines[1 + len(told)]], lines[1 : 1 + len(told)]
+    anchors, events = [lines[0], lines[1 + len(cell_events)]], lines[1 : 1 + len(cell_events)]
     assert [json.loads(anchor)["at_s"] for anchor in anchors] == [100.0, 500.0]
     assert {json.loads(anchor)["kind"] for anchor in anchors} == {"started"}
     assert before <= datetime.fromisoformat(json.loads(anchors[1])["wall_clock"]) <= after
-    assert [parse(line) for line in events] == told
-    assert lines[2 + len(told) :] == events
+    assert [parse(line) for line in events] == cell_events
+    assert lines[2 + len(cell_events) :] == events
 
 
-def test_a_line_lies_in_the_file_as_soon_as_it_was_heard(tmp_path: Path, told: list[AnyEvent]) -> None:
+def test_a_line_lies_in_the_file_as_soon_as_it_was_heard(tmp_path: Path, cell_events: list[AnyEvent]) -> None:
     journal = Journal(tmp_path / "events.jsonl", 100.0)
-    for number, event in enumerate(told, start=2):
-        journal.hear(event)
+    for number, event in enumerate(cell_events, start=2):
+        journal.handle(event)
         assert (tmp_path / "events.jsonl").read_text().count("\n") == number

@@ -115,14 +115,16 @@ def test_the_table_at_the_end(printed: SEEN, record: Record) -> None:
     ]
 
 
-def test_the_running_cell_on_a_terminal(monkeypatch: pytest.MonkeyPatch, told: list[AnyEvent], record: Record) -> None:
+def test_the_running_cell_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, cell_events: list[AnyEvent], record: Record
+) -> None:
     shown = shown_on(monkeypatch, terminal=True)
     line = progress.Line("tiny lora")
-    steps = [event for event in told if isinstance(event, Step | PhaseStarted)]
+    steps = [event for event in cell_events if isinstance(event, Step | PhaseStarted)]
     for event in (steps[0], *(event for event in steps if isinstance(event, Step))):
-        line.hear(event)
+        line.handle(event)
         line._progress.refresh()
-    line.hear(next(event for event in told if event.kind == "answering"))
+    line.handle(next(event for event in cell_events if event.kind == "answering"))
     line._progress.refresh()
     line.close(record)
     text = shown()
@@ -133,20 +135,20 @@ def test_the_running_cell_on_a_terminal(monkeypatch: pytest.MonkeyPatch, told: l
     assert text.rstrip().endswith("tiny lora  ok  token_f1 0.625  28 s")
 
 
-def test_a_loss_that_is_not_finite_on_a_terminal(monkeypatch: pytest.MonkeyPatch, told: list[AnyEvent]) -> None:
+def test_a_loss_that_is_not_finite_on_a_terminal(monkeypatch: pytest.MonkeyPatch, cell_events: list[AnyEvent]) -> None:
     shown = shown_on(monkeypatch, terminal=True)
     line = progress.Line("tiny lora")
-    step = next(event for event in told if isinstance(event, Step))
-    line.hear(step.model_copy(update={"loss": None, "n_steps": 361}))
+    step = next(event for event in cell_events if isinstance(event, Step))
+    line.handle(step.model_copy(update={"loss": None, "n_steps": 361}))
     line._progress.refresh()
     line._progress.stop()
     assert "train  step 1/361  loss not finite  1,200 tokens/s  3 min 00 s left" in shown()
 
 
-def test_elsewhere_only_the_end_is_shown(printed: SEEN, told: list[AnyEvent], record: Record) -> None:
+def test_elsewhere_only_the_end_is_shown(printed: SEEN, cell_events: list[AnyEvent], record: Record) -> None:
     line = progress.Line("tiny lora")
-    for event in told:
-        line.hear(event)
+    for event in cell_events:
+        line.handle(event)
     assert printed().strip() == ""
     line.close(record)
     assert printed().strip() == "tiny lora  ok  token_f1 0.625  28 s"

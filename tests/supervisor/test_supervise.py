@@ -460,7 +460,7 @@ def test_how_a_silent_cell_ended(
     job: Callable[..., Job], exitcode: int, stopped: Stopped | None, expected: tuple[str, str]
 ) -> None:
     account = Account(job().cell, "key", "study", 0.0)
-    account.hear(protocol.PhaseStarted(phase="train", at_s=1.0))
+    account.handle(protocol.PhaseStarted(phase="train", at_s=1.0))
     status, error = how_it_ended(account, exitcode, stopped)
     assert error is not None
     assert (status, error.type, error.phase) == (*expected, "train")

@@ -20,7 +20,7 @@ from bench.job import Job
 from bench.metric import Answer, Scores, fraction
 from bench.record import Environment
 from bench.telemetry.reading import Reading
-from bench.tracker import Opening
+from bench.tracker import CellInfo
 from bench.tracker.wandb import LATE
 
 ANSWERS = [
@@ -39,7 +39,7 @@ ANSWERS = [
 
 
 @pytest.fixture
-def opening(default_job: Job, machine: tuple[Environment, dict[str, str]], tmp_path: Path) -> Opening:
+def cell_info(default_job: Job, machine: tuple[Environment, dict[str, str]], tmp_path: Path) -> CellInfo:
     """The default cell, which started at 100 s, in a folder with its predictions and its adapter."""
     folder = tmp_path / "runs" / "demo" / "tiny-lora-events-s0-0123456789ab"
     (folder / "adapter").mkdir(parents=True)
@@ -49,7 +49,7 @@ def opening(default_job: Job, machine: tuple[Environment, dict[str, str]], tmp_p
         info=info, values={"token_f1": 0.625}, examples={"token_f1": (1.0, 0.5, 0.0, 1.0, 0.5, 0.0, 1.0, 1.0)}
     )
     persist(folder / "predictions.jsonl", ANSWERS, scores)
-    return Opening(default_job.cell, "0123456789ab", "demo", default_job.title(), folder, 100.0, machine[0])
+    return CellInfo(default_job.cell, "0123456789ab", "demo", default_job.title(), folder, 100.0, machine[0])
 
 
 @pytest.fixture

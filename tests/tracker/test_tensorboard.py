@@ -12,22 +12,22 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from bench.protocol import AnyEvent
 from bench.record import Error, Record
 from bench.telemetry.reading import Reading
-from bench.tracker import Opening
+from bench.tracker import CellInfo
 from bench.tracker.tensorboard import TensorBoard
 
 
-def track(opening: Opening, told: list[AnyEvent], readings: list[Reading], record: Record) -> None:
-    sink = TensorBoard(name="tensorboard").open(opening)
-    for event in told:
-        sink.hear(event)
+def track(cell_info: CellInfo, cell_events: list[AnyEvent], readings: list[Reading], record: Record) -> None:
+    sink = TensorBoard(name="tensorboard").open(cell_info)
+    for event in cell_events:
+        sink.handle(event)
     for reading in readings:
         sink.sample(reading)
     sink.close(record)
 
 
-def read(opening: Opening) -> list[EventAccumulator]:
+def read(cell_info: CellInfo) -> list[EventAccumulator]:
     """Every run of the cell, as TensorBoard itself loads it."""
-    found = [EventAccumulator(str(folder)) for folder in sorted((opening.folder / "tensorboard").iterdir())]
+    found = [EventAccumulator(str(folder)) for folder in sorted((cell_info.folder / "tensorboard").iterdir())]
     return [accumulator.Reload() for accumulator in found]
 
 
@@ -43,10 +43,10 @@ def text(accumulator: EventAccumulator, name: str) -> str:
 
 
 def test_curves_and_scores_are_read_back(
-    opening: Opening, told: list[AnyEvent], readings: list[Reading], record: Record
+    cell_info: CellInfo, cell_events: list[AnyEvent], readings: list[Reading], record: Record
 ) -> None:
-    track(opening, told, readings, record)
-    (run,) = read(opening)
+    track(cell_info, cell_events, readings, record)
+    (run,) = read(cell_info)
     curves = {name: curve(run, name) for name in run.Tags()["scalars"]}
     assert curves == {
         "train/loss": [(1, 3.5)],
@@ -65,51 +65,57 @@ def test_curves_and_scores_are_read_back(
         "scores.token_f1": [(2, 0.625)],
     }
     assert text(run, "status") == "ok"
-    assert yaml.safe_load(text(run, "config")) == opening.cell.model_dump(mode="json")
-    assert json.loads(text(run, "environment")) == opening.environment.model_dump(mode="json")
+    assert yaml.safe_load(text(run, "config")) == cell_info.cell.model_dump(mode="json")
+    assert json.loads(text(run, "environment")) == cell_info.environment.model_dump(mode="json")
 
 
 def test_telemetry_bears_the_time_at_which_it_was_read(
-    opening: Opening, readings: list[Reading], record: Record, monkeypatch: pytest.MonkeyPatch
+    cell_info: CellInfo, readings: list[Reading], record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bench.tracker.tensorboard.time.monotonic", lambda: 107.0)
     monkeypatch.setattr("bench.tracker.tensorboard.time.time", lambda: 1_000_007.0)
-    track(opening, [], readings, record)
-    (run,) = read(opening)
+    track(cell_info, [], readings, record)
+    (run,) = read(cell_info)
     events = run.Scalars("telemetry/gpu0/power_w_max")
     assert [(event.step, event.wall_time) for event in events] == [(0, 1_000_000.0), (1, 1_000_001.0)]
 
 
-def test_a_cell_that_was_killed_closes_with_its_status(opening: Opening, told: list[AnyEvent], record: Record) -> None:
+def test_a_cell_that_was_killed_closes_with_its_status(
+    cell_info: CellInfo, cell_events: list[AnyEvent], record: Record
+) -> None:
     error = Error(type="SIGKILL", message="the cell's process was ended by SIGKILL", phase="train")
     killed: dict[str, Any] = {"status": "killed", "error": error, "scores": None, "training": None}
-    track(opening, told[:9], [], record.model_copy(update=killed))
-    (run,) = read(opening)
+    track(cell_info, cell_events[:9], [], record.model_copy(update=killed))
+    (run,) = read(cell_info)
     assert text(run, "status") == "killed\nthe cell's process was ended by SIGKILL"
     assert "scores.token_f1" not in run.Tags()["scalars"]
 
 
-def test_every_run_of_a_cell_has_its_own_curves(opening: Opening, told: list[AnyEvent], record: Record) -> None:
-    track(opening, told, [], record)
-    track(opening, told, [], record)
-    assert [curve(run, "train/loss") for run in read(opening)] == [[(1, 3.5)], [(1, 3.5)]]
+def test_every_run_of_a_cell_has_its_own_curves(
+    cell_info: CellInfo, cell_events: list[AnyEvent], record: Record
+) -> None:
+    track(cell_info, cell_events, [], record)
+    track(cell_info, cell_events, [], record)
+    assert [curve(run, "train/loss") for run in read(cell_info)] == [[(1, 3.5)], [(1, 3.5)]]
 
 
-def test_a_step_can_be_read_while_the_cell_runs(opening: Opening, told: list[AnyEvent], record: Record) -> None:
-    sink = TensorBoard(name="tensorboard").open(opening)
-    for event in told[:9]:
-        sink.hear(event)
-    (run,) = read(opening)
+def test_a_step_can_be_read_while_the_cell_runs(
+    cell_info: CellInfo, cell_events: list[AnyEvent], record: Record
+) -> None:
+    sink = TensorBoard(name="tensorboard").open(cell_info)
+    for event in cell_events[:9]:
+        sink.handle(event)
+    (run,) = read(cell_info)
     assert curve(run, "train/loss") == [(1, 3.5)]
     sink.close(record)
 
 
-def test_a_full_disk_is_told_at_once(opening: Opening, told: list[AnyEvent]) -> None:
-    sink = TensorBoard(name="tensorboard").open(opening)
+def test_a_full_disk_is_told_at_once(cell_info: CellInfo, cell_events: list[AnyEvent]) -> None:
+    sink = TensorBoard(name="tensorboard").open(cell_info)
     with Path("/dev/full").open("wb", buffering=0) as full:
         sink._file._writer = full
         with pytest.raises(OSError, match="No space left on device"):
-            sink.hear(told[8])
+            sink.handle(cell_events[8])
 
 
 SUPERVISOR = """
@@ -117,20 +123,20 @@ import pickle, sys
 from pathlib import Path
 from bench.tracker.tensorboard import TensorBoard
 
-opening, told, record = pickle.loads(Path(sys.argv[1]).read_bytes())
-sink = TensorBoard(name="tensorboard").open(opening)
-for event in told:
-    sink.hear(event)
+cell_info, cell_events, record = pickle.loads(Path(sys.argv[1]).read_bytes())
+sink = TensorBoard(name="tensorboard").open(cell_info)
+for event in cell_events:
+    sink.handle(event)
 sink.close(record)
 print(sorted({"tensorflow", "torch", "pandas"} & set(sys.modules)))
 """
 
 
 def test_neither_torch_nor_tensorflow_is_loaded(
-    opening: Opening, told: list[AnyEvent], record: Record, tmp_path: Path
+    cell_info: CellInfo, cell_events: list[AnyEvent], record: Record, tmp_path: Path
 ) -> None:
     handed = tmp_path / "handed"
-    handed.write_bytes(pickle.dumps((opening, told, record)))
+    handed.write_bytes(pickle.dumps((cell_info, cell_events, record)))
     command = [sys.executable, "-c", SUPERVISOR, str(handed)]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
-    assert curve(read(opening)[0], "train/loss") == [(1, 3.5)]
+    assert curve(read(cell_info)[0], "train/loss") == [(1, 3.5)]

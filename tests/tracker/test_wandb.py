@@ -18,7 +18,7 @@ from wandb.proto import wandb_internal_pb2
 from bench.protocol import AnyEvent
 from bench.record import Error, Record
 from bench.telemetry.reading import Reading
-from bench.tracker import Opening, wandb
+from bench.tracker import CellInfo, wandb
 from bench.tracker.wandb import Wandb, WandbRun, sync_command
 
 KEY = "0123456789abcdef0123456789abcdef0123beef"
@@ -27,10 +27,12 @@ KEY = "0123456789abcdef0123456789abcdef0123beef"
 pytestmark = pytest.mark.usefixtures("wandb_apart")
 
 
-def track(settings: Wandb, opening: Opening, told: list[AnyEvent], readings: list[Reading], record: Record) -> WandbRun:
-    sink = settings.open(opening)
-    for event in told:
-        sink.hear(event)
+def track(
+    settings: Wandb, cell_info: CellInfo, cell_events: list[AnyEvent], readings: list[Reading], record: Record
+) -> WandbRun:
+    sink = settings.open(cell_info)
+    for event in cell_events:
+        sink.handle(event)
     for reading in readings:
         sink.sample(reading)
     sink.close(record)
@@ -46,8 +48,8 @@ def killed(record: Record) -> Record:
     return record.model_copy(update={"status": "killed", "error": error, "scores": None})
 
 
-def logs(opening: Opening) -> list[Path]:
-    return sorted((opening.folder / "wandb").glob("*run-*/*.wandb"))
+def logs(cell_info: CellInfo) -> list[Path]:
+    return sorted((cell_info.folder / "wandb").glob("*run-*/*.wandb"))
 
 
 def records(log: Path) -> Iterator[Any]:
@@ -108,9 +110,9 @@ class Log:
                     self.exit_code = record.exit.exit_code
 
 
-def read(opening: Opening) -> Log:
+def read(cell_info: CellInfo) -> Log:
     """The only run's log, once the library's own process has written its end."""
-    (path,) = logs(opening)
+    (path,) = logs(cell_info)
     until(lambda: Log(path).exit_code is not None)
     return Log(path)
 
@@ -122,8 +124,8 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def table(opening: Opening, row: dict[str, Any], name: str) -> tuple[list[str], list[list[Any]]]:
-    (log,) = logs(opening)
+def table(cell_info: CellInfo, row: dict[str, Any], name: str) -> tuple[list[str], list[list[Any]]]:
+    (log,) = logs(cell_info)
     content = json.loads((log.parent / "files" / row[name]["path"]).read_text())
     return content["columns"], content["data"]
 
@@ -135,12 +137,12 @@ def dotted(value: Any, path: str = "") -> dict[str, Any]:
 
 
 def test_a_run_kept_offline_has_all_that_belongs_to_the_cell(
-    opening: Opening, told: list[AnyEvent], readings: list[Reading], record: Record
+    cell_info: CellInfo, cell_events: list[AnyEvent], readings: list[Reading], record: Record
 ) -> None:
-    track(offline(), opening, told, readings, record)
-    log = read(opening)
+    track(offline(), cell_info, cell_events, readings, record)
+    log = read(cell_info)
 
-    cell = opening.cell
+    cell = cell_info.cell
     assert (log.run.project, log.run.run_group, log.run.job_type) == ("tunebench", "demo", "lora")
     assert log.run.display_name == "tiny lora events seed 0"
     assert list(log.run.tags) == ["tiny", "lora", "events", "seed-0"]
@@ -148,7 +150,7 @@ def test_a_run_kept_offline_has_all_that_belongs_to_the_cell(
         **cell.model_dump(mode="json"),
         "key": "0123456789ab",
         "study": "demo",
-        "environment": opening.environment.model_dump(mode="json"),
+        "environment": cell_info.environment.model_dump(mode="json"),
         "telemetry_devices": {"gpu0": "GPU-a"},
     }
     assert log.metrics == {
@@ -193,10 +195,12 @@ def test_a_run_kept_offline_has_all_that_belongs_to_the_cell(
     assert log.exit_code == 0
 
 
-def test_the_summary_has_the_record_under_its_own_names(opening: Opening, told: list[AnyEvent], record: Record) -> None:
-    track(offline(), opening, told, [], record)
+def test_the_summary_has_the_record_under_its_own_names(
+    cell_info: CellInfo, cell_events: list[AnyEvent], record: Record
+) -> None:
+    track(offline(), cell_info, cell_events, [], record)
     content = record.model_dump(mode="json", exclude={"cell", "environment", "phases"})
-    summary = read(opening).summary
+    summary = read(cell_info).summary
     assert dotted({name: summary[name] for name in content}) == dotted(content)
     assert summary["scores"] == {"token_f1": 0.625, "bertscore_f1": None}
     assert summary["status"] == "ok"
@@ -209,12 +213,12 @@ def test_the_summary_has_the_record_under_its_own_names(opening: Opening, told: 
 
 
 def test_a_table_shows_predictions_from_all_over_the_file(
-    opening: Opening, told: list[AnyEvent], record: Record
+    cell_info: CellInfo, cell_events: list[AnyEvent], record: Record
 ) -> None:
-    track(offline(predictions=3), opening, told, [], record)
-    rows = read(opening).history
+    track(offline(predictions=3), cell_info, cell_events, [], record)
+    rows = read(cell_info).history
     (predictions,) = [row for row in rows if "predictions" in row]
-    assert table(opening, predictions, "predictions") == (
+    assert table(cell_info, predictions, "predictions") == (
         ["id", "cluster", "prediction", "references", "token_f1"],
         [
             ["q0", "document 0", "<b>answer\u20280</b>", "answer 0\nsomething else", 1.0],
@@ -224,23 +228,29 @@ def test_a_table_shows_predictions_from_all_over_the_file(
     )
 
 
-def test_no_table_of_predictions_if_none_is_wanted(opening: Opening, told: list[AnyEvent], record: Record) -> None:
-    track(offline(predictions=0), opening, told, [], record)
-    assert not [row for row in read(opening).history if "predictions" in row]
+def test_no_table_of_predictions_if_none_is_wanted(
+    cell_info: CellInfo, cell_events: list[AnyEvent], record: Record
+) -> None:
+    track(offline(predictions=0), cell_info, cell_events, [], record)
+    assert not [row for row in read(cell_info).history if "predictions" in row]
 
 
-def test_the_adapter_is_an_artifact_only_if_asked_for(opening: Opening, told: list[AnyEvent], record: Record) -> None:
-    track(offline(upload_adapter=True), opening, told, [], record)
-    assert ("adapter", opening.folder.name) in read(opening).artifacts
-    other = opening._replace(folder=opening.folder.with_name("other"))
-    (opening.folder / "predictions.jsonl").rename(other.folder.mkdir() or other.folder / "predictions.jsonl")
-    track(offline(), other, told, [], record)
+def test_the_adapter_is_an_artifact_only_if_asked_for(
+    cell_info: CellInfo, cell_events: list[AnyEvent], record: Record
+) -> None:
+    track(offline(upload_adapter=True), cell_info, cell_events, [], record)
+    assert ("adapter", cell_info.folder.name) in read(cell_info).artifacts
+    other = cell_info._replace(folder=cell_info.folder.with_name("other"))
+    (cell_info.folder / "predictions.jsonl").rename(other.folder.mkdir() or other.folder / "predictions.jsonl")
+    track(offline(), other, cell_events, [], record)
     assert "adapter" not in dict(read(other).artifacts)
 
 
-def test_a_killed_cell_closes_its_run_with_its_status(opening: Opening, told: list[AnyEvent], record: Record) -> None:
-    track(offline(), opening, told[:9], [], killed(record))
-    log = read(opening)
+def test_a_killed_cell_closes_its_run_with_its_status(
+    cell_info: CellInfo, cell_events: list[AnyEvent], record: Record
+) -> None:
+    track(offline(), cell_info, cell_events[:9], [], killed(record))
+    log = read(cell_info)
     assert log.exit_code == 1
     assert log.summary["status"] == "killed"
     assert log.summary["error"] == {
@@ -253,25 +263,25 @@ def test_a_killed_cell_closes_its_run_with_its_status(opening: Opening, told: li
     assert not [row for row in log.history if "predictions" in row]
 
 
-def test_runs_that_overlap_do_not_mix(opening: Opening, told: list[AnyEvent], record: Record) -> None:
-    other = opening._replace(folder=opening.folder.with_name("other"), title="other")
+def test_runs_that_overlap_do_not_mix(cell_info: CellInfo, cell_events: list[AnyEvent], record: Record) -> None:
+    other = cell_info._replace(folder=cell_info.folder.with_name("other"), title="other")
     other.folder.mkdir()
-    first, second = offline().open(opening), offline(predictions=0).open(other)
-    for event in told:
-        first.hear(event)
-    second.hear(told[8])
+    first, second = offline().open(cell_info), offline(predictions=0).open(other)
+    for event in cell_events:
+        first.handle(event)
+    second.handle(cell_events[8])
     second.close(killed(record))
     first.close(record)
-    assert [len([row for row in read(each).history if "phase" in row]) for each in (opening, other)] == [9, 0]
-    assert [read(each).exit_code for each in (opening, other)] == [0, 1]
+    assert [len([row for row in read(each).history if "phase" in row]) for each in (cell_info, other)] == [9, 0]
+    assert [read(each).exit_code for each in (cell_info, other)] == [0, 1]
     assert read(other).run.display_name == "other"
 
 
 @pytest.mark.parametrize("place", ["environment", "netrc"])
 def test_a_key_is_written_nowhere(
     place: str,
-    opening: Opening,
-    told: list[AnyEvent],
+    cell_info: CellInfo,
+    cell_events: list[AnyEvent],
     record: Record,
     wandb_server: Any,
     tmp_path: Path,
@@ -284,10 +294,10 @@ def test_a_key_is_written_nowhere(
         netrc = tmp_path / "netrc"
         netrc.write_text(f"machine {wandb_server.url.removeprefix('http://')} login user password {KEY}\n")
         monkeypatch.setenv("NETRC", str(netrc))
-    track(Wandb(name="wandb"), opening, told, [], record)
+    track(Wandb(name="wandb"), cell_info, cell_events, [], record)
     # The key was found and used, or this test shows nothing.
     assert wandb_server.keys == {f"Basic {_basic(KEY)}"}
-    files = [path for path in opening.folder.rglob("*") if path.is_file()]
+    files = [path for path in cell_info.folder.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} >= {".wandb", ".log", ".json"}
     leaks = [path for path in files for secret in (KEY, _basic(KEY)) if secret.encode() in path.read_bytes()]
     assert leaks == []
@@ -300,8 +310,8 @@ def _basic(key: str) -> str:
 
 
 def test_an_online_run_reaches_the_server(
-    opening: Opening,
-    told: list[AnyEvent],
+    cell_info: CellInfo,
+    cell_events: list[AnyEvent],
     readings: list[Reading],
     record: Record,
     wandb_server: Any,
@@ -310,13 +320,13 @@ def test_an_online_run_reaches_the_server(
 ) -> None:
     monkeypatch.setenv("WANDB_BASE_URL", wandb_server.url)
     monkeypatch.setenv("WANDB_API_KEY", KEY)
-    track(Wandb(name="wandb", entity="lab"), opening, told, readings, killed(record))
+    track(Wandb(name="wandb", entity="lab"), cell_info, cell_events, readings, killed(record))
     assert capfd.readouterr() == ("", "")
     (run,) = wandb_server.runs.values()
     wanted = {"project": "tunebench", "entity": "lab", "groupName": "demo", "jobType": "lora"}
     wanted |= {"displayName": "tiny lora events seed 0", "tags": ["tiny", "lora", "events", "seed-0"]}
     assert {name: run.fields[name] for name in wanted} == wanted
-    assert run.config["method"]["value"] == opening.cell.method.model_dump(mode="json")
+    assert run.config["method"]["value"] == cell_info.cell.method.model_dump(mode="json")
     assert [row["train/loss"] for row in run.history if "train/loss" in row] == [3.5]
     assert [row["telemetry/gpu0/power_w_max"] for row in run.history if "telemetry/gpu0/power_w_max" in row] == [
         700,
@@ -325,15 +335,15 @@ def test_an_online_run_reaches_the_server(
     assert run.exit_code == 1
     assert json.loads(run.files["wandb-summary.json"])["status"] == "killed"
     assert not [name for name in run.files if name in ("wandb-metadata.json", "requirements.txt", "output.log")]
-    assert sync_command([opening.folder]) is None
+    assert sync_command([cell_info.folder]) is None
 
 
 def test_what_was_kept_offline_reaches_the_server_by_the_line_that_is_printed(
-    opening: Opening, told: list[AnyEvent], record: Record, wandb_server: Any, tmp_path: Path
+    cell_info: CellInfo, cell_events: list[AnyEvent], record: Record, wandb_server: Any, tmp_path: Path
 ) -> None:
-    track(offline(), opening, told, [], record)
-    line = sync_command([opening.folder])
-    (log,) = logs(opening)
+    track(offline(), cell_info, cell_events, [], record)
+    line = sync_command([cell_info.folder])
+    (log,) = logs(cell_info)
     assert line == f"wandb sync {log.parent}"
     assert wandb_server.runs == {}
     command = [str(Path(sys.executable).with_name("wandb")), *shlex.split(line)[1:]]
@@ -344,7 +354,7 @@ def test_what_was_kept_offline_reaches_the_server_by_the_line_that_is_printed(
     assert [row["train/loss"] for row in run.history if "train/loss" in row] == [3.5]
     assert json.loads(run.files["wandb-summary.json"])["scores"] == {"token_f1": 0.625, "bertscore_f1": None}
     assert run.exit_code == 0
-    assert sync_command([opening.folder]) is None
+    assert sync_command([cell_info.folder]) is None
 
 
 def test_nothing_to_sync_where_nothing_was_kept(tmp_path: Path) -> None:
@@ -368,8 +378,8 @@ def test_one_line_syncs_all_cells(tmp_path: Path) -> None:
 @pytest.mark.parametrize("server", ["refuses", "is_silent"])
 def test_a_server_that_cannot_be_reached_costs_the_cell_nothing(
     server: str,
-    opening: Opening,
-    told: list[AnyEvent],
+    cell_info: CellInfo,
+    cell_events: list[AnyEvent],
     record: Record,
     silent_server: Any,
     monkeypatch: pytest.MonkeyPatch,
@@ -381,27 +391,27 @@ def test_a_server_that_cannot_be_reached_costs_the_cell_nothing(
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     wandb._tell.cache_clear()
     begun_s = time.monotonic()
-    sink = Wandb(name="wandb", init_timeout_s=1).open(opening)
-    for event in told:
-        sink.hear(event)
+    sink = Wandb(name="wandb", init_timeout_s=1).open(cell_info)
+    for event in cell_events:
+        sink.handle(event)
     heard_s = time.monotonic() - begun_s
     sink.close(record)
     closed_s = time.monotonic() - begun_s
     assert heard_s < 0.5
     assert closed_s < 12
-    log = read(opening)
-    assert logs(opening)[0].parent.name.startswith("offline-run-")
+    log = read(cell_info)
+    assert logs(cell_info)[0].parent.name.startswith("offline-run-")
     assert len([row for row in log.history if "phase" in row]) == 9
     assert log.exit_code == 0
-    assert sync_command([opening.folder]) == f"wandb sync {logs(opening)[0].parent}"
+    assert sync_command([cell_info.folder]) == f"wandb sync {logs(cell_info)[0].parent}"
     out, err = capfd.readouterr()
     assert out == ""
     assert re.fullmatch(r"W&B did not take the run, so it is kept offline: Timed out .*\n", err)
 
 
 def test_a_server_that_dies_in_the_middle_holds_nobody_up(
-    opening: Opening,
-    told: list[AnyEvent],
+    cell_info: CellInfo,
+    cell_events: list[AnyEvent],
     record: Record,
     wandb_server: Any,
     monkeypatch: pytest.MonkeyPatch,
@@ -409,30 +419,30 @@ def test_a_server_that_dies_in_the_middle_holds_nobody_up(
 ) -> None:
     monkeypatch.setenv("WANDB_BASE_URL", wandb_server.url)
     monkeypatch.setenv("WANDB_API_KEY", KEY)
-    sink = Wandb(name="wandb", predictions=0, finish_timeout_s=1).open(opening)
-    for event in told[:9]:
-        sink.hear(event)
+    sink = Wandb(name="wandb", predictions=0, finish_timeout_s=1).open(cell_info)
+    for event in cell_events[:9]:
+        sink.handle(event)
     until(lambda: bool(wandb_server.runs))
     wandb_server.die()
     begun_s = time.monotonic()
-    for event in told[9:]:
-        sink.hear(event)
+    for event in cell_events[9:]:
+        sink.handle(event)
     heard_s = time.monotonic() - begun_s
     with pytest.raises(TimeoutError, match=r"^W&B has not finished in time; what it has lies in .*/wandb$"):
         sink.close(record)
     closed_s = time.monotonic() - begun_s
     assert heard_s < 0.5
     assert closed_s < 8
-    (log,) = logs(opening)
-    assert sync_command([opening.folder]) == f"wandb sync --include-online {log.parent}"
-    assert len([row for row in read(opening).history if "phase" in row]) == 9
-    assert read(opening).summary["scores"] == {"token_f1": 0.625, "bertscore_f1": None}
+    (log,) = logs(cell_info)
+    assert sync_command([cell_info.folder]) == f"wandb sync --include-online {log.parent}"
+    assert len([row for row in read(cell_info).history if "phase" in row]) == 9
+    assert read(cell_info).summary["scores"] == {"token_f1": 0.625, "bertscore_f1": None}
     assert capfd.readouterr() == ("", "")
 
 
 def test_only_one_cell_of_a_sweep_waits_for_a_server_that_is_late(
-    opening: Opening,
-    told: list[AnyEvent],
+    cell_info: CellInfo,
+    cell_events: list[AnyEvent],
     record: Record,
     wandb_server: Any,
     silent_server: Any,
@@ -440,13 +450,13 @@ def test_only_one_cell_of_a_sweep_waits_for_a_server_that_is_late(
 ) -> None:
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     monkeypatch.setenv("WANDB_BASE_URL", silent_server.url)
-    late = Wandb(name="wandb", init_timeout_s=1).open(opening)
+    late = Wandb(name="wandb", init_timeout_s=1).open(cell_info)
     late.close(record)
     monkeypatch.setenv("WANDB_BASE_URL", wandb_server.url)
-    following = Wandb(name="wandb").open(opening)
+    following = Wandb(name="wandb").open(cell_info)
     following.close(record)
     assert not wandb_server.runs
-    assert all(log.parent.name.startswith("offline-run-") for log in logs(opening))
+    assert all(log.parent.name.startswith("offline-run-") for log in logs(cell_info))
 
 
 SUPERVISOR = """
@@ -454,10 +464,10 @@ import pickle, sys
 from pathlib import Path
 from bench.tracker.wandb import Wandb
 
-opening, told, record = pickle.loads(Path(sys.argv[1]).read_bytes())
-sink = Wandb(name="wandb", finish_timeout_s=4).open(opening)
-for event in told:
-    sink.hear(event)
+cell_info, cell_events, record = pickle.loads(Path(sys.argv[1]).read_bytes())
+sink = Wandb(name="wandb", finish_timeout_s=4).open(cell_info)
+for event in cell_events:
+    sink.handle(event)
 input()
 try:
     sink.close(record)
@@ -468,11 +478,11 @@ print("torch" in sys.modules)
 
 
 def test_the_command_ends_although_the_server_has_died(
-    opening: Opening, told: list[AnyEvent], record: Record, wandb_server: Any, tmp_path: Path
+    cell_info: CellInfo, cell_events: list[AnyEvent], record: Record, wandb_server: Any, tmp_path: Path
 ) -> None:
     """With a table of predictions, which the library asks the server about, and waits 20 s for the answer."""
     handed = tmp_path / "handed"
-    handed.write_bytes(pickle.dumps((opening, told, record)))
+    handed.write_bytes(pickle.dumps((cell_info, cell_events, record)))
     known = os.environ | {"WANDB_BASE_URL": wandb_server.url, "WANDB_API_KEY": KEY}
     command = [sys.executable, "-c", SUPERVISOR, str(handed)]
     with subprocess.Popen(command, env=known, text=True, stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
@@ -481,12 +491,12 @@ def test_the_command_ends_although_the_server_has_died(
         begun_s = time.monotonic()
         out, err = process.communicate("\n", timeout=60)
         took_s = time.monotonic() - begun_s
-    assert out == f"W&B has not finished in time; what it has lies in {opening.folder}/wandb\nFalse\n"
+    assert out == f"W&B has not finished in time; what it has lies in {cell_info.folder}/wandb\nFalse\n"
     assert err == ""
     assert process.returncode == 0
     assert took_s < 20
-    (path,) = logs(opening)
-    assert sync_command([opening.folder]) == f"wandb sync --include-online {path.parent}"
+    (path,) = logs(cell_info)
+    assert sync_command([cell_info.folder]) == f"wandb sync --include-online {path.parent}"
     log = Log(path)
     assert len([row for row in log.history if "phase" in row]) == 9
     assert log.summary["scores"] == {"token_f1": 0.625, "bertscore_f1": None}
@@ -504,7 +514,7 @@ def test_the_command_ends_although_the_server_has_died(
 def test_a_run_is_kept_offline_where_it_is_asked_for_or_there_is_no_key(
     mode: Any,
     environment: dict[str, str],
-    opening: Opening,
+    cell_info: CellInfo,
     record: Record,
     wandb_server: Any,
     monkeypatch: pytest.MonkeyPatch,
@@ -513,38 +523,38 @@ def test_a_run_is_kept_offline_where_it_is_asked_for_or_there_is_no_key(
     monkeypatch.setenv("WANDB_BASE_URL", wandb_server.url)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    track(Wandb(name="wandb", mode=mode), opening, [], [], record)
-    assert logs(opening)[0].parent.name.startswith("offline-run-")
+    track(Wandb(name="wandb", mode=mode), cell_info, [], [], record)
+    assert logs(cell_info)[0].parent.name.startswith("offline-run-")
     assert wandb_server.keys == set()
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_disabled_library_stays_so(opening: Opening, record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disabled_library_stays_so(cell_info: CellInfo, record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
-    track(Wandb(name="wandb"), opening, [], [], record)
-    assert not (opening.folder / "wandb").exists()
+    track(Wandb(name="wandb"), cell_info, [], [], record)
+    assert not (cell_info.folder / "wandb").exists()
 
 
 def test_a_library_that_takes_nothing_any_more_is_given_up(
-    opening: Opening, told: list[AnyEvent], monkeypatch: pytest.MonkeyPatch
+    cell_info: CellInfo, cell_events: list[AnyEvent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = threading.Event()
     monkeypatch.setattr(wandb, "BACKLOG", 3)
     monkeypatch.setattr(wandb._Uploader, "_begin", lambda self: held.wait())
-    sink = offline().open(opening)
-    steps = [event for event in told if event.kind == "step"]
+    sink = offline().open(cell_info)
+    steps = [event for event in cell_events if event.kind == "step"]
     for _ in range(3):
-        sink.hear(steps[0])
+        sink.handle(steps[0])
     with pytest.raises(TimeoutError, match=r"^W&B has stopped taking news; what it has lies in .*/wandb$"):
-        sink.hear(steps[0])
+        sink.handle(steps[0])
     held.set()
 
 
 def test_a_fault_in_the_library_is_raised_to_be_told(
-    opening: Opening, record: Record, monkeypatch: pytest.MonkeyPatch
+    cell_info: CellInfo, record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (opening.folder / "predictions.jsonl").unlink()
-    sink = offline().open(opening)
+    (cell_info.folder / "predictions.jsonl").unlink()
+    sink = offline().open(cell_info)
     with pytest.raises(FileNotFoundError, match=r"predictions\.jsonl"):
         sink.close(record)
-    assert read(opening).exit_code == 0
+    assert read(cell_info).exit_code == 0
