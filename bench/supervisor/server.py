@@ -1,79 +1,124 @@
-"""The warm server that cells are forked from: the heavy modules are imported once for all cells of a sweep."""
+"""The fork server: imports the heavy modules once, and forks every process of a sweep that needs them."""
 
 import contextlib
 import os
 import signal
-import sys
+import tempfile
 import threading
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
-from multiprocessing import forkserver, get_context, resource_tracker, set_start_method
+from multiprocessing import forkserver, get_context, resource_tracker, set_start_method, util
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
-from pathlib import Path
-from typing import NamedTuple
-
-from bench.cell import Cell
+from typing import IO, Any, NamedTuple, cast
 
 PRELOADED = ["bench.child.warm"]
-"""What the server imports; torch and all that a cell needs come with it."""
+"""What the server imports: torch and everything else that a cell needs."""
+LONGEST_TMPDIR = 75
+"""In bytes. A socket's path has at most 107, and multiprocessing appends 32 of its own."""
+
+
+class ServerFailed(Exception):
+    """The server ended before it had forked the process. The text is one sentence that says why."""
 
 
 class Child(NamedTuple):
-    """A cell's process, and the end of the pipe that it tells its events over."""
+    """A forked process and the end of the pipe that its events arrive at."""
 
     process: ForkServerProcess
     pid: int
-    told: Connection
+    events: Connection
 
 
-def fork(cell: Cell, folder: Path, name: str) -> Child:
-    """Start the process of `cell`, which lives in `folder`. The server is started with the first one."""
-    # A process is told its parent's start method, and a fork knows none of joblib's.
+def fork(target: str, arguments: tuple[Any, ...], name: str) -> Child:
+    """Start a process that calls a function with `arguments` and the sending end of a pipe.
+
+    The first call starts the server, and waits until its imports are done.
+
+    Args:
+        target: the function as `package.module:function`. The supervisor must never import it, as it loads torch.
+        arguments: what is pickled and handed to the function, before the pipe's end.
+        name: the process's name.
+
+    Raises:
+        ServerFailed: the server could not be started, or ended while it imported its modules.
+    """
+    # A child process learns its parent's start method, and joblib's is unknown to it.
     set_start_method("forkserver", force=True)
     context = get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
-    with _deaf_and_quiet():
-        forkserver.ensure_running()
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_main, args=(cell.model_dump_json(), folder, sender), name=name)
-    process.start()
-    sender.close()
+    process = context.Process(target=_call, args=(target, *arguments, sender), name=name)
+    try:
+        _printed().truncate(0)
+        with _inheritance():
+            forkserver.ensure_running()
+        process.start()
+    except (EOFError, OSError) as error:
+        receiver.close()
+        raise ServerFailed(f"the server that forks cells did not start: {last_line() or _reason(error)}") from error
+    finally:
+        sender.close()
     assert process.pid is not None
     return Child(process, process.pid, receiver)
 
 
-def _main(cell_json: str, folder: Path, sender: Connection) -> None:
-    # Named, not imported: the supervisor's modules must never load torch.
-    import_module("bench.child.run").main(cell_json, folder, sender)
+def kill() -> None:
+    """Kill the server while it starts: `fork`, which waits for it in another frame, then raises ServerFailed."""
+    if (pid := cast(Any, forkserver)._forkserver._forkserver_pid) is not None:
+        os.kill(pid, signal.SIGKILL)
+
+
+def output() -> str:
+    """What the server and its processes have printed since `fork` was last called; a cell soon prints to log.txt."""
+    file = _printed().fileno()
+    return os.pread(file, os.fstat(file).st_size, 0).decode(errors="replace")
+
+
+def last_line() -> str:
+    """The last line of `output`, which for a traceback is the error itself."""
+    return (output().strip().splitlines() or [""])[-1]
+
+
+@cache
+def _printed() -> IO[bytes]:
+    # Its writers append, so that it can be emptied before each fork.
+    return tempfile.TemporaryFile("a+b")
+
+
+def _reason(error: Exception) -> str:
+    return "it was killed" if isinstance(error, EOFError | ConnectionError) else str(error)
+
+
+def _call(target: str, *arguments: Any) -> None:
+    module, _, function = target.partition(":")
+    getattr(import_module(module), function)(*arguments)
 
 
 @contextlib.contextmanager
-def _deaf_and_quiet() -> Iterator[None]:
-    """What the server inherits: no Ctrl-C or SIGTERM to its group, which are for the supervisor alone, and no terminal
-    for what imports print.
+def _inheritance() -> Iterator[None]:
+    """Set what a server started inside inherits.
 
-    SIGTERM is blocked, not ignored: what is sent to a cell before it can answer waits until it can.
-    It also inherits that asking whether there is a GPU must not initialise CUDA, which no fork survives.
+    It ignores Ctrl-C and blocks SIGTERM, which the whole process group gets but only the supervisor answers. SIGTERM is
+    blocked and not ignored, so that a cell gets it as soon as it is ready. Output goes to a file and not the terminal.
+    Asking whether there is a GPU does not initialise CUDA, which would not survive a fork.
     """
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
-    # It unblocks SIGTERM behind itself, so it goes before.
+    if len(os.fsencode(tempfile.gettempdir())) > LONGEST_TMPDIR:
+        before, tempfile.tempdir = tempfile.tempdir, "/tmp"
+        util.get_temp_dir()
+        tempfile.tempdir = before
+    # Starting the resource tracker unblocks SIGTERM, so it must come first.
     resource_tracker.ensure_running()
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main_thread else None
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = os.dup(1), os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
-        os.dup2(nowhere.fileno(), 2)
-    try:
+    with contextlib.ExitStack() as undo:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        undo.callback(signal.pthread_sigmask, signal.SIG_UNBLOCK, {signal.SIGTERM})
+        if threading.current_thread() is threading.main_thread():
+            undo.callback(signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, signal.SIG_IGN))
+        for number in (1, 2):
+            copy = os.dup(number)
+            undo.callback(os.close, copy)
+            undo.callback(os.dup2, copy, number)
+            os.dup2(_printed().fileno(), number)
         yield
-    finally:
-        for number, copy in zip((1, 2), kept, strict=True):
-            os.dup2(copy, number)
-            os.close(copy)
-        if in_main_thread:
-            signal.signal(signal.SIGINT, before)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})

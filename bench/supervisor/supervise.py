@@ -100,7 +100,7 @@ def _run(job: Job, folder: Path) -> None:
     sampler.start()
     with _stopping() as stop:
         sampler.wait_idle()
-        child = server.fork(job.cell, folder, job.title())
+        child = server.fork("bench.child.run:main", (job.cell.model_dump_json(), folder), job.title())
         sampler.watch(child.pid)
         stop.aim_at(child.process)
         _listen(child, account, sinks, sampler, stop, job.timeout_s)
@@ -200,11 +200,11 @@ def _listen(
     """Hear events until the process is gone and the pipe is empty."""
     end_s = account.start_s + timeout_s if timeout_s is not None else float("inf")
     while True:
-        ready = connection.wait([child.told, child.process.sentinel], timeout=POLL_S)
+        ready = connection.wait([child.events, child.process.sentinel], timeout=POLL_S)
         sinks.sample(sampler.drain())
-        if child.told in ready:
+        if child.events in ready:
             try:
-                event = protocol.parse(child.told.recv_bytes())
+                event = protocol.parse(child.events.recv_bytes())
             except (EOFError, OSError):
                 # The second where it was killed in the middle of a word.
                 break
