@@ -1,3 +1,4 @@
+import hashlib
 import json
 import subprocess
 import sys
@@ -9,7 +10,8 @@ import pytest
 import yaml
 
 from bench.dataset import Dataset
-from bench.dataset.events import KINDS, Events, Kind, Phrase, pick, shuffled, write_report
+from bench.dataset.events import KINDS, Events, Kind, shuffled, write_report
+from bench.dataset.phrases import Phrase, pick
 from bench.errors import InputError
 from bench.example import fingerprint
 
@@ -53,6 +55,16 @@ def test_a_seed_gives_the_same_reports_on_every_machine() -> None:
     assert first.references == ("Jorvia",)
     assert fingerprint(splits.train) == "32d3e26ea1c661954fbcde7d45aaea833580a7c3e3b337176194c62f047835a9"
     assert fingerprint(splits.validation) == "98ff93de0f937a6605bd6ac0c68147e9af9bddf539ab8fdbbfc5f562334606fc"
+
+
+def test_the_reports_are_those_that_the_embedded_model_was_trained_for() -> None:
+    digest = hashlib.sha256()
+    for number in range(2000):
+        random = Random(number)
+        report = write_report(random, number % 3 + 1)
+        written = (report.text, [tuple(question) for question in report.questions], random.random())
+        digest.update(repr(written).encode())
+    assert digest.hexdigest() == "efb46dd5382a94b05e5ed41583db48e385c600e17cf7592c5c73a6bcb02fc0f2"
 
 
 def test_the_reports_do_not_depend_on_the_hash_seed_of_the_process() -> None:
@@ -190,7 +202,7 @@ def test_local_files_take_the_place_of_either_split(tmp_path: Path) -> None:
     assert events(validation=str(file), validation_limit=4).load().validation == other.train[:4]
 
 
-def test_a_record_that_is_no_example_is_named_by_file_and_line(tmp_path: Path) -> None:
+def test_a_record_that_is_not_an_example_is_named_by_file_and_line(tmp_path: Path) -> None:
     example = events().load().train[0]
     file = tmp_path / "train.jsonl"
     file.write_text(f'{example.model_dump_json()}\n{{"id": "2", "cluster": "2", "question": "Who?"}}\n')
@@ -212,6 +224,4 @@ def test_a_broken_line_is_named_by_file_and_line(tmp_path: Path) -> None:
 def test_more_questions_than_a_report_has_are_refused() -> None:
     with pytest.raises(InputError) as caught:
         events(questions_per_document=5).load()
-    assert str(caught.value) == (
-        "dataset.questions_per_document: must be at most 4, as many as every report has, got 5"
-    )
+    assert str(caught.value) == ("dataset.questions_per_document: must be at most 4, which every report has, got 5")
