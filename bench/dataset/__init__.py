@@ -1,4 +1,4 @@
-"""Data sets: one module per source, each a frozen model of its settings with one verb, `load`."""
+"""Data sets: one module for each source, a frozen model of its settings with one verb, `load`."""
 
 from abc import abstractmethod
 from typing import Literal
@@ -10,18 +10,22 @@ from bench.settings import Part
 
 
 class Dataset(Part):
-    """Where the examples come from, and how many of them are used."""
+    """Where the examples come from, and how many of them are used. `bench.dataset.files` says which files are read."""
 
     language: Literal["en", "zh"]
-    """How the scores split answers into words."""
+    """How metrics split answers into words."""
     train: str | None
-    """A local file with the training examples, or null for the source's own."""
+    """A local file with the training examples, or None for the source's own."""
     validation: str | None
-    """A local file with the validation examples, or null for the source's own."""
+    """A local file with the validation examples, or None for the source's own."""
     train_limit: PositiveInt | None
-    """Use at most this many training examples, the first ones; null for all."""
+    """Use at most this many training examples, the first ones; None for all."""
     validation_limit: PositiveInt | None
-    """Use at most this many validation examples, the first ones; null for all."""
+    """Use at most this many validation examples, the first ones; None for all."""
+
+    def from_hub(self) -> tuple[str, str | None] | None:
+        """Name and revision of the data set on the hub that `load` reads; None if it reads nothing from there."""
+        return None
 
     @abstractmethod
     def load(self) -> Splits:

@@ -1,10 +1,19 @@
-"""Local files of records. Whatever is wrong with one is one sentence that names the file and the place in it."""
+"""Local files of records. Whatever is wrong with a file is one sentence that names the file and the place in it.
+
+Read are `.json` (a list of objects), `.jsonl` (an object a line), `.csv` (with a header; separated by commas,
+semicolons or tabs), `.tsv` (with a header) and `.parquet`; all but Parquet also with gzip, as `.jsonl.gz`.
+"""
 
 import csv
+import gzip
 import hashlib
 import io
 import json
-from collections.abc import Iterable
+import re
+import sys
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +21,29 @@ from bench.errors import InputError
 
 Record = dict[str, Any]
 Numbered = list[tuple[int, Record]]
-"""Records with the number, from 1, that finds each: its line in .jsonl and .csv files, a count of records in others."""
+"""Records with their numbers: the line in .jsonl, .csv and .tsv files, a count from 1 in other files."""
 
 
 def read_records(path: str) -> Numbered:
-    """The records of a .json (a list of objects), .jsonl, .csv (with a header) or .parquet file, in the file's order.
+    """The records of a file, in its order.
 
     Raises:
         InputError: the file is missing, empty, broken, of another kind, not UTF-8, or holds no records.
     """
-    readers = {".json": _json_records, ".jsonl": _jsonl_records, ".csv": _csv_records, ".parquet": _parquet_records}
-    suffix = Path(path).suffix
-    if suffix not in readers:
-        raise InputError(f"{path}: cannot read a {suffix or 'suffixless'} file; name one of {', '.join(readers)}")
+    readers = {
+        ".json": _json_records,
+        ".jsonl": _jsonl_records,
+        ".csv": _csv_records,
+        ".tsv": _csv_records,
+        ".parquet": _parquet_records,
+    }
+    suffix = _suffix(path)
+    if suffix not in readers or (suffix == ".parquet" and path.endswith(".gz")):
+        given = "".join(Path(path).suffixes[-2:] if path.endswith(".gz") else Path(path).suffix) or "suffixless"
+        raise InputError(
+            f"{path}: cannot read a {given} file; name a .json, .jsonl, .csv or .tsv file (with or without .gz), "
+            "or a .parquet file"
+        )
     records = readers[suffix](path)
     if not records:
         raise InputError(f"{path} is empty; it must hold at least one record")
@@ -40,39 +59,75 @@ def read_json(path: str) -> Any:
     text = _read_text(path)
     if not text.strip():
         raise InputError(f"{path} is empty; it must hold one JSON value")
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}:{error.lineno}: broken JSON: {error.msg} (column {error.colno})") from error
-
-
-def column(record: Record, name: str, path: str, number: int) -> Any:
-    """The value of the record's column.
-
-    Raises:
-        InputError: there is no such column; the message lists those that there are.
-    """
-    if name not in record:
-        raise InputError(f"{place(path, number)}: no column {name!r}; the columns are {', '.join(map(repr, record))}")
-    return record[name]
+    return _parse_json(text, path)
 
 
 def place(path: str, number: int) -> str:
-    """Where a numbered record is, as an editor or a reader finds it: `a.csv:7`, `a.json, record 7`."""
-    return f"{path}:{number}" if Path(path).suffix in (".jsonl", ".csv") else f"{path}, record {number}"
+    """Where a numbered record is, such as `a.csv:7` (a line, as editors write it) or `a.json, record 7`."""
+    return f"{path}:{number}" if _suffix(path) in (".jsonl", ".csv", ".tsv") else f"{path}, record {number}"
 
 
 def digest(path: str) -> str:
-    """SHA-256 (hex) of the file's bytes: what a cell's key holds in place of the path.
+    """SHA-256 (hex) of the file's bytes, which a cell's key holds in place of the path.
 
     Raises:
         InputError: the file cannot be read.
     """
+    with _opened(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _suffix(path: str) -> str:
+    return Path(path.removesuffix(".gz")).suffix
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[io.BufferedReader]:
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        with Path(path).expanduser().open("rb") as file:
+            yield file
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); name an existing file") from error
+
+
+def _read_text(path: str) -> str:
+    with _opened(path) as file:
+        content = file.read()
+    if path.endswith(".gz"):
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            raise InputError(f"{path}: broken gzip: {error}") from error
+    try:
+        return content.decode("utf-8-sig")  # spreadsheets put a byte order mark before the first column's name
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path}:{line}: not UTF-8; save the file in that encoding") from error
+
+
+def _parse_json(text: str, path: str, first_line: int = 1) -> Any:
+    """The JSON value of `text`, which starts at `first_line` of the file."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        at, fault = error.pos, f"broken JSON: {error.msg} (column {error.colno})"
+    except RecursionError:
+        at, fault = _deepest(text), "JSON that is nested too deeply to be read"
+    except ValueError:  # Python's guard against numbers that take minutes to convert
+        limit = sys.get_int_max_str_digits()
+        long = re.search(rf"\d{{{limit + 1}}}", text)
+        at, fault = long.start() if long else 0, f"a whole number has more than {limit} digits; write it as a string"
+    raise InputError(f"{path}:{first_line + text.count(chr(10), 0, at)}: {fault}")
+
+
+def _deepest(text: str) -> int:
+    """The position in a JSON text at which its brackets are nested deepest."""
+    depth = deepest = at = 0
+    for token in re.finditer(r'"(?:[^"\\]|\\.)*"|[][{}]', text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
+        if depth > deepest:
+            deepest, at = depth, token.start()
+    return at
 
 
 def _json_records(path: str) -> Numbered:
@@ -83,16 +138,9 @@ def _json_records(path: str) -> Numbered:
 
 
 def _jsonl_records(path: str) -> Numbered:
-    values: list[tuple[int, Any]] = []
     # Not splitlines(): it also splits at characters such as U+2028, which JSON strings may hold.
-    for number, line in enumerate(_read_text(path).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            values.append((number, json.loads(line)))
-        except json.JSONDecodeError as error:
-            raise InputError(f"{path}:{number}: broken JSON: {error.msg} (column {error.colno})") from error
-    return _objects(values, path)
+    lines = enumerate(_read_text(path).split("\n"), start=1)
+    return _objects(((number, _parse_json(line, path, number)) for number, line in lines if line.strip()), path)
 
 
 def _csv_records(path: str) -> Numbered:
@@ -100,15 +148,7 @@ def _csv_records(path: str) -> Numbered:
     # A document can be longer than the csv module's default limit of 131,072 characters a field.
     limit = csv.field_size_limit(max(len(text), 1))
     try:
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        numbered: list[tuple[int, list[str]]] = []
-        first_line = 1
-        for row in reader:
-            if row:
-                numbered.append((first_line, row))
-            first_line = reader.line_num + 1
-    except csv.Error as error:
-        raise InputError(f"{path}:{reader.line_num}: broken CSV: {error}") from error
+        numbered = list(_csv_rows(text, path))
     finally:
         csv.field_size_limit(limit)
     if not numbered:
@@ -122,17 +162,32 @@ def _csv_records(path: str) -> Numbered:
     return [(number, dict(zip(header, row, strict=True))) for number, row in numbered[1:]]
 
 
+def _csv_rows(text: str, path: str) -> Iterator[tuple[int, list[str]]]:
+    """Every row that is not blank, with the line on which it starts."""
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    # Spreadsheets write semicolons where the comma is the decimal sign. Most columns win; the comma on a tie.
+    candidates = "\t" if _suffix(path) == ".tsv" else ",;\t"
+    delimiter = max(candidates, key=lambda character: len(next(csv.reader([header], delimiter=character), [])))
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
+    first_line = 1
+    try:
+        for row in reader:
+            if row:
+                yield first_line, row
+            first_line = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(f"{path}:{reader.line_num}: broken CSV: {error}") from error
+
+
 def _parquet_records(path: str) -> Numbered:
     import pyarrow
     import pyarrow.parquet
 
-    try:
-        with open(path, "rb") as file:
+    with _opened(path) as file:
+        try:
             rows = pyarrow.parquet.read_table(file).to_pylist()
-    except pyarrow.ArrowException as error:
-        raise InputError(f"{path}: broken Parquet: {str(error).splitlines()[0]}") from error
-    except OSError as error:
-        raise _unreadable(path, error) from error
+        except pyarrow.ArrowException as error:
+            raise InputError(f"{path}: broken Parquet: {str(error).splitlines()[0]}") from error
     return list(enumerate(rows, start=1))
 
 
@@ -143,22 +198,6 @@ def _objects(values: Iterable[tuple[int, Any]], path: str) -> Numbered:
             raise InputError(f"{place(path, number)}: every record must be an object, got {_kind(value)}")
         records.append((number, value))
     return records
-
-
-def _read_text(path: str) -> str:
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    try:
-        return content.decode("utf-8-sig")  # spreadsheets put a byte order mark before the first column's name
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path}:{line}: not UTF-8; save the file in that encoding") from error
-
-
-def _unreadable(path: str, error: OSError) -> InputError:
-    return InputError(f"{path}: cannot be read ({error.strerror}); name an existing file")
 
 
 def _kind(value: Any) -> str:

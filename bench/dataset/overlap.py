@@ -1,4 +1,4 @@
-"""Whether training and validation are disjoint: a model that has read the exam gets better marks by any method."""
+"""Checks that training and validation are disjoint: a model that has seen the exam scores well with any method."""
 
 import unicodedata
 from collections import Counter
@@ -15,7 +15,7 @@ METHOD = (
 
 
 def check(splits: Splits) -> Overlap:
-    """How many distinct clusters and how many distinct texts of validation occur in training too."""
+    """Counts the distinct clusters and the distinct texts of validation that also occur in training."""
     return Overlap(
         method=METHOD,
         n_shared_clusters=len(_shared_clusters(splits)),
@@ -24,24 +24,24 @@ def check(splits: Splits) -> Overlap:
 
 
 def require_disjoint(splits: Splits) -> Overlap:
-    """What `check` gives, and that is two zeros.
+    """The result of `check`, whose counts are both 0.
 
     Raises:
-        InputError: a split is empty, has an id twice, or the splits share a cluster or a text.
+        InputError: a split is empty or has an id twice, or the splits share a cluster or a text.
     """
     for name, examples in (("training", splits.train), ("validation", splits.validation)):
         if not examples:
             raise InputError(f"the {name} split is empty; it needs at least one example")
         repeated = [id for id, count in Counter(example.id for example in examples).items() if count > 1]
         if repeated:
-            raise InputError(f"the {name} split has ids more than once ({_some(repeated)}); each example needs its own")
+            raise InputError(f"the {name} split has duplicate ids ({_quoted(repeated)}); each example needs its own")
     _refuse(_shared_clusters(splits), len({example.cluster for example in splits.validation}), "documents")
     _refuse(_shared_texts(splits), len({text(example) for example in splits.validation}), "texts")
     return check(splits)
 
 
 def text(example: Example) -> str:
-    """What must not occur in both splits: the context, or the question if there is none, normalised (see `METHOD`)."""
+    """What must not occur in both splits: the normalised context, or the question if there is none (see `METHOD`)."""
     return normalised(example.context) or normalised(example.question)
 
 
@@ -66,11 +66,11 @@ def _distinct(values: Iterable[str]) -> list[str]:
 def _refuse(shared: Collection[str], n_validation: int, kind: str) -> None:
     if shared:
         raise InputError(
-            f"validation shares {len(shared)} of its {n_validation} {kind} with training ({_some(shared)}); "
+            f"validation shares {len(shared)} of its {n_validation} {kind} with training ({_quoted(shared)}); "
             "remove them from one of the two and name the files with dataset.train=PATH dataset.validation=PATH"
         )
 
 
-def _some(values: Collection[str]) -> str:
+def _quoted(values: Collection[str]) -> str:
     shown = [repr(value if len(value) <= 60 else f"{value[:57]}...") for value in list(values)[:3]]
     return ", ".join(shown) + (", ..." if len(values) > len(shown) else "")

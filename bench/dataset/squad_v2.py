@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from bench.dataset import Dataset
 from bench.dataset.files import Numbered, place, read_json
-from bench.dataset.hub import read_hub
+from bench.dataset.hub_data import read_hub_data
 from bench.errors import InputError
 from bench.example import Example, Splits
 
@@ -15,14 +15,17 @@ class SquadV2(Dataset):
     """SQuAD's own splits from the hub, or files in its official JSON layout (v1.1 and v2.0) for either or both."""
 
     path: str
-    """The data set's name on the hub, for the splits that no local file is named for."""
+    """The data set's name on the hub; the splits that have no local file come from there."""
     revision: str | None
-    """The hub's commit; null for the newest one."""
+    """The hub's commit; None for the newest one."""
     unanswerable: Literal["drop", "keep"]
-    """Leave out the questions that the article does not answer, or keep them with the empty answer: abstention."""
+    """Leave out the questions that the article does not answer, or keep them with an empty answer (abstention)."""
+
+    def from_hub(self) -> tuple[str, str | None] | None:
+        return None if self.train and self.validation else (self.path, self.revision)
 
     def load(self) -> Splits:
-        hub = {} if self.train and self.validation else read_hub(self.path, self.revision)
+        hub = {} if self.train and self.validation else read_hub_data(self.path, self.revision)
         splits = {}
         for split, file in (("train", self.train), ("validation", self.validation)):
             pairs = _official(file) if file else _hub_rows(hub, self.path, split)
@@ -111,5 +114,5 @@ def _first(error: ValidationError) -> str:
     """The first thing that is wrong and its place, such as `data[0].paragraphs[3].qas[1].id: Field required`."""
     first = error.errors(include_url=False)[0]
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
-    message = first["msg"].partition(" or instance of ")[0]  # what follows names a class of this module
+    message = first["msg"].partition(" or instance of ")[0]  # the rest names a class of this module
     return f"{path}: {message}" if path else message

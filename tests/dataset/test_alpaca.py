@@ -1,5 +1,4 @@
 import json
-import random
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +7,9 @@ import yaml
 from pydantic import ValidationError
 
 from bench.dataset import Dataset
-from bench.dataset.alpaca import Alpaca, held_out
+from bench.dataset.alpaca import Alpaca
 from bench.dataset.overlap import require_disjoint
+from bench.dataset.split import hold_out
 from bench.errors import InputError
 from bench.example import Example
 
@@ -110,7 +110,10 @@ def test_local_validation_file_and_limits() -> None:
 @pytest.mark.parametrize(
     ("record", "expected"),
     [
-        ({"instruction": "Go."}, "train.jsonl:2: no column 'input'; the columns are 'instruction'"),
+        (
+            {"instruction": "Go."},
+            "train.jsonl:2: no column 'input'; name one of the columns 'instruction' with dataset.input_column",
+        ),
         (CAPITAL | {"instruction": " "}, "train.jsonl:2: column 'instruction' is empty; every record needs it"),
         (CAPITAL | {"output": 0.5}, "train.jsonl:2: column 'output' must hold text, got float"),
         (CAPITAL | {"output": ["a"]}, "train.jsonl:2: column 'output' must hold text, got list"),
@@ -132,66 +135,9 @@ def test_without_a_source() -> None:
     )
 
 
-def document(number: int, question: str) -> Example:
-    return Example(id=f"{number}-{question}", cluster=f"doc{number:04}", question=question, references=("x",))
-
-
-LIBRARY = [document(number, f"What is {part} of {number}?") for number in range(1000) for part in "ab"]
-
-
-def test_held_out_share_is_near_the_fraction_and_documents_stay_whole() -> None:
-    splits = held_out(LIBRARY, 0.1, 0)
-    require_disjoint(splits)
-    assert len(splits.train) + len(splits.validation) == 2000
-    assert 140 <= len(splits.validation) <= 260  # 200 expected; three standard deviations are 57
-
-
-def test_held_out_keeps_the_order() -> None:
-    splits = held_out(LIBRARY, 0.1, 0)
-    place = {example.id: number for number, example in enumerate(LIBRARY)}
-    for split in (splits.train, splits.validation):
-        assert [place[example.id] for example in split] == sorted(place[example.id] for example in split)
-
-
-def test_held_out_documents_stay_where_they_are_when_others_come_or_the_order_changes() -> None:
-    shuffled = random.Random(0).sample(LIBRARY, k=len(LIBRARY))
-    few, many = held_out(shuffled[:800], 0.1, 0), held_out(LIBRARY, 0.1, 0)
-    assert {example.id for example in few.validation} == {
-        example.id for example in many.validation if example in shuffled[:800]
-    }
-
-
-def test_held_out_documents_are_others_for_another_seed() -> None:
-    held = [{example.cluster for example in held_out(LIBRARY, 0.1, seed).validation} for seed in (0, 1)]
-    assert len(held[0] & held[1]) < 0.3 * min(map(len, held))  # a tenth expected
-
-
-def test_a_larger_fraction_adds_documents_and_takes_none_back() -> None:
-    held = [{example.cluster for example in held_out(LIBRARY, fraction, 0).validation} for fraction in (0.1, 0.2)]
-    assert held[0] < held[1]
-
-
-def test_documents_that_share_a_text_go_to_the_same_side() -> None:
-    chained = [*LIBRARY, *(document(number, f"What is a of {(number + 10) % 1000}?") for number in range(1000))]
-    groups = {number % 10 for number in range(1000)}
-    splits = held_out(chained, 0.3, 1)
-    require_disjoint(splits)
-    held = {int(example.cluster.removeprefix("doc")) for example in splits.validation}
-    assert held == {number for number in range(1000) if number % 10 in {held_one % 10 for held_one in held}}
-    assert 0 < len({number % 10 for number in held}) < len(groups)
-
-
-def test_too_few_documents_to_hold_any_out() -> None:
-    expected = "change dataset.validation_fraction or dataset.split_seed, or name a file: dataset.validation=PATH"
-    for fraction, side in ((1e-9, "validation"), (1 - 1e-9, "training")):
-        with pytest.raises(InputError) as caught:
-            held_out(LIBRARY[:4], fraction, 0)
-        assert str(caught.value) == f"holding out {fraction} of 2 documents leaves {side} empty; {expected}"
-
-
-def test_held_out_where_only_training_is_given() -> None:
+def test_validation_is_held_out_where_only_training_is_given() -> None:
     rows = [CAPITAL | {"instruction": f"Name town {number}."} for number in range(200)]
     splits = dataset(train=write("train.jsonl", rows), validation_fraction=0.25).load()
     require_disjoint(splits)
     assert len(splits.train) + len(splits.validation) == 200
-    assert splits == held_out(examples(rows), 0.25, 0)
+    assert splits == hold_out(examples(rows), 0.25, 0)

@@ -1,4 +1,5 @@
 import csv
+import gzip
 import hashlib
 import json
 import re
@@ -7,9 +8,10 @@ from pathlib import Path
 import pandas
 import pytest
 
-from bench.dataset.files import column, digest, place, read_json, read_records
+from bench.dataset.files import digest, place, read_json, read_records
 from bench.errors import InputError
 
+KINDS = "name a .json, .jsonl, .csv or .tsv file (with or without .gz), or a .parquet file"
 RECORDS = [{"id": "a", "text": 'one,\n"two"'}, {"id": "b", "text": "äö 漢\u2028字"}]
 
 
@@ -60,6 +62,52 @@ def test_csv_field_may_be_longer_than_the_csv_module_allows() -> None:
     assert csv.field_size_limit() == limit
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_csv_with_semicolons_or_tabs(delimiter: str) -> None:
+    header = delimiter.join(("id", "question", "answer, short"))
+    row = delimiter.join(("1", f'"What is 1,5{delimiter} and 2,5?"', "4,0"))
+    assert read_records(write("a.csv", f"{header}\n{row}\n")) == [
+        (2, {"id": "1", "question": f"What is 1,5{delimiter} and 2,5?", "answer, short": "4,0"})
+    ]
+
+
+def test_tsv_has_tabs_even_where_there_are_more_commas() -> None:
+    assert read_records(write("a.tsv", "a,b,c\td\n1,5\t2\n")) == [(2, {"a,b,c": "1,5", "d": "2"})]
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.csv", "a.tsv"])
+def test_gzip_gives_the_same_records(name: str) -> None:
+    content = {"a.json": '[{"x": "1"}]', "a.jsonl": '{"x": "1"}\n', "a.csv": "x,y\n1,2\n", "a.tsv": "x\ty\n1\t2\n"}[
+        name
+    ]
+    assert read_records(write(f"{name}.gz", gzip.compress(content.encode()))) == read_records(write(name, content))
+
+
+def test_broken_gzip() -> None:
+    whole = gzip.compress(b'{"x": "1"}\n')
+    assert message("a.jsonl.gz", b'{"x": "1"}') == "a.jsonl.gz: broken gzip: Not a gzipped file (b'{\"')"
+    assert message("a.jsonl.gz", whole[:-9]) == (
+        "a.jsonl.gz: broken gzip: Compressed file ended before the end-of-stream marker was reached"
+    )
+
+
+def test_json_that_python_cannot_read() -> None:
+    deep, digits = 100_000 * "[" + 100_000 * "]", 6_000 * "7"
+    nested = "JSON that is nested too deeply to be read"
+    long = "a whole number has more than 4300 digits; write it as a string"
+    assert message("a.json", f'[\n{{"x": "[["}},\n{{"x": {deep}}}]') == f"a.json:3: {nested}"
+    assert message("a.jsonl", f'{{"x": 1}}\n\n{{"x": {deep}}}\n') == f"a.jsonl:3: {nested}"
+    assert message("a.json", f'[\n{{"x": 1}},\n{{"x": {digits}}}]') == f"a.json:3: {long}"
+    assert message("a.jsonl", f'{{"x": 1}}\n{{"x": {digits}}}\n') == f"a.jsonl:2: {long}"
+
+
+def test_the_home_folder_is_known_by_its_sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write("a.csv", "x\n1\n")
+    assert read_records("~/a.csv") == [(2, {"x": "1"})]
+    assert digest("~/a.csv") == digest("a.csv")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
@@ -77,8 +125,10 @@ def test_csv_field_may_be_longer_than_the_csv_module_allows() -> None:
         ("a.csv", "x,y\n1,2\n3\n", "a.csv:3: broken CSV: 1 fields where the header has 2"),
         ("a.csv", 'x,y\n1,"2\n', "a.csv:2: broken CSV: unexpected end of data"),
         ("a.csv", "x,y,x\n1,2,3\n", "a.csv:1: the header names a column twice: 'x', 'y', 'x'"),
-        ("a.txt", "x", "a.txt: cannot read a .txt file; name one of .json, .jsonl, .csv, .parquet"),
-        ("data", "x", "data: cannot read a suffixless file; name one of .json, .jsonl, .csv, .parquet"),
+        ("a.txt", "x", f"a.txt: cannot read a .txt file; {KINDS}"),
+        ("a.txt.gz", "x", f"a.txt.gz: cannot read a .txt.gz file; {KINDS}"),
+        ("a.parquet.gz", "x", f"a.parquet.gz: cannot read a .parquet.gz file; {KINDS}"),
+        ("data", "x", f"data: cannot read a suffixless file; {KINDS}"),
     ],
 )
 def test_unusable_file_is_named_with_the_place(name: str, content: str | bytes, expected: str) -> None:
@@ -104,21 +154,14 @@ def test_read_json_gives_any_value() -> None:
     assert read_json(write("a.json", '{"x": [1, null]}')) == {"x": [1, None]}
 
 
-def test_column_lists_the_columns_that_there_are() -> None:
-    record = {"Question": "Why?", "Answer": None}
-    assert column(record, "Answer", "a.jsonl", 3) is None
-    with pytest.raises(InputError) as caught:
-        column(record, "question", "a.jsonl", 3)
-    assert str(caught.value) == "a.jsonl:3: no column 'question'; the columns are 'Question', 'Answer'"
-
-
 def test_place_is_a_line_where_the_file_has_lines() -> None:
-    assert [place(path, 7) for path in ("a.csv", "b/c.jsonl", "a.json", "a.parquet", "owner/name train")] == [
+    assert [place(path, 7) for path in ("a.csv", "a.tsv.gz", "b/c.jsonl", "a.json", "a.parquet", "o/n train")] == [
         "a.csv:7",
+        "a.tsv.gz:7",
         "b/c.jsonl:7",
         "a.json, record 7",
         "a.parquet, record 7",
-        "owner/name train, record 7",
+        "o/n train, record 7",
     ]
 
 

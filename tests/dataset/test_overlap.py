@@ -70,7 +70,7 @@ def test_shared_text_under_another_cluster_is_refused_and_shown_in_part() -> Non
 
 def test_repeated_ids_are_refused() -> None:
     assert refusal([*TRAIN, TRAIN[0]], [example("5", "D")]) == (
-        "the training split has ids more than once ('1'); each example needs its own"
+        "the training split has duplicate ids ('1'); each example needs its own"
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -111,11 +112,44 @@ def test_cached_copy_is_read_offline_at_its_revision_only(home: Path) -> None:
     assert kept["train"] == [rain, rain | {"id": "b", "question": "Why?", "references": [""]}]
     assert len(alpaca["train"]) + len(alpaca["validation"]) == 50
     assert {example["references"][0] for example in alpaca["validation"]} == {"Bern"}
-    assert other == f"someone/squad at revision {'f' * 40} is not at hand, only revision {REVISION} is; {REMEDY}"
+    assert other == f"someone/squad at revision {'f' * 40} is not in the cache, which has revision {REVISION}; {REMEDY}"
     assert absent == (
-        f"someone/nothing at revision {REVISION} cannot be had from the hub (ConnectionError: "
+        f"someone/nothing at revision {REVISION} cannot be downloaded from the hub (ConnectionError: "
         f"Couldn't reach 'someone/nothing' on the Hub (OfflineModeIsEnabled)); {REMEDY}"
     )
+
+
+def test_a_pinned_revision_in_the_cache_is_read_without_asking_the_hub(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(0)
+        hub = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        squad = SQUAD | {"path": "someone/squad", "revision": REVISION}
+        (splits,) = python(LOAD, [squad], home, HF_ENDPOINT=hub, HF_HUB_OFFLINE="0")
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+    assert [example["id"] for example in splits["validation"]] == ["a"]
+
+
+def test_what_comes_from_the_hub_and_is_cached(home: Path) -> None:
+    code = """
+import json, sys
+from bench.dataset import Dataset
+from bench.dataset.hub_data import is_cached
+for settings in json.load(sys.stdin):
+    source = Dataset.model_validate(settings).from_hub()
+    print(json.dumps([source, source and is_cached(*source)]))
+"""
+    squad = SQUAD | {"path": "someone/squad", "revision": REVISION}
+    alpaca = ALPACA | {"path": "someone/alpaca", "revision": None}
+    local = {"train": "a.json", "validation": "b.json"}
+    cases = [squad, squad | {"revision": "f" * 40}, squad | local, alpaca, alpaca | {"train": "a.json"}]
+    assert python(code, cases, home) == [
+        [["someone/squad", REVISION], True],
+        [["someone/squad", "f" * 40], False],
+        [None, None],
+        [["someone/alpaca", None], False],
+        [None, None],
+    ]
 
 
 def test_unreachable_hub_is_reported_within_seconds(tmp_path: Path) -> None:
@@ -124,8 +158,8 @@ def test_unreachable_hub_is_reported_within_seconds(tmp_path: Path) -> None:
     assert time.monotonic() - started < 20  # two imports of the client and two refusals; retrying takes 23 s each
     for settings, message in ((SQUAD, squad), (ALPACA, alpaca)):
         assert message == (
-            f"{settings['path']} at revision {settings['revision']} cannot be had from the hub, "
-            f"which does not answer; {REMEDY}"
+            f"{settings['path']} at revision {settings['revision']} cannot be downloaded: "
+            f"the hub does not answer; {REMEDY}"
         )
 
 
@@ -170,11 +204,11 @@ def test_missing_and_gated_data_sets(hub: str, tmp_path: Path) -> None:
     settings = [SQUAD | {"path": name, "revision": REVISION} for name in names]
     missing, gated = python(LOAD, settings, tmp_path, HF_ENDPOINT=hub, HF_HUB_OFFLINE="0")
     assert missing == (
-        f"someone/missing at revision {REVISION} cannot be had from the hub (DatasetNotFoundError: "
+        f"someone/missing at revision {REVISION} cannot be downloaded from the hub (DatasetNotFoundError: "
         f"Dataset 'someone/missing' doesn't exist on the Hub or cannot be accessed.); {REMEDY}"
     )
     assert gated == (
-        f"someone/gated at revision {REVISION} cannot be had from the hub (DatasetNotFoundError: "
+        f"someone/gated at revision {REVISION} cannot be downloaded from the hub (DatasetNotFoundError: "
         "Dataset 'someone/gated' is a gated dataset on the Hub. "
         f"Visit the dataset page at https://huggingface.co/datasets/someone/gated to ask for access.); {REMEDY}"
     )

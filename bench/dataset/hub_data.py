@@ -1,0 +1,77 @@
+"""Data sets of the Hugging Face hub, each read at the revision that was asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.dataset.files import Numbered
+from bench.errors import InputError
+from bench.hub import hub_answers
+
+if TYPE_CHECKING:
+    from datasets import DatasetBuilder
+
+_REMEDY = (
+    "name local files with dataset.train=PATH dataset.validation=PATH, "
+    "or give access to it (network, and for a gated one its terms accepted on its hub page and `hf auth login`)"
+)
+
+
+def read_hub_data(path: str, revision: str | None) -> dict[str, Numbered]:
+    """Maps each split of the hub's data set `path` to its records, numbered from 1.
+
+    A pinned revision that was downloaded before is read from the cache, without asking the hub. In the hub's offline
+    mode (`HF_HUB_OFFLINE=1`) the newest cached copy is read where no revision is pinned.
+
+    Raises:
+        InputError: the hub cannot be reached, or the data set is missing, gated, or cached at another revision only.
+    """
+    import datasets
+    from datasets.packaged_modules.cache.cache import Cache
+    from huggingface_hub import constants
+
+    if (folder := _cached(path, revision)) is not None:
+        config_name, version, hash = folder.parts[-3:]
+        name = path.rpartition("/")[2]
+        return _rows(Cache(dataset_name=name, repo_id=path, config_name=config_name, version=version, hash=hash))
+    if not constants.HF_HUB_OFFLINE and not hub_answers():
+        raise InputError(f"{_named(path, revision)} cannot be downloaded: the hub does not answer; {_REMEDY}")
+    # Whatever goes wrong in these calls, the remedy is the same. The network's exceptions cannot be named here:
+    # the library that they come from depends on the version of the hub's client.
+    try:
+        builder = datasets.load_dataset_builder(path, revision=revision)
+        if revision is None or builder.hash == revision:
+            builder.download_and_prepare()
+            return _rows(builder)
+    except Exception as error:
+        cause = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise InputError(f"{_named(path, revision)} cannot be downloaded from the hub ({cause}); {_REMEDY}") from error
+    # Without a network the loader takes the newest cached copy, whatever its revision, and only logs it.
+    raise InputError(f"{_named(path, revision)} is not in the cache, which has revision {builder.hash}; {_REMEDY}")
+
+
+def is_cached(path: str, revision: str | None) -> bool:
+    """Whether `read_hub_data` will read this revision without asking the hub."""
+    return _cached(path, revision) is not None
+
+
+def _cached(path: str, revision: str | None) -> Path | None:
+    """The folder in which a pinned revision was prepared before; None where that is not exactly one."""
+    from datasets import config
+    from datasets.naming import camelcase_to_snakecase
+
+    if revision is None:
+        return None
+    *owner, name = path.split("/")
+    folder = Path(config.HF_DATASETS_CACHE, "___".join([*owner, camelcase_to_snakecase(name)]))
+    prepared = list(folder.glob(f"*/*/{revision}"))
+    return prepared[0] if len(prepared) == 1 else None
+
+
+def _rows(builder: DatasetBuilder) -> dict[str, Numbered]:
+    return {name: list(enumerate(rows.to_list(), start=1)) for name, rows in builder.as_dataset().items()}
+
+
+def _named(path: str, revision: str | None) -> str:
+    return path if revision is None else f"{path} at revision {revision}"
