@@ -1,4 +1,4 @@
-"""Where the shipped configuration lies: inside an installed package, or beside it in a checkout."""
+"""The YAML files of conf/: inside the package where it was installed from a wheel, beside it in a checkout."""
 
 from pathlib import Path
 
@@ -9,5 +9,5 @@ CONF = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[1] / "conf"
 
 
 def choices(group: str) -> list[str]:
-    """What can be chosen for `group`; empty if there is no such group."""
+    """The names that can be chosen for `group`; empty if there is no such group."""
     return sorted(file.stem for file in (CONF / group).glob("*.yaml"))
