@@ -70,11 +70,9 @@ def conclude() -> int:
     ended = [(job.title(), store.read_record(job.folder())) for job in planned]
     if ended:
         summarise(ended)
-    if any("wandb" in job.tracker for job in planned):
-        from bench.tracker.wandb import sync_command
-
-        if command := sync_command(job.folder() for job in planned):
-            print(f"\nTo upload what W&B has not:\n{command}")
+    for name, tracker in {name: tracker for job in planned for name, tracker in job.tracker.items()}.items():
+        if line := tracker.closing_line([job.folder() for job in planned if name in job.tracker]):
+            print(f"\n{line}")
     return 0 if all(record is not None and record.status == "ok" for _, record in ended) else NOT_OK
 
 

@@ -1,6 +1,7 @@
-"""Trackers: where a running cell is shown. Each is a frozen model of its settings with one verb, `open`."""
+"""Trackers: places that show a running cell. Each is a frozen model of its settings with one main method, `open`."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,25 +21,25 @@ class CellInfo(NamedTuple):
     title: str
     """The cell in a few words, for people."""
     folder: Path
-    """Where the cell's files lie."""
+    """Where the cell's files are."""
     start_s: float
-    """When the cell started, on the monotonic clock that events and samples bear."""
+    """When the cell started, on the monotonic clock of events and readings."""
     environment: Environment
 
 
 class Sink(ABC):
-    """One cell's opened tracker. What it raises is told to the user once, and never touches the cell."""
+    """The tracker of one running cell. An exception in it is printed once and never affects the cell."""
 
     @abstractmethod
     def handle(self, event: AnyEvent) -> None:
         """Show `event`."""
 
     def sample(self, reading: Reading) -> None:  # noqa: B027
-        """Show a reading of the telemetry; most sinks need not."""
+        """Show a telemetry reading. Sinks that show none leave this as it is."""
 
     @abstractmethod
     def close(self, record: Record) -> None:
-        """The cell has ended as `record` says."""
+        """Show how the cell ended, and close what is open."""
 
 
 class Tracker(Part):
@@ -46,4 +47,12 @@ class Tracker(Part):
 
     @abstractmethod
     def open(self, info: CellInfo) -> Sink:
-        """Open it for one cell."""
+        """Start showing one cell."""
+
+    def closing_line(self, folders: Sequence[Path]) -> str | None:
+        """What to tell the user when all cells of a command have ended, or None.
+
+        Args:
+            folders: the folders of the command's cells that this tracker has shown, those of skipped cells included.
+        """
+        return None

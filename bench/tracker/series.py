@@ -1,4 +1,4 @@
-"""What trackers plot: the numbers of an event under their names, and telemetry thinned to one point a second."""
+"""The curves that trackers plot: named numbers of an event, and telemetry reduced to one point per second."""
 
 import math
 from collections import defaultdict
@@ -14,7 +14,7 @@ BITS = {"event_reasons"}
 
 
 class Point(NamedTuple):
-    """Numbers at one place of their axis."""
+    """Named numbers at one position of the x axis."""
 
     at: int
     """The optimiser step, or whole seconds since the cell's start."""
@@ -22,7 +22,7 @@ class Point(NamedTuple):
 
 
 def point_of(event: AnyEvent) -> Point | None:
-    """What `event` adds to the curves over optimiser steps; what is not finite is left out."""
+    """The numbers that `event` adds to the curves over optimiser steps, without those that are not finite."""
     match event:
         case Step():
             values = {
@@ -40,16 +40,16 @@ def point_of(event: AnyEvent) -> Point | None:
 
 
 class Thinned:
-    """Readings as points of one second each: mean and maximum, so that a short peak is still seen."""
+    """Reduces readings to one point per second with mean and maximum, so that a short peak stays visible."""
 
     def __init__(self) -> None:
         self.devices: dict[str, str] = {}
-        """UUID of a GPU to its short name, `gpu0` being the first that the cell can use."""
+        """Each GPU's UUID and its short name; `gpu0` is the first that the cell can use."""
         self._second: dict[Role, int] = {}
         self._values: dict[Role, dict[str, list[float]]] = {}
 
     def add(self, reading: Reading) -> Point | None:
-        """Take the next reading; gives its source's previous second once that is complete."""
+        """Add a reading. Returns its source's previous second if the reading is the first of a new one."""
         second = math.floor(reading.t_s)
         complete = self._take(reading.role) if self._second.get(reading.role, second) != second else None
         self._second[reading.role] = second
@@ -59,7 +59,7 @@ class Thinned:
         return complete
 
     def rest(self) -> list[Point]:
-        """The seconds that no later reading has completed."""
+        """The last second of each source, which no later reading has completed."""
         return [point for role in list(self._values) if (point := self._take(role)) is not None]
 
     def _named(self, reading: Reading) -> list[tuple[str, float]]:

@@ -1,10 +1,13 @@
-"""TensorBoard: event files in the cell's folder, written without torch and without TensorFlow."""
+"""TensorBoard: event files in the cell's folder, written without torch or TensorFlow."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import time
+from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -17,28 +20,32 @@ from bench.tracker.series import Point, Thinned, point_of
 
 
 class TensorBoard(Tracker):
-    """Curves, final scores and texts under `tensorboard/` of the cell's folder, every run of the cell on its own."""
+    """Curves, final scores and texts in `tensorboard/` of the cell's folder, a folder for each run of the cell."""
 
     def open(self, info: CellInfo) -> EventFile:
-        """Begin an event file with the cell's configuration."""
+        """Start an event file with the cell's configuration."""
         return EventFile(info)
+
+    def closing_line(self, folders: Sequence[Path]) -> str | None:
+        """The command that shows the curves."""
+        return f"To see the curves: {shlex.join(['tensorboard', '--logdir', os.path.commonpath(folders)])}"
 
 
 class EventFile(Sink):
-    """One run of a cell. Curves are over optimiser steps, telemetry over seconds since the cell's start."""
+    """One run of a cell. The x axis is the optimiser step, for telemetry the second since the cell's start."""
 
     def __init__(self, info: CellInfo) -> None:
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.summary.writer.record_writer import RecordWriter
 
         now_s = time.time()
-        # A cell that goes on after an interruption would draw its steps twice, back and forth, into one set of curves.
+        # A cell that is resumed repeats steps; in one folder its curves would run back and forth.
         folder = info.folder / "tensorboard" / datetime.fromtimestamp(now_s).strftime("%Y%m%d-%H%M%S-%f")
         folder.mkdir(parents=True)
         self._start_wall_s = now_s - time.monotonic() + info.start_s
         self._telemetry = Thinned()
         self._event = Event
-        # Unbuffered: whoever watches sees a step at once, and a full disk is an error here and now.
+        # Unbuffered, so that a step can be seen at once and a full disk is an error at once.
         self._file = RecordWriter((folder / f"events.out.tfevents.{int(now_s)}.{os.getpid()}").open("wb", buffering=0))
         self._write(Event(wall_time=now_s, file_version="brain.Event:2"))
         self._text("config", OmegaConf.to_yaml(OmegaConf.create(info.cell.model_dump(mode="json"))))
@@ -50,12 +57,12 @@ class EventFile(Sink):
             self._scalars(point, time.time())
 
     def sample(self, reading: Reading) -> None:
-        """Write the second that `reading` completes."""
+        """Write the previous second, if `reading` is the first of a new one."""
         if (point := self._telemetry.add(reading)) is not None:
             self._scalars(point, self._start_wall_s + point.at)
 
     def close(self, record: Record) -> None:
-        """Write what is known at the end, and close the file."""
+        """Write scores and status, and close the file."""
         for point in self._telemetry.rest():
             self._scalars(point, self._start_wall_s + point.at)
         scores = {f"scores.{name}": value for name, value in (record.scores or {}).items() if value is not None}
@@ -70,7 +77,7 @@ class EventFile(Sink):
     def _text(self, name: str, text: str) -> None:
         from tensorboard.plugins.text.summary_v2 import text_pb
 
-        # Indented by four, it is shown as it is, and not read as Markdown or HTML.
+        # Indented by four spaces, it is shown as it is, not as Markdown or HTML.
         verbatim = "".join(f"    {line}\n" for line in text.splitlines())
         self._write(self._event(wall_time=time.time(), step=0, summary=text_pb(name, verbatim)))
 

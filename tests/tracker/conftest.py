@@ -21,7 +21,7 @@ from bench.metric import Answer, Scores, fraction
 from bench.record import Environment
 from bench.telemetry.reading import Reading
 from bench.tracker import CellInfo
-from bench.tracker.wandb import LATE
+from bench.tracker.wandb_uploader import NO_KEY, SERVER_TOO_LATE
 
 ANSWERS = [
     Answer(
@@ -70,7 +70,8 @@ def wandb_apart(tmp_path: Path) -> Iterator[None]:
     own = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_") and name != "NETRC"}
     own |= {f"XDG_{kind}_HOME": str(tmp_path / "home" / kind) for kind in ("CACHE", "CONFIG", "DATA")}
     with mock.patch.dict(os.environ, own | {"HOME": str(tmp_path / "home")}, clear=True):
-        LATE.clear()
+        SERVER_TOO_LATE.clear()
+        NO_KEY.clear()
         yield
         if "wandb" in sys.modules:
             sys.modules["wandb"].teardown()

@@ -118,6 +118,12 @@ def test_a_full_disk_is_told_at_once(cell_info: CellInfo, cell_events: list[AnyE
             sink.handle(cell_events[8])
 
 
+def test_the_closing_line_shows_the_curves_of_all_cells() -> None:
+    folders = [Path("my runs/demo/a"), Path("my runs/demo/b")]
+    line = TensorBoard(name="tensorboard").closing_line(folders)
+    assert line == "To see the curves: tensorboard --logdir 'my runs/demo'"
+
+
 SUPERVISOR = """
 import pickle, sys
 from pathlib import Path

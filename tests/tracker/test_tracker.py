@@ -1,12 +1,16 @@
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 from omegaconf import DictConfig
 
+from bench.cli import sweep
 from bench.cli.compose import job_of
 from bench.errors import InputError
+from bench.job import Job
+from bench.tracker import CellInfo, Sink, Tracker
 from bench.tracker.tensorboard import TensorBoard
 from bench.tracker.wandb import Wandb
 
@@ -46,3 +50,30 @@ def test_trackers_load_their_libraries_only_when_they_are_opened() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+class Notebook(Tracker):
+    """Shows cells nowhere, and says at the end which it was given."""
+
+    def open(self, info: CellInfo) -> Sink:
+        raise NotImplementedError
+
+    def closing_line(self, folders: Sequence[Path]) -> str | None:
+        return f"{self.name}: {len(folders)} cells" if self.name != "silent" else None
+
+
+def test_each_tracker_says_its_line_once_when_all_cells_have_ended(
+    default_job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = Notebook(name="first"), Notebook(name="second")
+    job = default_job.model_copy(update={"runs": str(tmp_path)})
+    monkeypatch.setattr(
+        sweep,
+        "planned",
+        [
+            job.model_copy(update={"tracker": {"first": first, "silent": Notebook(name="silent")}}),
+            job.model_copy(update={"tracker": {"first": first, "second": second}}),
+        ],
+    )
+    assert sweep.conclude() == sweep.NOT_OK
+    assert capsys.readouterr().out.endswith("\n\nfirst: 2 cells\n\nsecond: 1 cells\n")

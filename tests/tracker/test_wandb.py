@@ -18,7 +18,7 @@ from wandb.proto import wandb_internal_pb2
 from bench.protocol import AnyEvent
 from bench.record import Error, Record
 from bench.telemetry.reading import Reading
-from bench.tracker import CellInfo, wandb
+from bench.tracker import CellInfo, wandb, wandb_uploader
 from bench.tracker.wandb import Wandb, WandbRun, sync_command
 
 KEY = "0123456789abcdef0123456789abcdef0123beef"
@@ -228,11 +228,21 @@ def test_a_table_shows_predictions_from_all_over_the_file(
     )
 
 
-def test_no_table_of_predictions_if_none_is_wanted(
+def test_no_answer_leaves_the_machine_unless_asked_for(
     cell_info: CellInfo, cell_events: list[AnyEvent], record: Record
 ) -> None:
-    track(offline(predictions=0), cell_info, cell_events, [], record)
-    assert not [row for row in read(cell_info).history if "predictions" in row]
+    track(offline(), cell_info, cell_events, [], record)
+    log = read(cell_info)
+    assert not [row for row in log.history if "predictions" in row]
+    assert not _mentioning(b"something else", cell_info)
+    track(offline(predictions=3), cell_info, cell_events, [], record)
+    assert _mentioning(b"something else", cell_info)
+
+
+def _mentioning(text: bytes, cell_info: CellInfo) -> list[Path]:
+    files = [path for path in (cell_info.folder / "wandb").rglob("*") if path.is_file()]
+    assert files
+    return [path for path in files if text in path.read_bytes()]
 
 
 def test_the_adapter_is_an_artifact_only_if_asked_for(
@@ -249,7 +259,7 @@ def test_the_adapter_is_an_artifact_only_if_asked_for(
 def test_a_killed_cell_closes_its_run_with_its_status(
     cell_info: CellInfo, cell_events: list[AnyEvent], record: Record
 ) -> None:
-    track(offline(), cell_info, cell_events[:9], [], killed(record))
+    track(offline(predictions=3), cell_info, cell_events[:9], [], killed(record))
     log = read(cell_info)
     assert log.exit_code == 1
     assert log.summary["status"] == "killed"
@@ -266,7 +276,7 @@ def test_a_killed_cell_closes_its_run_with_its_status(
 def test_runs_that_overlap_do_not_mix(cell_info: CellInfo, cell_events: list[AnyEvent], record: Record) -> None:
     other = cell_info._replace(folder=cell_info.folder.with_name("other"), title="other")
     other.folder.mkdir()
-    first, second = offline().open(cell_info), offline(predictions=0).open(other)
+    first, second = offline().open(cell_info), offline().open(other)
     for event in cell_events:
         first.handle(event)
     second.handle(cell_events[8])
@@ -389,7 +399,7 @@ def test_a_server_that_cannot_be_reached_costs_the_cell_nothing(
         silent_server.die()
     monkeypatch.setenv("WANDB_BASE_URL", silent_server.url)
     monkeypatch.setenv("WANDB_API_KEY", KEY)
-    wandb._tell.cache_clear()
+    wandb_uploader._print_once.cache_clear()
     begun_s = time.monotonic()
     sink = Wandb(name="wandb", init_timeout_s=1).open(cell_info)
     for event in cell_events:
@@ -406,7 +416,7 @@ def test_a_server_that_cannot_be_reached_costs_the_cell_nothing(
     assert sync_command([cell_info.folder]) == f"wandb sync {logs(cell_info)[0].parent}"
     out, err = capfd.readouterr()
     assert out == ""
-    assert re.fullmatch(r"W&B did not take the run, so it is kept offline: Timed out .*\n", err)
+    assert re.fullmatch(r"W&B did not accept the run, so it is kept offline: Timed out .*\n", err)
 
 
 def test_a_server_that_dies_in_the_middle_holds_nobody_up(
@@ -419,7 +429,7 @@ def test_a_server_that_dies_in_the_middle_holds_nobody_up(
 ) -> None:
     monkeypatch.setenv("WANDB_BASE_URL", wandb_server.url)
     monkeypatch.setenv("WANDB_API_KEY", KEY)
-    sink = Wandb(name="wandb", predictions=0, finish_timeout_s=1).open(cell_info)
+    sink = Wandb(name="wandb", finish_timeout_s=1).open(cell_info)
     for event in cell_events[:9]:
         sink.handle(event)
     until(lambda: bool(wandb_server.runs))
@@ -428,7 +438,7 @@ def test_a_server_that_dies_in_the_middle_holds_nobody_up(
     for event in cell_events[9:]:
         sink.handle(event)
     heard_s = time.monotonic() - begun_s
-    with pytest.raises(TimeoutError, match=r"^W&B has not finished in time; what it has lies in .*/wandb$"):
+    with pytest.raises(TimeoutError, match=r"^W&B did not finish in time; what it has so far is in .*/wandb$"):
         sink.close(record)
     closed_s = time.monotonic() - begun_s
     assert heard_s < 0.5
@@ -465,7 +475,7 @@ from pathlib import Path
 from bench.tracker.wandb import Wandb
 
 cell_info, cell_events, record = pickle.loads(Path(sys.argv[1]).read_bytes())
-sink = Wandb(name="wandb", finish_timeout_s=4).open(cell_info)
+sink = Wandb(name="wandb", predictions=3, finish_timeout_s=4).open(cell_info)
 for event in cell_events:
     sink.handle(event)
 input()
@@ -491,7 +501,7 @@ def test_the_command_ends_although_the_server_has_died(
         begun_s = time.monotonic()
         out, err = process.communicate("\n", timeout=60)
         took_s = time.monotonic() - begun_s
-    assert out == f"W&B has not finished in time; what it has lies in {cell_info.folder}/wandb\nFalse\n"
+    assert out == f"W&B did not finish in time; what it has so far is in {cell_info.folder}/wandb\nFalse\n"
     assert err == ""
     assert process.returncode == 0
     assert took_s < 20
@@ -502,18 +512,34 @@ def test_the_command_ends_although_the_server_has_died(
     assert log.summary["scores"] == {"token_f1": 0.625, "bertscore_f1": None}
 
 
+NO_KEY = (
+    "W&B has no key on this machine, so runs stay offline. After `wandb login`, new runs go online, and the same "
+    "command again prints how to upload these. tracker=none switches W&B off."
+)
+SYNC = "To upload what is not at W&B yet:\nwandb sync {run}"
+
+
 @pytest.mark.parametrize(
-    ("mode", "environment"),
+    ("mode", "environment", "closing_line"),
     [
-        ("auto", {}),
-        ("online", {}),
-        ("auto", {"WANDB_API_KEY": KEY, "WANDB_MODE": "offline"}),
-        ("offline", {"WANDB_API_KEY": KEY, "WANDB_MODE": "online"}),
+        ("auto", {}, NO_KEY),
+        ("online", {}, NO_KEY),
+        (
+            "auto",
+            {"WANDB_API_KEY": KEY, "WANDB_MODE": "offline"},
+            SYNC,
+        ),
+        (
+            "offline",
+            {"WANDB_API_KEY": KEY, "WANDB_MODE": "online"},
+            SYNC,
+        ),
     ],
 )
 def test_a_run_is_kept_offline_where_it_is_asked_for_or_there_is_no_key(
     mode: Any,
     environment: dict[str, str],
+    closing_line: str,
     cell_info: CellInfo,
     record: Record,
     wandb_server: Any,
@@ -524,7 +550,9 @@ def test_a_run_is_kept_offline_where_it_is_asked_for_or_there_is_no_key(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     track(Wandb(name="wandb", mode=mode), cell_info, [], [], record)
-    assert logs(cell_info)[0].parent.name.startswith("offline-run-")
+    (log,) = logs(cell_info)
+    assert log.parent.name.startswith("offline-run-")
+    assert Wandb(name="wandb").closing_line([cell_info.folder]) == closing_line.format(run=log.parent)
     assert wandb_server.keys == set()
     assert capfd.readouterr() == ("", "")
 
@@ -539,13 +567,13 @@ def test_a_library_that_takes_nothing_any_more_is_given_up(
     cell_info: CellInfo, cell_events: list[AnyEvent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = threading.Event()
-    monkeypatch.setattr(wandb, "BACKLOG", 3)
-    monkeypatch.setattr(wandb._Uploader, "_begin", lambda self: held.wait())
+    monkeypatch.setattr(wandb, "MAX_QUEUED", 3)
+    monkeypatch.setattr(wandb.Uploader, "_start_run", lambda self: held.wait())
     sink = offline().open(cell_info)
     steps = [event for event in cell_events if event.kind == "step"]
     for _ in range(3):
         sink.handle(steps[0])
-    with pytest.raises(TimeoutError, match=r"^W&B has stopped taking news; what it has lies in .*/wandb$"):
+    with pytest.raises(TimeoutError, match=r"^W&B takes no more rows; what it has so far is in .*/wandb$"):
         sink.handle(steps[0])
     held.set()
 
@@ -554,7 +582,7 @@ def test_a_fault_in_the_library_is_raised_to_be_told(
     cell_info: CellInfo, record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (cell_info.folder / "predictions.jsonl").unlink()
-    sink = offline().open(cell_info)
+    sink = offline(predictions=3).open(cell_info)
     with pytest.raises(FileNotFoundError, match=r"predictions\.jsonl"):
         sink.close(record)
     assert read(cell_info).exit_code == 0
