@@ -1,4 +1,4 @@
-"""One batched pass that answers every validation example, and one that says how likely the references are."""
+"""A batched pass that answers every validation example, and one that computes the likelihood of the references."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from bench.child.encode import Encoded, batched_by_length
 
 
 class ReferenceLikelihood(NamedTuple):
-    """How likely a model finds one reference completion."""
+    """Likelihood of one reference completion under a model."""
 
     nll_nats: float
     """Summed over the completion's tokens; may be infinite or NaN."""
@@ -18,7 +18,7 @@ class ReferenceLikelihood(NamedTuple):
 
 
 def greedy(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, max_new_tokens: int) -> GenerationConfig:
-    """Greedy decoding with nothing of the checkpoint's own generation settings but its end-of-sequence tokens."""
+    """Greedy decoding; the only generation settings taken from the checkpoint are its end-of-sequence tokens."""
     ends = model.generation_config.eos_token_id if model.generation_config is not None else None
     ends = [] if ends is None else [ends] if isinstance(ends, int) else list(ends)
     if tokenizer.eos_token_id not in ends:
@@ -44,19 +44,19 @@ def answer(
     stop: Sequence[str],
     progress: Callable[[int], None],
 ) -> list[str]:
-    """The model's answer to every example, in their order; `progress` is told how many there are so far."""
+    """The model's answer to every example, in order. `progress` is called with the number of answers so far."""
     model.eval()
     config = greedy(tokenizer, model, max_new_tokens)
     answers = [""] * len(validation)
-    done = 0
+    n_answered = 0
     for positions in batched_by_length(validation, batch):
         ids, mask = left_padded([validation[at].prompt_ids for at in positions], tokenizer.pad_token_id, model.device)
         output = model.generate(input_ids=ids, attention_mask=mask, generation_config=config)
         texts = tokenizer.batch_decode(output[:, ids.shape[1] :], skip_special_tokens=True)
         for at, text in zip(positions, texts, strict=True):
-            answers[at] = _until(text, stop).strip()
-        done += len(positions)
-        progress(done)
+            answers[at] = _before_stop(text, stop).strip()
+        n_answered += len(positions)
+        progress(n_answered)
     return answers
 
 
@@ -64,24 +64,27 @@ def answer(
 def reference_likelihoods(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, validation: Sequence[Encoded], batch: int
 ) -> list[ReferenceLikelihood]:
-    """Teacher-forced likelihood of each example's first reference, in their order, summed in float32."""
+    """Likelihood of each example's first reference, in order: teacher-forced, computed in float32."""
     model.eval()
-    found: dict[int, ReferenceLikelihood] = {}
+    likelihoods: dict[int, ReferenceLikelihood] = {}
     for positions in batched_by_length(validation, batch):
         rows = [validation[at].prompt_ids + validation[at].completion_ids for at in positions]
         lengths = [len(validation[at].completion_ids) for at in positions]
         ids, mask = left_padded(rows, tokenizer.pad_token_id, model.device)
-        places = (mask.cumsum(dim=1) - 1).clamp(min=0)
         # Left padding puts every completion at the end: only these positions need the large output projection.
         logits = model(
-            input_ids=ids, attention_mask=mask, position_ids=places, use_cache=False, logits_to_keep=max(lengths) + 1
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0),
+            use_cache=False,
+            logits_to_keep=max(lengths) + 1,
         ).logits
         logs = torch.log_softmax(logits[:, :-1].float(), dim=-1)
         targets = ids[:, -max(lengths) :].unsqueeze(-1)
         nll = -logs.gather(-1, targets).squeeze(-1)
         for row, (at, length) in enumerate(zip(positions, lengths, strict=True)):
-            found[at] = ReferenceLikelihood(nll[row, -length:].sum().item(), length)
-    return [found[at] for at in range(len(validation))]
+            likelihoods[at] = ReferenceLikelihood(nll[row, -length:].sum().item(), length)
+    return [likelihoods[at] for at in range(len(validation))]
 
 
 def left_padded(
@@ -97,5 +100,5 @@ def left_padded(
     return ids.to(device), mask.to(device)
 
 
-def _until(text: str, stop: Sequence[str]) -> str:
+def _before_stop(text: str, stop: Sequence[str]) -> str:
     return text[: min([at for end in stop if (at := text.find(end)) >= 0], default=len(text))]
