@@ -94,8 +94,8 @@ class Data(Entry):
     n_dropped: int
     n_truncated: int
     n_references_too_long: int | None
-    """Validation examples whose first reference has more tokens than `generation.max_new_tokens`: no answer can equal
-    it. None in records of schema version 1."""
+    """Validation examples whose first reference, without its end of sequence, has more tokens than
+    `generation.max_new_tokens`: every answer ends before it. None in records of schema version 1."""
     n_clusters_validation: int
     train: SplitCounts
     validation: SplitCounts
