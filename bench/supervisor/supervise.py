@@ -64,9 +64,7 @@ def supervise(job: Job) -> None:
     Raises:
         KeyboardInterrupt: the user asked to stop; the cell that was running is recorded as `interrupted`.
     """
-    # One cell uses one GPU, and telemetry measures that one.
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
-    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    _show_one_gpu()
     try:
         folder = job.folder()
         with store.locked(folder):
@@ -83,6 +81,16 @@ def supervise(job: Job) -> None:
         if error.errno not in UNWRITABLE:
             raise
         announce(job.title(), None, f"{folder} could not be written: {UNWRITABLE[error.errno]} and run again.")
+
+
+def _show_one_gpu() -> None:
+    """Let the cell see one GPU, which telemetry measures too. The trainer would spread a batch over several."""
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    visible = os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
+    first, several, _ = visible.partition(",")
+    if several:
+        os.environ["CUDA_VISIBLE_DEVICES"] = first
+        print(f"CUDA_VISIBLE_DEVICES={visible}: every cell uses one GPU, here {first}.", file=sys.stderr)
 
 
 def _run(job: Job, folder: Path) -> None:
