@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from bench import record
+from bench.phase import PhaseName
 
 
 class Event(BaseModel):
@@ -15,7 +16,7 @@ class Event(BaseModel):
 
 class PhaseStarted(Event):
     kind: Literal["phase_started"] = "phase_started"
-    phase: record.PhaseName
+    phase: PhaseName
     at_s: float
 
 
@@ -23,7 +24,7 @@ class PhaseEnded(Event):
     """The device was synchronised before the clock was read. A phase that was paused for another one ends twice."""
 
     kind: Literal["phase_ended"] = "phase_ended"
-    phase: record.PhaseName
+    phase: PhaseName
     at_s: float
     torch_allocated_peak_bytes: int | None
     torch_reserved_peak_bytes: int | None
@@ -129,7 +130,7 @@ class Failed(Event):
     status: Literal["oom", "failed", "interrupted"]
     type: str
     message: str
-    phase: record.PhaseName | None
+    phase: PhaseName | None
 
 
 class Finished(Event):

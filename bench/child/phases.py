@@ -9,8 +9,8 @@ from multiprocessing.connection import Connection
 import torch
 
 from bench.child.device import on_gpu, synchronize
+from bench.phase import PhaseName
 from bench.protocol import Event, PhaseEnded, PhaseStarted, Warned
-from bench.record import PhaseName
 
 
 class Phases:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 from matplotlib.ticker import MaxNLocator
 
+from bench.phase import TINTS
 from bench.report.compare.setups import Cell, Group
 from bench.report.figures.canvas import Canvas
 from bench.report.figures.chart import GREY, STYLE, Chart, Drawn, chart, plain
@@ -21,17 +22,6 @@ from bench.report.read.trace import Series, Trace
 from bench.report.words import ending, file_stem, printable, reason
 from bench.telemetry.windows import Stretch
 
-TINTS = {
-    "load": "#d9d9d9",
-    "prepare": "#f3e6c4",
-    "train": "#cfe3f1",
-    "validate": "#f0b48f",
-    "generate": "#d3ebdd",
-    "score": "#e6c8dc",
-    "latency": "#f5eca6",
-    "save": "#c4c4c4",
-}
-"""Light enough for a line to be read on; `validate`, which interrupts `train`, is darker than it in grey, too."""
 BAND = "#4f7396"
 
 # All in inches

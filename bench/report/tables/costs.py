@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from bench.record import PhaseName
+from bench.phase import PhaseName
 from bench.report.compare.setups import Cell, Group, Setup
 from bench.report.numbers import fixed, significant
 from bench.report.read.load import PER_TOKENS

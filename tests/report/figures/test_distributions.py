@@ -76,7 +76,9 @@ def test_bars_of_other_examples_than_most_say_so(write_cell, figures):
     (ax,) = figure.axes
     assert [text.get_text() for text in ax.texts if "n = " in text.get_text()] == [f"n = 2 {CROSS} 1"]
     assert ax.texts[0].get_position()[1] == 0
-    assert figure.texts[-1].get_text().startswith(f"Numbers: percent of n = 2 {CROSS} 2 (examples {CROSS} seeds), where")
+    assert (
+        figure.texts[-1].get_text().startswith(f"Numbers: percent of n = 2 {CROSS} 2 (examples {CROSS} seeds), where")
+    )
 
 
 def test_without_a_score_of_an_example_there_is_no_figure(write_cell, figures):
