@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from bench.child.encode import Encoded, batched_by_length
@@ -19,7 +20,7 @@ class ReferenceLikelihood(NamedTuple):
 
 def greedy(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, max_new_tokens: int) -> GenerationConfig:
     """Greedy decoding; the only generation settings taken from the checkpoint are its end-of-sequence tokens."""
-    ends = model.generation_config.eos_token_id if model.generation_config is not None else None
+    ends = model.generation_config.eos_token_id
     ends = [] if ends is None else [ends] if isinstance(ends, int) else list(ends)
     if tokenizer.eos_token_id not in ends:
         ends.append(tokenizer.eos_token_id)
@@ -91,13 +92,10 @@ def left_padded(
     rows: Sequence[Sequence[int]], pad_token_id: int, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Token ids and attention mask, both of shape (rows, longest row)."""
-    longest = max(len(row) for row in rows)
-    ids = torch.full((len(rows), longest), pad_token_id, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for at, row in enumerate(rows):
-        ids[at, longest - len(row) :] = torch.tensor(row)
-        mask[at, longest - len(row) :] = 1
-    return ids.to(device), mask.to(device)
+    ids = [torch.tensor(row, dtype=torch.long) for row in rows]
+    masks = [torch.ones_like(row) for row in ids]
+    padded = pad_sequence(ids, batch_first=True, padding_value=pad_token_id, padding_side="left")
+    return padded.to(device), pad_sequence(masks, batch_first=True, padding_side="left").to(device)
 
 
 def _before_stop(text: str, stop: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ import datasets
 import transformers
 from transformers import PreTrainedTokenizerBase, set_seed
 
+from bench import protocol
 from bench.cell import Cell
 from bench.child import load as models
 from bench.child.device import is_out_of_memory, release_memory
@@ -27,18 +28,6 @@ from bench.dataset import overlap
 from bench.errors import InputError
 from bench.example import fingerprint
 from bench.metric import Answer
-from bench.protocol import (
-    Answering,
-    DataPrepared,
-    Failed,
-    Finished,
-    LatencyMeasured,
-    Missing,
-    ModelLoaded,
-    ParametersCounted,
-    Saved,
-    Scored,
-)
 from bench.record import Base, Data
 
 FULL_BYTES = 2**20
@@ -53,7 +42,7 @@ def main(cell_json: str, folder: Path, connection: Connection) -> None:
     datasets.disable_progress_bars()
     phases = Phases(connection)
     stop = StopRequest()
-    last_word: Failed | Finished
+    last_word: protocol.Failed | protocol.Finished
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, stop.make)
     try:
@@ -62,7 +51,7 @@ def main(cell_json: str, folder: Path, connection: Connection) -> None:
         run(Cell.model_validate_json(cell_json), folder, phases, stop)
         stop.deferred = True
         stop.check()
-        last_word = Finished()
+        last_word = protocol.Finished()
     except (Exception, Interrupted) as error:
         stop.deferred = True
         if not isinstance(error, InputError | Interrupted):
@@ -79,9 +68,9 @@ def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
         base, tokenizer, context_length, revision = models.load(cell.model, cell.method.quantization(dtype), cell.seed)
         model = cell.method.prepare(base)
         trainable, total = models.count_parameters(model)
-        phases.send(ParametersCounted(trainable=trainable, total=total))
+        phases.send(protocol.ParametersCounted(trainable=trainable, total=total))
         phases.send(
-            ModelLoaded(
+            protocol.ModelLoaded(
                 base=Base(
                     weights=cell.model.weights,
                     revision=revision,
@@ -94,7 +83,7 @@ def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
 
     with phases.phase("prepare"):
         training, validation, data = prepare(cell, tokenizer, context_length)
-        phases.send(DataPrepared(data=data))
+        phases.send(protocol.DataPrepared(data=data))
 
     if cell.method.trains:
         with phases.phase("train"):
@@ -110,7 +99,7 @@ def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
             cell.generation.batch,
             cell.generation.max_new_tokens,
             cell.generation.stop,
-            progress=lambda answered: phases.send(Answering(answered=answered, n_examples=len(validation))),
+            progress=lambda answered: phases.send(protocol.Answering(answered=answered, n_examples=len(validation))),
         )
 
     with phases.phase("score"):
@@ -121,17 +110,17 @@ def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
         ]
         scores = score(cell, answers)
         persist(folder / "predictions.jsonl", answers, scores)
-        phases.send(Scored(scores=scores.values, settings=scores.settings, info=scores.info))
-        phases.send(Missing(reasons={f"scores.{name}": reason for name, reason in scores.missing.items()}))
+        phases.send(protocol.Scored(scores=scores.values, settings=scores.settings, info=scores.info))
+        phases.send(protocol.Missing(reasons={f"scores.{name}": reason for name, reason in scores.missing.items()}))
         release_memory()
 
     with phases.phase("latency"):
         measured = latency(model, tokenizer, validation, cell.generation.batch, cell.latency)
-        phases.send(LatencyMeasured(latency=measured))
+        phases.send(protocol.LatencyMeasured(latency=measured))
 
     if cell.method.trains:
         with phases.phase("save"):
-            phases.send(Saved(bytes=cell.method.save(model, folder / "adapter")))
+            phases.send(protocol.Saved(bytes=cell.method.save(model, folder / "adapter")))
 
 
 def prepare(
@@ -178,14 +167,14 @@ def prepare(
     return training, validation, data
 
 
-def _failure(error: BaseException, phases: Phases, folder: Path) -> Failed:
+def _failure(error: BaseException, phases: Phases, folder: Path) -> protocol.Failed:
     message = str(error) or type(error).__name__
     # Libraries report a full disk in many ways.
     if shutil.disk_usage(folder).free < FULL_BYTES:
         message = (
             f"the disk is full ({folder}). Free some space and run again; the cell goes on from its last checkpoint."
         )
-    return Failed(
+    return protocol.Failed(
         status="interrupted" if isinstance(error, Interrupted) else "oom" if is_out_of_memory(error) else "failed",
         type=type(error).__name__,
         message=message,

@@ -114,7 +114,7 @@ def _send_results(trainer: Trainer, cell: Cell, micro_batches: list[int], phases
     state = trainer.state
     steps = [entry for entry in state.log_history if "loss" in entry]
     timed_s = trainer.step_times_s[UNTIMED_STEPS:]
-    timed_tokens = trainer.step_tokens[UNTIMED_STEPS:]
+    timed_tokens = [int(entry["tokens"]) for entry in steps[len(steps) - len(timed_s) :]]
     training = Training(
         steps=state.global_step,
         epochs=state.epoch,

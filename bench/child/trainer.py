@@ -51,7 +51,6 @@ class Trainer(SFTTrainer):
         self.eval_batch = cell.generation.batch
         self.phases = phases
         self.step_times_s: list[float] = []
-        self.step_tokens: list[int] = []
         self.step_start_s = 0.0
         self._tokens = self._completion_tokens = torch.zeros((), dtype=torch.long, device=model.device)
         callbacks: list[TrainerCallback] = [_Steps(self, stop, cell.train.checkpoint_steps)]
@@ -77,11 +76,23 @@ class Trainer(SFTTrainer):
         return super().training_step(model, inputs, *args, **kwargs)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the token counts of the step: checkpoints keep the log, so that they cover all steps after a resume."""
+        """Report a step and log its token counts, which checkpoints keep: after a resume they still cover all steps."""
         if "loss" in logs:
             logs["tokens"], logs["completion_tokens"] = int(self._tokens.item()), int(self._completion_tokens.item())
             self._tokens = self._completion_tokens = torch.zeros_like(self._tokens)
-            self.step_tokens.append(int(logs["tokens"]))
+            self.phases.send(
+                Step(
+                    at_s=time.monotonic(),
+                    step=self.state.global_step,
+                    n_steps=self.state.max_steps,
+                    epoch=self.state.epoch,
+                    loss=finite(logs["loss"]),
+                    learning_rate=logs["learning_rate"],
+                    grad_norm=finite(logs["grad_norm"]),
+                    seconds=self.step_times_s[-1],
+                    tokens=int(logs["tokens"]),
+                )
+            )
         super().log(logs, start_time)
 
     def evaluate(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> dict[str, float]:
@@ -89,7 +100,10 @@ class Trainer(SFTTrainer):
         with self.phases.phase("validate"), self.autocast_smart_context_manager():
             likelihoods = reference_likelihoods(self.model, self.processing_class, self.validation, self.eval_batch)
         nll_nats = sum(likelihood.nll_nats for likelihood in likelihoods)
-        metrics = {f"{metric_key_prefix}_loss": nll_nats / sum(likelihood.tokens for likelihood in likelihoods)}
+        loss = nll_nats / sum(likelihood.tokens for likelihood in likelihoods)
+        evaluation = Evaluation(step=self.state.global_step, epoch=self.state.epoch, loss=finite(loss))
+        self.phases.send(Evaluated(at_s=time.monotonic(), evaluation=evaluation))
+        metrics = {f"{metric_key_prefix}_loss": loss}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self.step_start_s = time.monotonic()
@@ -105,7 +119,7 @@ class Trainer(SFTTrainer):
 
 
 class _Steps(TrainerCallback):
-    """Times steps, reports them to the supervisor, and stops training at the end of a step when asked to."""
+    """Times steps, writes checkpoints between epochs, and stops training at the end of a step when asked to."""
 
     def __init__(self, trainer: Trainer, stop: StopRequest, checkpoint_steps: int | None) -> None:
         self.trainer = trainer
@@ -133,27 +147,6 @@ class _Steps(TrainerCallback):
         # Not earlier: at the end of an epoch, evaluation and checkpoint come after the step.
         if self.stop.made:
             control.should_training_stop = True
-
-    def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float], **_: Any
-    ) -> None:
-        if "loss" in logs:
-            self.trainer.phases.send(
-                Step(
-                    at_s=time.monotonic(),
-                    step=state.global_step,
-                    n_steps=state.max_steps,
-                    epoch=state.epoch,
-                    loss=finite(logs["loss"]),
-                    learning_rate=logs["learning_rate"],
-                    grad_norm=finite(logs["grad_norm"]),
-                    seconds=self.trainer.step_times_s[-1],
-                    tokens=int(logs["tokens"]),
-                )
-            )
-        elif "eval_loss" in logs:
-            evaluation = Evaluation(step=state.global_step, epoch=state.epoch, loss=finite(logs["eval_loss"]))
-            self.trainer.phases.send(Evaluated(at_s=time.monotonic(), evaluation=evaluation))
 
 
 def trainable_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
