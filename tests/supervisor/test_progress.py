@@ -4,7 +4,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from bench.protocol import AnyEvent, PhaseStarted, Step
+from bench.protocol import AnyEvent, PhaseStarted, Step, Warned
 from bench.record import Error, Record
 from bench.supervisor import progress
 
@@ -143,6 +143,11 @@ def test_a_loss_that_is_not_finite_on_a_terminal(monkeypatch: pytest.MonkeyPatch
     line._progress.refresh()
     line._progress.stop()
     assert "train  step 1/361  loss not finite  1,200 tokens/s  3 min 00 s left" in shown()
+
+
+def test_a_warning_is_a_line_of_its_own(printed: SEEN) -> None:
+    progress.Line("tiny lora").handle(Warned(message="checkpoint-4 was removed"))
+    assert printed().strip() == "tiny lora  checkpoint-4 was removed"
 
 
 def test_elsewhere_only_the_end_is_shown(printed: SEEN, cell_events: list[AnyEvent], record: Record) -> None:

@@ -484,7 +484,7 @@ def test_the_record_of_a_newer_version_is_left_alone(
     (job().folder() / "record.json").write_text('{"schema_version": 99}')
     supervise(job())
     assert (job().folder() / "record.json").read_text() == '{"schema_version": 99}'
-    assert "was written by a newer tunebench (schema 99; this one knows up to 1)" in capsys.readouterr().out
+    assert "was written by a newer tunebench (schema 99; this one knows up to 2)" in capsys.readouterr().out
 
 
 @pytest.fixture
