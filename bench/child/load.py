@@ -63,6 +63,10 @@ def load(model: Model, quantization: BitsAndBytesConfig | None, seed: int) -> Lo
             checkpoint = _folder(model, model.path)
             revision = None if checkpoint_folder(model.path) else checkpoint.name
             base = _pretrained(model, checkpoint, quantization)
+            if revision:
+                base.name_or_path = (
+                    model.path
+                )  # what an adapter's configuration calls its base, instead of a cache folder
             folder = _folder(model, model.tokenizer) if model.tokenizer else checkpoint
         tokenizer = _tokenizer(model, folder)
     except ImportError as error:

@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerBase, set_seed
 from bench import protocol
 from bench.cell import Cell
 from bench.child import load as models
+from bench.child.adapter import save_adapter
 from bench.child.device import is_out_of_memory, release_memory
 from bench.child.encode import Encoded, Room, encode
 from bench.child.generate import answer, reference_likelihoods
@@ -69,17 +70,14 @@ def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
         model = cell.method.prepare(base)
         trainable, total = models.count_parameters(model)
         phases.send(protocol.ParametersCounted(trainable=trainable, total=total))
-        phases.send(
-            protocol.ModelLoaded(
-                base=Base(
-                    weights=cell.model.weights,
-                    revision=revision,
-                    precision=str(dtype).removeprefix("torch."),
-                    device=str(model.device),
-                    context_length=context_length,
-                )
-            )
+        loaded = Base(
+            weights=cell.model.weights,
+            revision=revision,
+            precision=str(dtype).removeprefix("torch."),
+            device=str(model.device),
+            context_length=context_length,
         )
+        phases.send(protocol.ModelLoaded(base=loaded))
 
     with phases.phase("prepare"):
         training, validation, data = prepare(cell, tokenizer, context_length)
@@ -120,7 +118,8 @@ def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
 
     if cell.method.trains:
         with phases.phase("save"):
-            phases.send(protocol.Saved(bytes=cell.method.save(model, folder / "adapter")))
+            n_bytes = save_adapter(folder / "adapter", model, tokenizer, cell, loaded, data, scores)
+            phases.send(protocol.Saved(bytes=n_bytes))
 
 
 def prepare(
