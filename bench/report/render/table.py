@@ -4,8 +4,8 @@ The table says everything; a format only lays it out and escapes it. All text is
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
@@ -64,8 +64,7 @@ class Note(NamedTuple):
     """Letter of a footnote."""
 
 
-@dataclass(frozen=True)
-class ShownCell:
+class ShownCell(NamedTuple):
     """One value as a reader sees it, before escaping."""
 
     column: Column
@@ -88,25 +87,14 @@ class ShownCell:
         return "" if self.is_text or self.value is None or isinstance(self.value, str) else exact(self.value)
 
 
-@dataclass(frozen=True)
-class ShownRow:
+class ShownRow(NamedTuple):
     """One row as a reader sees it, before escaping."""
 
     row: Row
-    cells: tuple[ShownCell, ...]
+    cells: Sequence[ShownCell]
     """One for each column that is shown."""
     instead: str
     """As in `Row`. Empty too if no column of numbers is shown: the last cell's text ends with the words then."""
-
-    @property
-    def n_numbers(self) -> int:
-        """How many columns of numbers are shown."""
-        return sum(not cell.is_text for cell in self.cells)
-
-    @property
-    def before_numbers(self) -> int:
-        """Index of the last column before the numbers, which names the row."""
-        return max(0, [cell.is_text for cell in self.cells].index(False) - 1)
 
 
 @dataclass(frozen=True)
@@ -138,14 +126,20 @@ class Table:
         return tuple(column for column in self.columns if column.title)
 
     @cached_property
-    def shown_rows(self) -> tuple[ShownRow, ...]:
-        """The rows with the columns that a reader sees."""
-        return tuple(self._shown(row) for row in self.rows)
+    def number_places(self) -> list[int]:
+        """Which of the shown columns, counted from 0, are columns of numbers."""
+        return [place for place, column in enumerate(self.shown_columns) if column.format is not None]
 
-    @property
+    @cached_property
+    def shown_rows(self) -> tuple[ShownRow, ...]:
+        """The rows with the columns that a reader sees; none if there are no such columns."""
+        return tuple(self._shown(row) for row in self.rows if self.shown_columns)
+
+    @cached_property
     def footnotes(self) -> tuple[str, ...]:
         """The distinct notes of the values shown, in reading order."""
-        return tuple(self._marks)
+        notes = (cell.note for row in self.rows for _, cell in self._shown_cells(row))
+        return tuple(dict.fromkeys(note for note in notes if note))
 
     @cached_property
     def notes(self) -> tuple[Note, ...]:
@@ -159,8 +153,7 @@ class Table:
     @cached_property
     def _marks(self) -> dict[str, str]:
         """The letter of each footnote."""
-        notes = (cell.note for row in self.rows for column, cell in self._shown_cells(row))
-        return {note: letter(index) for index, note in enumerate(dict.fromkeys(note for note in notes if note))}
+        return {note: letter(index) for index, note in enumerate(self.footnotes)}
 
     def _shown_cells(self, row: Row) -> Iterator[tuple[Column, TableCell]]:
         return ((column, cell) for column, cell in zip(self.columns, row.cells, strict=True) if column.title)
@@ -170,11 +163,9 @@ class Table:
             ShownCell(column, cell.value, *_texts(column, cell), self._marks.get(cell.note or "", ""), cell.bold)
             for column, cell in self._shown_cells(row)
         ]
-        instead = row.instead or ""
-        if instead and cells and all(cell.is_text for cell in cells):
-            cells[-1] = replace(cells[-1], text=f"{cells[-1].text}: {instead}")
-            instead = ""
-        return ShownRow(row, tuple(cells), instead)
+        if row.instead and not self.number_places:
+            cells[-1] = cells[-1]._replace(text=f"{cells[-1].text}: {row.instead}")
+        return ShownRow(row, cells, (row.instead or "") if self.number_places else "")
 
 
 def exact(number: float) -> str:

@@ -1,15 +1,11 @@
-import csv
-import io
 import shutil
 import subprocess
 
 import pytest
 
-from bench.report.numbers import decimals_within, fixed, significant
-from bench.report.render.csv_table import no_formula
-from bench.report.render.escape import escape_latex, escape_markdown
+from bench.report.numbers import fixed
 from bench.report.render.formats import csv_table, html_table, latex_table, markdown_table
-from bench.report.render.table import Column, Row, Table, TableCell, letter
+from bench.report.render.table import Column, Row, Table, TableCell
 from bench.report.render.templates import SIUNITX_SETUP
 
 HOSTILE = (
@@ -175,36 +171,6 @@ def test_intervals_in_every_format():
     ]
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "decimals"),
-    [(0.55, 0.62, 3), (0.0, 0.002, 4), (10.0, 30.0, 0), (1.0, 5.0, 1), (1.0, float("inf"), 0)],
-)
-def test_no_more_decimals_than_two_digits_of_half_the_width(low, high, decimals):
-    assert decimals_within(low, high) == decimals
-
-
-def test_a_row_must_fit_under_the_columns():
-    with pytest.raises(ValueError, match=r"^t: 1 cells under 2 columns$"):
-        Table("t", "T", (Column("a", "A"), Column("b", "B")), (Row((TableCell("x"),)),))
-
-
-def test_markdown_is_inert():
-    assert escape_markdown(HOSTILE) == (
-        "&lt;script&gt;alert(1)&lt;/script&gt; \\\\input{/etc/passwd} \\$x^2\\$ a_b \\_c\\_ \\[l\\](javascript:x) "
-        "!\\[i\\](u) \\`c\\` \\| 50% &amp; \\#1 \\~ {} -- ''"
-    )
-
-
-def test_latex_is_inert():
-    assert escape_latex(HOSTILE) == (
-        "\\textless{}script\\textgreater{}alert(1)\\textless{}/script\\textgreater{} "
-        "\\textbackslash{}input\\{/etc/passwd\\} \\$x\\textasciicircum{}2\\$ a\\_b \\_c\\_ {[}l{]}(javascript:x) "
-        "!{[}i{]}(u) \\textasciigrave{}c\\textasciigrave{} \\textbar{} 50\\% \\& \\#1 \\textasciitilde{} \\{\\} "
-        "-{}- '{}'"
-    )
-    assert escape_latex("中*—…") == "{[}U+4E2D{]}{*}---\\ldots{}"
-
-
 def test_html_is_inert():
     table = Table(
         '"><b>', HOSTILE, (Column("a", HOSTILE),), (Row((TableCell(HOSTILE, HOSTILE),)),), (HOSTILE,), (HOSTILE,)
@@ -220,44 +186,6 @@ def test_a_row_may_have_attributes_in_a_page():
     text = html_table(TABLE, lambda row: {"data-method": f'"{row.cells[1].value}"'} if row.instead else {})
     assert text.count("<tr>") == 3
     assert '<tr data-method="&#34;qlora&#34;"><td class="left">qlora</td>' in text
-
-
-@pytest.mark.parametrize(
-    ("text", "written"),
-    [
-        ("=1+1", "'=1+1"),
-        ("+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"),
-        ("-2+3", "'-2+3"),
-        ("@SUM(A1)", "'@SUM(A1)"),
-        ("\t=1", "'\t=1"),
-        ("\r=1", "'\r=1"),
-        ("\uff1d1", "'\uff1d1"),
-        ("-0.5", "-0.5"),
-        ("+1e-3", "+1e-3"),
-        ("a=1", "a=1"),
-        ("'=1", "'=1"),
-        ("", ""),
-    ],
-)
-def test_a_spreadsheet_takes_no_text_for_a_formula(text, written):
-    assert no_formula(text) == written
-
-
-def test_csv_is_inert_wherever_text_stands():
-    columns = (Column("a", "A"), Column("b", "B", format=fixed(1)))
-    rows = (
-        Row((TableCell("=1"), TableCell(-0.5, "+note"))),
-        Row((TableCell("x"), TableCell(None, "@why"))),
-        Row((TableCell("y"), TableCell(None)), instead="-2 of 3"),
-    )
-    assert csv_table(Table("t", "T", columns, rows)) == (
-        "a,b,b_missing,note\n'=1,-0.5,,'+note\nx,,'@why,\ny,,'-2 of 3,\n"
-    )
-
-
-def test_csv_survives_its_own_separators():
-    table = Table("t", "T", (Column("a", "A"), Column("b", "B")), (Row((TableCell('x,"y"\nz'), TableCell("", "n;o"))),))
-    assert list(csv.reader(io.StringIO(csv_table(table)))) == [["a", "b", "note"], ['x,"y"\nz', "", "n;o"]]
 
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not on the PATH")
@@ -282,29 +210,3 @@ def test_latex_compiles_in_a_plain_document(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:]
     assert (tmp_path / "sample.pdf").read_bytes().startswith(b"%PDF")
-
-
-@pytest.mark.parametrize(
-    ("number", "digits", "shown"),
-    [
-        (0.0688912, 4, "0.06889"),
-        (4.92157, 4, "4.922"),
-        (18.5305, 4, "18.53"),
-        (0.0, 4, "0"),
-        (100.0, 4, "100.0"),
-        (99.996, 4, "100.0"),
-        (128256.4, 4, "128256"),
-        (0.00012345, 3, "0.000123"),
-        (-2.5, 2, "-2.5"),
-    ],
-)
-def test_significant_digits_without_exponents(number, digits, shown):
-    assert significant(digits)(number) == shown
-
-
-def test_what_rounds_to_zero_has_no_sign():
-    assert [fixed(1)(number) for number in (-0.04, 0.0, -0.06)] == ["0.0", "0.0", "-0.1"]
-
-
-def test_letters_go_on_after_z():
-    assert [letter(index) for index in (0, 25, 26, 27, 701, 702)] == ["a", "z", "aa", "ab", "zz", "aaa"]
