@@ -9,8 +9,8 @@ import hashlib
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -46,22 +46,6 @@ class PageSection:
     body: Markup
     links: tuple[tuple[str, str], ...] = ()
     """Id and title of each table or figure in it, for the list of contents."""
-
-
-class Figure(NamedTuple):
-    """A chart as the page shows it."""
-
-    chart: Chart
-    attributes: Attributes
-    width: int
-    height: int
-    data: str
-    """The PNG file in base64."""
-
-    @property
-    def id(self) -> str:
-        """The element's id."""
-        return _figure_id(self.chart)
 
 
 def index_html(contents: Contents) -> str:
@@ -117,7 +101,7 @@ def _sections(contents: Contents) -> list[PageSection]:
         _tables("costs", "Costs", costs, subjects),
         PageSection("predictions", "Predictions", contents.predictions),
         _tables("cells", "Cells", cells, subjects),
-        PageSection("traces", "Power and memory over time", _traces(contents, subjects)),
+        _traces(contents, subjects),
         PageSection("problems", "Not in this report", problems),
         _tables("provenance", "Provenance", provenance, subjects),
     ]
@@ -143,7 +127,7 @@ def _subjects(groups: Iterable[Group]) -> Subjects:
 
 
 def _tables(name: str, title: str, tables: Sequence[Table], subjects: Subjects) -> PageSection:
-    body = Markup("\n").join(html_table(table, _row_attributes(table, subjects)) for table in tables)
+    body = Markup().join(html_table(table, _row_attributes(table, subjects)) for table in tables)
     return PageSection(name, title, body, tuple((table.name, table.title) for table in tables))
 
 
@@ -159,35 +143,30 @@ def _row_attributes(table: Table, subjects: Subjects) -> Callable[[Row], Attribu
 
 
 def _figures(charts: Sequence[Chart]) -> PageSection:
-    links = tuple((_figure_id(chart), chart.title) for chart in charts)
-    figures = [_figure(chart, {}) for chart in charts]
-    return PageSection(
-        "figures", "Figures", templates.html("figures.html", figures=figures, notes=(), is_gallery=False), links
-    )
+    body = _figures_html([(chart, {}) for chart in charts])
+    return PageSection("figures", "Figures", body, tuple((f"figure-{chart.name}", chart.title) for chart in charts))
 
 
-def _traces(contents: Contents, subjects: Subjects) -> Markup:
+def _traces(contents: Contents, subjects: Subjects) -> PageSection:
     """As many cells' figures as there is room for beside the others, in the order of the tables."""
-    if not contents.traces:
-        return Markup()
     room_bytes = FIGURE_BYTES - sum(len(chart.png) for chart in contents.charts)
-    figures = []
-    for chart in contents.traces:
-        room_bytes -= len(chart.png)
-        if room_bytes < 0:
-            break
-        figures.append(_figure(chart, subjects.get((chart.name,), {})))
-    n_left = len(contents.traces) - len(figures)
-    verb = "is" if n_left == 1 else "are"
-    too_large = f"To keep this page small, {counted(n_left, 'more figure')} {verb} in figures/traces only."
-    notes = [note for note in (contents.untraced, too_large if n_left else "") if note]
-    return templates.html("figures.html", figures=figures, notes=notes, is_gallery=True)
+    taken_bytes = accumulate(len(chart.png) for chart in contents.traces)
+    shown = [chart for chart, taken in zip(contents.traces, taken_bytes, strict=True) if taken <= room_bytes]
+    n_left = len(contents.traces) - len(shown)
+    more = f"{counted(n_left, 'more figure')} {'is' if n_left == 1 else 'are'}"
+    notes = [contents.untraced] if contents.untraced and contents.traces else []
+    notes += [f"To keep this page small, {more} in figures/traces only."] if n_left else []
+    body = _figures_html([(chart, subjects.get((chart.name,), {})) for chart in shown], notes, is_gallery=True)
+    return PageSection("traces", "Power and memory over time", body)
 
 
-def _figure(chart: Chart, attributes: Attributes) -> Figure:
-    width, height = (round(SHOWN_WIDTH * size) for size in png_size(chart.png))
-    return Figure(chart, attributes, width, height, base64.b64encode(chart.png).decode())
+def _figures_html(
+    figures: Sequence[tuple[Chart, Attributes]], notes: Sequence[str] = (), is_gallery: bool = False
+) -> Markup:
+    return templates.html("figures.html", figures=figures, notes=notes, is_gallery=is_gallery, image=_image)
 
 
-def _figure_id(chart: Chart) -> str:
-    return f"figure-{chart.name}"
+def _image(png: bytes) -> tuple[int, int, str]:
+    """Width and height on the page, and the file in base64."""
+    width, height = (round(SHOWN_WIDTH * size) for size in png_size(png))
+    return width, height, base64.b64encode(png).decode()
