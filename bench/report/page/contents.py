@@ -43,3 +43,8 @@ class Contents:
     facts: Sequence[Fact] = ()
     cautions: Sequence[str] = ()
     """What a reader must know before reading any number, such as how many examples were left out."""
+
+    @property
+    def lead(self) -> str:
+        """The first lines under the title, with the word that the rest needs."""
+        return f"{self.summary} A cell is one run: one combination of model, method, data set, settings and seed."

@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 from bench.record import Error
+from bench.report.compare.picks import Pick, Picks
 from bench.report.figures.chart import Chart
 from bench.report.numbers import fixed
 from bench.report.page.contents import Fact
@@ -48,8 +49,16 @@ def test_all_tables_and_figures_are_in_it_and_wide_tables_are_turned(contents):
     assert width_pt(tables[0]) < 480 < width_pt(tables[1])
     charts = [Chart("scores", "Scores & more", "", b"", b"")]
     facts = [Fact("Model", "tiny_1"), Fact("Seeds", "0, 1")]
+    picks = [Picks("tiny_1", "tiny_1", (Pick("Best score", "lora & co", "It has 50 %."),)), Picks("b", "b", ())]
     text = report_tex(
-        contents(study="a_b & \\input{x}", tables=tables, charts=charts, facts=facts, cautions=["50 % left out."])
+        contents(
+            study="a_b & \\input{x}",
+            tables=tables,
+            charts=charts,
+            facts=facts,
+            cautions=["50 % left out."],
+            picks=picks,
+        )
     )
     assert text.endswith(
         "\\title{Report of the study a\\_b \\& \\textbackslash{}input\\{x\\}}\n"
@@ -57,13 +66,18 @@ def test_all_tables_and_figures_are_in_it_and_wide_tables_are_turned(contents):
         "\\date{}\n"
         "\\begin{document}\n"
         "\\maketitle\n"
-        "\\noindent 1 cell: 1 ok.\n"
+        "\\noindent 1 cell: 1 ok. A cell is one run: one combination of model, method, data set, settings and seed.\n"
         "\\begin{description}\\raggedright\n"
         "\\item[Model] tiny\\_1\n"
         "\\item[Seeds] 0, 1\n"
         "\\end{description}\n"
         "\n"
         "\\noindent\\textbf{Note:} 50 \\% left out.\n"
+        "\\section*{Which method, then?}\n"
+        "\\subsection*{tiny\\_1}\n"
+        "\\noindent Best score: \\textbf{lora \\& co}. It has 50 \\%.\n"
+        "\n"
+        "\\subsection*{b}\n"
         "\\input{tables/narrow.tex}\n"
         "\\begin{landscape}\\input{tables/wide.tex}\\end{landscape}\n"
         "\\clearpage\n"

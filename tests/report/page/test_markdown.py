@@ -6,6 +6,7 @@ from bench.report.page.markdown import report_md
 from bench.report.read.load import Problem
 from bench.report.render.table import Column, Row, Table, TableCell
 
+LEAD = "1 cell: 1 ok. A cell is one run: one combination of model, method, data set, settings and seed."
 MARKUP = "[a](javascript:alert(1)) ![b](http://example.org/x.png) `c` | d"
 ESCAPED = "\\[a\\](javascript:alert(1)) !\\[b\\](http:&#47;&#47;example.org/x.png) \\`c\\` \\| d"
 
@@ -31,7 +32,7 @@ def test_everything_is_in_it_in_reading_order(contents):
     assert text == (
         f"# Report of the study demo {ESCAPED}\n"
         "\n"
-        "1 cell: 1 ok.\n"
+        f"{LEAD}\n"
         "\n"
         "- Model: tiny\n"
         f"- Commit: {ESCAPED}\n"
@@ -77,4 +78,4 @@ def test_everything_is_in_it_in_reading_order(contents):
 
 
 def test_what_there_is_not_is_left_out(contents):
-    assert report_md(contents()) == "# Report of the study demo\n\n1 cell: 1 ok.\n"
+    assert report_md(contents()) == f"# Report of the study demo\n\n{LEAD}\n"
