@@ -1,9 +1,11 @@
 """The wheel: what is in it, and that the command runs from it in any folder."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from zipfile import ZipFile
@@ -103,3 +105,20 @@ def test_demo_runs_the_experiment_and_then_its_report(monkeypatch: pytest.Monkey
     monkeypatch.setattr(sys, "argv", ["tunebench", "demo"])
     assert console.main() == 0
     assert begun == [("experiment=demo",), ("--study", "demo")]
+
+
+def test_the_lock_files_have_every_requirement_with_its_hashes() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    required = {_name(entry) for entry in project["dependencies"] + project["optional-dependencies"]["dev"]}
+    entries = [
+        entry
+        for file in ("requirements.lock", "requirements-cuda.lock")
+        for entry in re.split(r"\n(?=[^ ])", (REPOSITORY / file).read_text())
+        if not entry.startswith("#")
+    ]
+    assert required <= {_name(entry) for entry in entries}
+    assert [entry for entry in entries if not re.search(r"^\S+==[^ ]+ .*--hash=sha256:[0-9a-f]{64}", entry, re.S)] == []
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[\[<>=,; ]", requirement)[0].lower().replace("_", "-")
