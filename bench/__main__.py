@@ -16,13 +16,16 @@ from bench.errors import InputError
 def run_cell(config: DictConfig) -> None:
     """Supervise one composed cell. A cell that fails is recorded, never raised: the sweep goes on."""
     from bench.cli.compose import job_of
+    from bench.cli.place import place_of
     from bench.supervisor.supervise import supervise
 
-    supervise(job_of(OmegaConf.create({"hydra": HydraConfig.get(), **config})))
+    hydra_node = HydraConfig.get()
+    supervise(job_of(OmegaConf.create({"hydra": hydra_node, **config})), place_of(hydra_node))
 
 
 def main() -> int:
     """Run the command line; gives the exit status."""
+    _replace_closed_streams()
     if {"-h", "--help"} & set(sys.argv[1:]):
         print(help.text(), end="")
         return 0
@@ -41,6 +44,13 @@ def main() -> int:
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
     return sweep.conclude()
+
+
+def _replace_closed_streams() -> None:
+    """Without an output (`>&-`) the next file opened would get its number, and everything that is printed."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115
 
 
 if __name__ == "__main__":

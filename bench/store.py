@@ -1,4 +1,4 @@
-"""Run folders: where a cell's files lie, who may write there, and how a file is written: whole or not at all."""
+"""Run folders: where a cell's files are, who may write there, and how a file is written: in full or not at all."""
 
 import errno
 import os
@@ -15,8 +15,12 @@ from bench.errors import InputError
 from bench.record import SCHEMA_VERSION, Record, schema_version_of
 
 RECORD = "record.json"
-RESERVE = ".reserve"
-RESERVE_BYTES = 512 * 1024
+LOCK = ".lock"
+WRITTEN = (
+    *(RECORD, "record.broken.json", "config.yaml", "events.jsonl", "log.txt", "predictions.jsonl"),
+    *("telemetry.jsonl", "trace.json", "checkpoints", "adapter", "tensorboard", "wandb"),
+)
+"""What runs of a cell leave in its folder, besides temporary files. The record comes first: it is removed first."""
 
 
 class Busy(Exception):
@@ -24,38 +28,41 @@ class Busy(Exception):
 
 
 def folder_of(runs: Path, study: str, cell: Cell) -> Path:
-    """Where `cell` lives; the folder need not exist. Raises InputError as `Cell.key` does."""
+    """The folder of `cell`; it need not exist. Raises InputError as `Cell.key` does."""
     return runs / study / cell.folder_name()
 
 
 def require_folder(path: Path) -> None:
-    """Make the folder `path` if need be.
+    """Create the folder `path` unless it exists.
 
     Raises:
-        InputError: it cannot be made, or not be written in.
+        InputError: it cannot be created, or not be written in.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        cause = None if os.access(path, os.W_OK) else os.strerror(errno.EACCES)
+        reason = None if os.access(path, os.W_OK) else os.strerror(errno.EACCES)
     except OSError as error:
-        cause = os.strerror(error.errno) if error.errno is not None else str(error)
-    if cause is not None:
-        raise InputError(f"{path} cannot be written in ({cause}); give another folder with runs=...")
+        reason = error.strerror or str(error)
+    if reason is not None:
+        raise InputError(f"{path} cannot be written in ({reason}); give another folder with runs=...")
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Make `folder` if need be, and keep every other supervisor out of it, until this process ends at the latest.
+    """Create `folder` unless it exists, and lock it against other supervisors, at most until this process ends.
 
     Raises:
-        Busy: somebody else holds it.
+        Busy: another supervisor has locked it.
+        InputError: it cannot be created or locked.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock", timeout=0)
+    require_folder(folder)
+    lock = FileLock(folder / LOCK, timeout=0)
     try:
         lock.acquire()
     except Timeout:
         raise Busy(f"{folder} is being run by another sweep") from None
+    except (OSError, NotImplementedError) as error:
+        raise InputError(f"{folder / LOCK} cannot be locked ({_reason(error)}); remove it and run again") from error
     try:
         yield
     finally:
@@ -63,20 +70,26 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def read_record(folder: Path) -> Record | None:
-    """The folder's record, or None where there is none that was written to its end.
+    """The folder's record, or None if there is none or it was cut off.
 
     Raises:
-        InputError: a newer tunebench wrote it; nothing is overwritten.
+        InputError: a newer tunebench wrote it, or it cannot be read. It is not overwritten.
     """
+    path = folder / RECORD
     try:
-        text = (folder / RECORD).read_bytes()
+        text = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({_reason(error)}); make it readable, remove it, or give another folder with "
+            "runs=..."
+        ) from error
     version = schema_version_of(text)
     if version is not None and version > SCHEMA_VERSION:
         raise InputError(
-            f"{folder / RECORD} was written by a newer tunebench (schema {version}; this one knows up to "
-            f"{SCHEMA_VERSION}). Upgrade tunebench, or give another folder with runs=..."
+            f"{path} was written by a newer tunebench (schema {version}; this one knows up to {SCHEMA_VERSION}). "
+            "Upgrade tunebench, or give another folder with runs=..."
         )
     try:
         return Record.model_validate_json(text)
@@ -84,19 +97,28 @@ def read_record(folder: Path) -> Record | None:
         return None
 
 
-def clear(folder: Path) -> None:
-    """Remove what an earlier run of the cell left in its folder, except the lock that is held."""
-    for path in folder.iterdir():
-        if path.name == ".lock":
-            continue
-        if path.is_dir():
+def clear(folder: Path) -> list[str]:
+    """Remove what earlier runs of the cell wrote in its folder; gives the names of everything else, which stays.
+
+    The record goes first: what is left of a cell without one never counts as complete.
+
+    Raises:
+        InputError: the folder is a symbolic link. Links are removed, never followed.
+    """
+    if folder.is_symlink():
+        raise InputError(f"{folder} is a symbolic link, and force=true removes nothing behind one; remove the link")
+    temporary = sorted(path.name for path in folder.glob(".*.tmp"))
+    for name in (*WRITTEN, *temporary):
+        path = folder / name
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
-            path.unlink()
+            path.unlink(missing_ok=True)
+    return sorted(path.name for path in folder.iterdir() if path.name != LOCK)
 
 
 def set_aside_broken(folder: Path) -> Path | None:
-    """Rename a record that cannot be read, so that nothing is lost; gives its new path, or None if there is none."""
+    """Rename a record that was cut off, so that nothing is lost; gives its new path, or None if there is none."""
     path = folder / RECORD
     if not path.exists() or read_record(folder) is not None:
         return None
@@ -105,21 +127,9 @@ def set_aside_broken(folder: Path) -> Path | None:
     return aside
 
 
-def reserve(folder: Path) -> None:
-    """Put room for a record aside, so that a cell that fills the disk can still say so."""
-    with (folder / RESERVE).open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
-
-
 def write_record(folder: Path, record: Record) -> None:
-    """Write the record, last of all files: in the room that was put aside for it, if there was any."""
-    (folder / RESERVE).unlink(missing_ok=True)
+    """Write the record, last of all files."""
     write_atomically(folder / RECORD, record.model_dump_json(indent=1) + "\n")
-
-
-def disk_is_full(folder: Path) -> bool:
-    """Whether there is next to no room left where `folder` lies. Libraries say so in many ways, if at all."""
-    return shutil.disk_usage(folder).free < RESERVE_BYTES
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -133,3 +143,7 @@ def write_atomically(path: Path, text: str) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

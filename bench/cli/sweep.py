@@ -15,11 +15,12 @@ from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from bench import store
+from bench.cli import place
 from bench.cli.compose import as_typed, job_of
 from bench.configuration import choices
 from bench.errors import InputError
 from bench.job import Job
-from bench.supervisor.progress import summarise
+from bench.supervisor.progress import console, point_to_weights, summarise
 
 REFUSED, NOT_OK = 2, 3
 """Exit statuses: nothing was started; a cell did not end ok."""
@@ -29,6 +30,9 @@ REFUSALS = (HydraException, OmegaConfBaseException, ValueError)
 
 planned: list[Job] = []
 """The cells of this command, in order. Hydra hands results to nobody, so they are read back from their records."""
+
+titles: list[str] = []
+"""What each of them is called: the values that were swept, if there are any."""
 
 
 class Plan(Callback):
@@ -67,17 +71,19 @@ def explain(error: Exception) -> str:
 
 def conclude() -> int:
     """List how every planned cell ended; gives the exit status: 0 if all are `ok`, otherwise 3."""
-    ended = [(job.title(), store.read_record(job.folder())) for job in planned]
+    ended = [(title, store.read_record(job.folder())) for title, job in zip(titles, planned, strict=True)]
     if ended:
         summarise(ended)
+        point_to_weights(job.folder() for job in planned)
     for name, tracker in {name: tracker for job in planned for name, tracker in job.tracker.items()}.items():
         if line := tracker.closing_line([job.folder() for job in planned if name in job.tracker]):
-            print(f"\n{line}")
+            console.print(f"\n{line}")
     return 0 if all(record is not None and record.status == "ok" for _, record in ended) else NOT_OK
 
 
 def _plan(configs: Iterable[DictConfig]) -> None:
     faults: dict[str, None] = {}
+    typed: list[list[str]] = []
 
     def tell(error: Exception) -> None:
         faults.update(dict.fromkeys(explain(error).splitlines()))
@@ -88,6 +94,7 @@ def _plan(configs: Iterable[DictConfig]) -> None:
                 job = job_of(config)
                 store.read_record(job.folder())
                 planned.append(job)
+                typed.append(as_typed(config))
             except InputError as error:
                 tell(error)
         if not faults:
@@ -101,6 +108,9 @@ def _plan(configs: Iterable[DictConfig]) -> None:
         # Hydra swallows exceptions of callbacks, and goes on.
         print(*faults, "Nothing was started.", sep="\n", file=sys.stderr)
         sys.exit(REFUSED)
+    swept = place.swept(typed)
+    titles.extend(place.label(each, swept) or job.title() for each, job in zip(typed, planned, strict=True))
+    place.publish(len(planned), swept)
 
 
 def _points(config: DictConfig) -> Iterator[DictConfig]:

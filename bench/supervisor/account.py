@@ -1,4 +1,4 @@
-"""The account of one cell: gathers what its process told into the record that says how it ended."""
+"""The account of one cell: collects what its process reports, and builds the record from it."""
 
 from datetime import UTC, datetime
 
@@ -24,7 +24,7 @@ from bench.telemetry.windows import Stretch
 
 
 class Account:
-    """Hears every event of a cell, and draws up its record whenever it ends."""
+    """Takes every event of a cell, and can build its record at any moment: a process may die between any two."""
 
     def __init__(self, cell: Cell, key: str, study: str, start_s: float) -> None:
         self.cell = cell
@@ -35,7 +35,9 @@ class Account:
         self.phases: list[Phase] = []
         self._torch_peaks: dict[str, TorchPeaks] = {}
         self.open: protocol.PhaseStarted | None = None
-        self.last_word: protocol.Failed | protocol.Finished | None = None
+        """The phase that is under way."""
+        self.outcome: protocol.Failed | protocol.Finished | None = None
+        """What the process said of its own end."""
         self._base: Base | None = None
         self._data: Data | None = None
         self._counted: protocol.ParametersCounted | None = None
@@ -45,8 +47,13 @@ class Account:
         self._scored: protocol.Scored | None = None
         self._missing: dict[str, str] = {}
 
+    @property
+    def started(self) -> bool:
+        """Whether a phase has begun; before that the process has not opened its log yet."""
+        return bool(self.phases or self.open)
+
     def handle(self, event: protocol.AnyEvent) -> None:
-        """Take note of `event`."""
+        """Keep what `event` reports."""
         match event:
             case protocol.PhaseStarted():
                 self.open = event
@@ -70,7 +77,7 @@ class Account:
             case protocol.Missing():
                 self._missing |= event.reasons
             case protocol.Failed() | protocol.Finished():
-                self.last_word = event
+                self.outcome = event
 
     def record(
         self,
@@ -81,7 +88,16 @@ class Account:
         recording: Recording,
         settings: Telemetry,
     ) -> Record:
-        """The record as of `end_s`, with the telemetry in `recording`, taken as `settings` ask for it."""
+        """Build the record of a cell that ended at `end_s`.
+
+        Args:
+            status: how it ended.
+            error: None only if `status` is `ok`.
+            end_s: on the monotonic clock.
+            environment: the machine, and the reasons for what is not known of it.
+            recording: the telemetry.
+            settings: how the telemetry was sampled.
+        """
         self._close(end_s)
         measured = self._measured(recording, settings)
         trains = self.cell.method.trains
@@ -126,7 +142,7 @@ class Account:
         )
 
     def trace(self, recording: Recording, settings: Telemetry) -> Trace | None:
-        """What is in `recording` over time, thinned, for the phases so far; None if they took no time."""
+        """The readings in `recording` over time, thinned, for the phases so far; None if these took no time."""
         return thin(recording.readings(), self._stretches(), settings.hz)
 
     def _stretches(self) -> list[Stretch]:
@@ -154,7 +170,7 @@ class Account:
         )
 
     def _keep_peaks(self, event: protocol.PhaseEnded) -> None:
-        """A phase that was left and taken up again has the larger peak of its stretches."""
+        # Training is interrupted by validation: the peak of a phase is the largest of its stretches.
         allocated, reserved = self._torch_peaks.get(event.phase, (None, None))
         self._torch_peaks[event.phase] = TorchPeaks(
             _larger(allocated, event.torch_allocated_peak_bytes), _larger(reserved, event.torch_reserved_peak_bytes)
@@ -167,5 +183,5 @@ class Account:
             self.open = None
 
 
-def _larger(one: int | None, other: int | None) -> int | None:
-    return max((peak for peak in (one, other) if peak is not None), default=None)
+def _larger(a: int | None, b: int | None) -> int | None:
+    return max((peak for peak in (a, b) if peak is not None), default=None)

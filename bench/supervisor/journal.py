@@ -1,4 +1,4 @@
-"""events.jsonl: everything a cell's process told, one event a line, over all runs of the cell."""
+"""events.jsonl: every event of a cell, one a line, over all of its runs."""
 
 import json
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from bench.tracker import Sink
 
 
 class Journal(Sink):
-    """Appends events as they come; a line that ties the monotonic clock to the wall clock starts every run."""
+    """Appends events as they come. Each run begins with a line that ties the monotonic clock to the wall clock."""
 
     def __init__(self, path: Path, start_s: float) -> None:
         self._file = path.open("a", encoding="utf-8", buffering=1)

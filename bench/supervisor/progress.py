@@ -1,32 +1,91 @@
-"""The terminal: a line for the cell that runs, one for each that has ended, and a table of all at the end."""
+"""The terminal: the cell that runs, a line for each that has ended, and a table of all of them at the end."""
 
+import contextlib
+import os
+import sys
+import time
 from collections.abc import Iterable
+from pathlib import Path
+from statistics import fmean
+from typing import Any, NamedTuple, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from bench import protocol
-from bench.record import Record
+from bench.record import Data, Record
 from bench.tracker import Sink
 
-console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+class Terminal(Console):
+    """Standard output. If nobody reads it any more (`| head`) or it cannot be written, cells go on without it."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print, or say once on standard error that it is no longer possible."""
+        try:
+            super().print(*objects, **options)
+        except OSError as error:
+            self._give_up(error.strerror or str(error))
+
+    def on_broken_pipe(self) -> None:
+        """Give up quietly; the console's own answer is to end the program."""
+        self._give_up("nobody reads it")
+
+    def _give_up(self, reason: str) -> None:
+        self.quiet = True
+        # Python would fail once more when it flushes what is left at its end.
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        warn(f"Standard output is closed ({reason}); the cells go on, and their records say how they end.")
+
+
+console = Terminal(highlight=False, markup=False, emoji=False, soft_wrap=True)
+run_times_s: list[float] = []
+"""How long each cell took that this process has run so far."""
+warned: set[str] = set()
+"""What has been said about the data, so that a sweep says it once."""
+
+
+class Place(NamedTuple):
+    """Where a cell stands in its sweep."""
+
+    number: int
+    """Counted from 1."""
+    total: int | None
+    """None if the launcher did not say."""
+    label: str
+    """The values that were swept, such as `lora seed 0`; empty if the launcher did not say."""
+    in_order: bool
+    """Whether this process runs all cells one after another, so that their times say how long the rest takes."""
 
 
 class Line(Sink):
-    """The running cell: phase, step, loss, tokens per second and time left. Shown on terminals only."""
+    """The running cell: phase, step, loss, tokens per second and time left; one line for each phase if piped."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, place: Place | None = None) -> None:
         columns = TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.fields[detail]}")
         self._title = title
+        self._place = place
+        self._start_s = time.monotonic()
+        self._phases: set[str] = set()
         self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._task = self._progress.add_task(title, total=None, detail="starting")
+
+    def __enter__(self) -> Self:
         self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
 
     def handle(self, event: protocol.AnyEvent) -> None:
+        """Show what `event` changes."""
         match event:
             case protocol.PhaseStarted():
-                self._show(event.phase, 0, None)
+                self._begin(event.phase)
+            case protocol.DataPrepared():
+                self._warn_of(event.data)
             case protocol.Step():
                 left_s = event.seconds * (event.n_steps - event.step)
                 loss = "not finite" if event.loss is None else f"{event.loss:.3f}"
@@ -37,33 +96,95 @@ class Line(Sink):
                 self._show(detail, event.step, event.n_steps)
             case protocol.Answering():
                 self._show(f"generate  {event.answered}/{event.n_examples}", event.answered, event.n_examples)
-            case protocol.Warned():
-                console.print(f"{self._title}  {event.message}")
 
     def close(self, record: Record) -> None:
+        """Print how the cell ended, and how long the rest of the sweep may take."""
         self._progress.stop()
+        run_times_s.append(time.monotonic() - self._start_s)
         announce(self._title, record)
+        if left := sweep_left(self._place, None):
+            console.print(left)
+
+    def _begin(self, phase: str) -> None:
+        self._show(phase, 0, None)
+        # Training and validation alternate; a log needs each of them once.
+        if not console.is_terminal and phase not in self._phases:
+            console.print(f"{self._title}  {phase}")
+        self._phases.add(phase)
+
+    def _warn_of(self, data: Data) -> None:
+        if (text := data_warning(data)) and text not in warned:
+            warned.add(text)
+            console.print(f"{self._title}  {text}")
 
     def _show(self, detail: str, completed: int, total: int | None) -> None:
-        self._progress.update(self._task, detail=detail, completed=completed, total=total)
+        left = sweep_left(self._place, time.monotonic() - self._start_s)
+        self._progress.update(self._task, detail=f"{detail}  {left}".rstrip(), completed=completed, total=total)
 
 
-def announce(title: str, record: Record | None, word: str | None = None) -> None:
-    """Print one line about a cell: how it ended, or `word` where there is more to say."""
-    status = "" if record is None else f"  {record.status}"
-    if word is None and record is not None:
-        word = (
-            record.error.message.splitlines()[0]
-            if record.error
-            else f"{main_score(record)}  {duration(record.seconds)}"
+def heading(title: str, place: Place | None) -> str:
+    """What a cell is called in the terminal: `title`, or its place in the sweep and what was swept."""
+    if place is None:
+        return title
+    of = "" if place.total is None else f" of {place.total}"
+    return f"{place.number}{of}  {place.label or title}"
+
+
+def sweep_left(place: Place | None, elapsed_s: float | None) -> str:
+    """How long the rest of the sweep may take at the mean time of the cells run so far; empty if that is not known.
+
+    Args:
+        place: of the cell that runs or has just ended.
+        elapsed_s: how long the cell has run; None once it has ended.
+    """
+    if place is None or place.total is None or not place.in_order or not run_times_s:
+        return ""
+    mean_s = fmean(run_times_s)
+    this_s = 0.0 if elapsed_s is None else max(0.0, mean_s - elapsed_s)
+    left_s = this_s + mean_s * (place.total - place.number)
+    return f"sweep: about {duration(left_s)} left" if left_s else ""
+
+
+def data_warning(data: Data) -> str:
+    """Which examples were dropped or truncated and which references are too long to generate; empty if none."""
+    splits = (("training", data.train), ("validation", data.validation))
+    lost = [
+        f"{count:,} of {split.n_read:,} {name} examples {what}"
+        for name, split in splits
+        for count, what in ((split.n_dropped, "dropped"), (split.n_truncated, "truncated"))
+        if count
+    ]
+    texts = [f"{', '.join(lost)} to fit: raise prompt.max_length"] if lost else []
+    if data.n_references_too_long:
+        texts.append(
+            f"{data.n_references_too_long:,} of {data.n_validation:,} references longer than an answer may be: "
+            "raise generation.max_new_tokens"
         )
-        if record.error and record.error.phase:
-            word = f"in {record.error.phase}: {word}"
-    console.print(f"{title}{status}  {word}")
+    return "; ".join(texts)
+
+
+def announce(title: str, record: Record | None, message: str | None = None) -> None:
+    """Print one line about a cell: how it ended, or `message` if there is more to say."""
+    status = "" if record is None else f"  {record.status}"
+    console.print(f"{title}{status}  {message or (record and ending(record))}")
+
+
+def ending(record: Record) -> str:
+    """The error's phase and first line, or the main score and the time."""
+    if record.error is None:
+        return f"{main_score(record)}  {duration(record.seconds)}"
+    phase = f"in {record.error.phase}: " if record.error.phase else ""
+    return phase + record.error.message.splitlines()[0]
+
+
+def warn(text: str) -> None:
+    """Print to standard error, if it is still open."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def summarise(cells: Iterable[tuple[str, Record | None]]) -> None:
-    """Print the table of all cells of a sweep; a cell without a record has not ended."""
+    """Print the table of all cells of a sweep; a cell without a record was not run."""
     table = Table("cell", "status", "score", "time", "peak memory", box=None, pad_edge=False)
     for title, record in cells:
         if record is None:
@@ -74,8 +195,15 @@ def summarise(cells: Iterable[tuple[str, Record | None]]) -> None:
     console.print(table, soft_wrap=False)
 
 
+def point_to_weights(folders: Iterable[Path]) -> None:
+    """Print where the trained weights of the cells in `folders` are, one line for each study."""
+    studies = {folder.parent for folder in folders if (folder / "adapter").is_dir()}
+    for study in sorted(studies):
+        console.print(f"\nTrained weights: {study / '*' / 'adapter'}")
+
+
 def main_score(record: Record) -> str:
-    """The first score that the cell's configuration asked for, by name."""
+    """The first score that the cell's configuration asked for, with its name."""
     name, value = next(iter((record.scores or {}).items()), (None, None))
     if value is None:
         return "-" if name is None else f"{name} -"
@@ -83,7 +211,7 @@ def main_score(record: Record) -> str:
 
 
 def peak_memory(record: Record) -> str:
-    """The device's peak where it was measured, otherwise the process's, each by name."""
+    """The device's peak if it was measured, otherwise torch's or the process's, with its name."""
     if record.memory is None:
         return "-"
     for name, peak in (

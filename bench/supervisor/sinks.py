@@ -1,16 +1,16 @@
-"""Everything that hears of a running cell besides its account."""
+"""The sinks of a running cell: the journal, the terminal and the trackers."""
 
-import sys
 from collections.abc import Callable, Sequence
 
 from bench.protocol import AnyEvent
 from bench.record import Record
+from bench.supervisor.progress import warn
 from bench.telemetry.reading import Reading
 from bench.tracker import CellInfo, Sink, Tracker
 
 
 class Sinks:
-    """All sinks of a cell. One that raises is dropped and told of, once; the cell and the others go on."""
+    """All sinks of a cell. One that raises is dropped with a warning; the cell and the other sinks go on."""
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
         self._sinks = list(sinks)
@@ -20,14 +20,14 @@ class Sinks:
         try:
             self._sinks.append(tracker.open(info))
         except Exception as error:
-            print(f"tracker {tracker.name} could not be opened: {error}", file=sys.stderr)
+            warn(f"tracker {tracker.name} could not be opened: {error}")
 
     def handle(self, event: AnyEvent) -> None:
-        """Hand `event` to all."""
+        """Pass `event` to every sink."""
         self._each(lambda sink: sink.handle(event))
 
     def sample(self, readings: Sequence[Reading]) -> None:
-        """Hand `readings` to all."""
+        """Pass `readings` to every sink."""
 
         def show(sink: Sink) -> None:
             for reading in readings:
@@ -36,7 +36,7 @@ class Sinks:
         self._each(show)
 
     def close(self, record: Record) -> None:
-        """Tell all how the cell ended."""
+        """Close every sink with the cell's record."""
         self._each(lambda sink: sink.close(record))
 
     def _each(self, call: Callable[[Sink], None]) -> None:
@@ -45,4 +45,4 @@ class Sinks:
                 call(sink)
             except Exception as error:
                 self._sinks.remove(sink)
-                print(f"{type(sink).__name__} stopped: {error}", file=sys.stderr)
+                warn(f"{type(sink).__name__} stopped: {error}")

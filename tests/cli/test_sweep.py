@@ -32,7 +32,7 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def rows(table: str) -> list[list[str]]:
     """The table at the end of the output, by columns that two blanks separate."""
-    lines = table.strip().splitlines()
+    lines = table.partition("\nTrained weights")[0].strip().splitlines()
     start = next(at for at, line in enumerate(lines) if line.startswith("cell "))
     return [[part.strip() for part in line.split("  ") if part.strip()] for line in lines[start:]]
 
@@ -44,11 +44,16 @@ def test_a_grid_of_models_and_methods_runs_and_is_skipped_when_done(tmp_path: Pa
     table = rows(first.stdout)
     assert table[0] == ["cell", "status", "score", "time", "peak memory"]
     assert [row[:2] for row in table[1:]] == [
-        ["tiny baseline events seed 0", "ok"],
-        ["tiny baseline events seed 1", "ok"],
-        ["tiny lora events seed 0", "ok"],
-        ["tiny lora events seed 1", "ok"],
+        ["baseline seed 0", "ok"],
+        ["baseline seed 1", "ok"],
+        ["lora seed 0", "ok"],
+        ["lora seed 1", "ok"],
     ]
+    lines = first.stdout.splitlines()
+    assert lines[:2] == ["1 of 4  baseline seed 0  load", "1 of 4  baseline seed 0  prepare"]
+    assert "4 of 4  lora seed 1  train" in lines
+    assert [line.startswith("sweep: about ") for line in lines].count(True) == 3
+    assert f"Trained weights: {tmp_path}/grid/*/adapter" in lines
     records = sorted((tmp_path / "grid").glob("*/record.json"))
     assert [record.parent.name[: -len("-0123456789ab")] for record in records] == [
         "tiny-baseline-events-s0",
@@ -75,6 +80,8 @@ def test_workers_of_another_launcher_supervise_their_cells(tmp_path: Path) -> No
     done = bench("-m", *launcher, *SMALL, f"runs={tmp_path}", "method=baseline,lora")
     assert done.returncode == 0, done.stderr
     assert [row[1] for row in rows(done.stdout)[1:]] == ["ok", "ok"]
+    assert "2 of 2  lora  train" in done.stdout
+    assert "sweep: about" not in done.stdout
 
 
 def test_a_failing_cell_does_not_stop_the_sweep(tmp_path: Path) -> None:
@@ -202,8 +209,8 @@ def test_interrupting_the_command_records_the_cell_and_stops_the_sweep(tmp_path:
     assert process.returncode == 3
     assert "Traceback" not in out + err
     assert [row[:2] for row in rows(out)[1:]] == [
-        ["tiny lora events seed 0", "interrupted"],
-        ["tiny toplayer events seed 0", "not run"],
+        ["lora", "interrupted"],
+        ["toplayer", "not run"],
     ]
 
 

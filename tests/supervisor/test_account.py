@@ -1,4 +1,4 @@
-"""What a cell tells, folded into its record; `cell_events`, `recording` and `record` are in conftest.py."""
+"""The events of a cell, collected into its record; `cell_events`, `recording` and `record` are in conftest.py."""
 
 from collections.abc import Callable
 
@@ -31,7 +31,7 @@ def test_every_second_belongs_to_one_phase(record: Record) -> None:
     assert (record.seconds, record.status, record.error) == (28.0, "ok", None)
 
 
-def test_what_was_told_stands_in_the_record(record: Record, cell_events: list[AnyEvent], default_job: Job) -> None:
+def test_what_was_reported_is_in_the_record(record: Record, cell_events: list[AnyEvent], default_job: Job) -> None:
     by_kind = {event.kind: event for event in cell_events}
     assert (record.key, record.study) == ("0123456789ab", "demo")
     assert Cell.model_validate(record.cell) == default_job.cell
@@ -111,7 +111,7 @@ def test_a_failure_closes_the_phase_that_was_open(
     assert "error" not in record.missing
 
 
-def test_a_cell_that_never_said_a_word(
+def test_a_cell_that_reported_nothing(
     account: Account, recording: Recording, machine: Machine, default_job: Job
 ) -> None:
     error = Error(type="Exit", message="gone", phase=None)
@@ -141,11 +141,11 @@ def test_a_method_that_trains_nothing(
     assert record.missing["parameters.saved_bytes"] == record.missing["training"] == "nothing_trained"
 
 
-def test_the_last_word_is_kept(account: Account) -> None:
+def test_the_outcome_is_kept(account: Account) -> None:
     word = Failed(status="oom", type="OutOfMemoryError", message="CUDA out of memory", phase="train")
-    assert account.last_word is None
+    assert account.outcome is None
     account.handle(word)
-    assert account.last_word == word
+    assert account.outcome == word
 
 
 def test_wherever_a_cell_ends_its_record_is_whole(

@@ -7,7 +7,7 @@ from bench.record import Record
 from bench.supervisor.journal import Journal
 
 
-def test_everything_told_over_all_runs(tmp_path: Path, cell_events: list[AnyEvent], record: Record) -> None:
+def test_every_event_of_all_runs(tmp_path: Path, cell_events: list[AnyEvent], record: Record) -> None:
     path = tmp_path / "events.jsonl"
     for start_s in (100.0, 500.0):
         before = datetime.now(UTC)
@@ -26,7 +26,7 @@ def test_everything_told_over_all_runs(tmp_path: Path, cell_events: list[AnyEven
     assert lines[2 + len(cell_events) :] == events
 
 
-def test_a_line_lies_in_the_file_as_soon_as_it_was_heard(tmp_path: Path, cell_events: list[AnyEvent]) -> None:
+def test_a_line_is_in_the_file_at_once(tmp_path: Path, cell_events: list[AnyEvent]) -> None:
     journal = Journal(tmp_path / "events.jsonl", 100.0)
     for number, event in enumerate(cell_events, start=2):
         journal.handle(event)

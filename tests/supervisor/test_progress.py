@@ -1,20 +1,23 @@
 import io
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from bench.protocol import AnyEvent, PhaseStarted, Step, Warned
-from bench.record import Error, Record
+from bench.protocol import AnyEvent, Step
+from bench.record import Error, Record, SplitCounts
 from bench.supervisor import progress
+from bench.supervisor.progress import Place, Terminal
 
-SEEN = Callable[[], str]
+Printed = Callable[[], str]
 
 
 def shown_on(monkeypatch: pytest.MonkeyPatch, *, terminal: bool) -> Callable[[], str]:
-    """Sends what is printed to a text instead; gives that text."""
+    """Print to a string instead; gives a function that returns it."""
     text = io.StringIO()
-    console = Console(
+    console = Terminal(
         file=text,
         width=120,
         force_terminal=terminal,
@@ -26,6 +29,8 @@ def shown_on(monkeypatch: pytest.MonkeyPatch, *, terminal: bool) -> Callable[[],
         _environ={},
     )
     monkeypatch.setattr(progress, "console", console)
+    monkeypatch.setattr(progress, "run_times_s", [])
+    monkeypatch.setattr(progress, "warned", set())
     return text.getvalue
 
 
@@ -79,18 +84,18 @@ def test_peak_memory_is_the_devices_if_there_is_one(record: Record) -> None:
     assert progress.peak_memory(record.model_copy(update={"memory": None})) == "-"
 
 
-def test_a_cell_that_has_ended_is_one_line(printed: SEEN, record: Record) -> None:
+def test_a_cell_that_has_ended_is_one_line(printed: Printed, record: Record) -> None:
     progress.announce("tiny lora events seed 0", record)
     assert printed() == "tiny lora events seed 0  ok  token_f1 0.625  28 s\n"
 
 
-def test_a_failure_is_told_with_its_phase_and_first_line(printed: SEEN, record: Record) -> None:
+def test_a_failure_is_shown_with_its_phase_and_first_line(printed: Printed, record: Record) -> None:
     progress.announce("tiny", with_error(record, "no room\nat all", "train"))
     progress.announce("tiny", with_error(record, "gone", None))
     assert printed() == "tiny  failed  in train: no room\ntiny  failed  gone\n"
 
 
-def test_a_word_of_the_supervisors_own(printed: SEEN, record: Record) -> None:
+def test_a_message_of_the_supervisors_own(printed: Printed, record: Record) -> None:
     progress.announce("tiny", record, "skipped")
     progress.announce("tiny", None, "another sweep has it")
     assert printed() == "tiny  ok  skipped\ntiny  another sweep has it\n"
@@ -103,7 +108,7 @@ def test_an_error_is_shown_as_it_is(record: Record, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out == f"tiny  failed  {awkward}\n"
 
 
-def test_the_table_at_the_end(printed: SEEN, record: Record) -> None:
+def test_the_table_at_the_end(printed: Printed, record: Record) -> None:
     without_memory = with_error(record, "gone", None).model_copy(update={"memory": None, "scores": None})
     progress.summarise([("tiny lora", record), ("tiny qlora [4]", without_memory), ("llama1b lora", None)])
     assert [line.rstrip() for line in printed().splitlines()] == [
@@ -119,14 +124,12 @@ def test_the_running_cell_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch, cell_events: list[AnyEvent], record: Record
 ) -> None:
     shown = shown_on(monkeypatch, terminal=True)
-    line = progress.Line("tiny lora")
-    steps = [event for event in cell_events if isinstance(event, Step | PhaseStarted)]
-    for event in (steps[0], *(event for event in steps if isinstance(event, Step))):
-        line.handle(event)
-        line._progress.refresh()
-    line.handle(next(event for event in cell_events if event.kind == "answering"))
-    line._progress.refresh()
-    line.close(record)
+    with progress.Line("tiny lora") as line:
+        for event in cell_events:
+            if event.kind in ("phase_started", "step", "answering"):
+                line.handle(event)
+                line._progress.refresh()
+        line.close(record)
     text = shown()
     assert "tiny lora" in text
     assert "load" in text
@@ -137,23 +140,117 @@ def test_the_running_cell_on_a_terminal(
 
 def test_a_loss_that_is_not_finite_on_a_terminal(monkeypatch: pytest.MonkeyPatch, cell_events: list[AnyEvent]) -> None:
     shown = shown_on(monkeypatch, terminal=True)
-    line = progress.Line("tiny lora")
     step = next(event for event in cell_events if isinstance(event, Step))
-    line.handle(step.model_copy(update={"loss": None, "n_steps": 361}))
-    line._progress.refresh()
-    line._progress.stop()
+    with progress.Line("tiny lora") as line:
+        line.handle(step.model_copy(update={"loss": None, "n_steps": 361}))
+        line._progress.refresh()
     assert "train  step 1/361  loss not finite  1,200 tokens/s  3 min 00 s left" in shown()
 
 
-def test_a_warning_is_a_line_of_its_own(printed: SEEN) -> None:
-    progress.Line("tiny lora").handle(Warned(message="checkpoint-4 was removed"))
-    assert printed().strip() == "tiny lora  checkpoint-4 was removed"
+def test_one_line_for_each_phase_where_there_is_no_terminal(
+    printed: Printed, cell_events: list[AnyEvent], record: Record
+) -> None:
+    with progress.Line("tiny lora") as line:
+        for event in cell_events:
+            line.handle(event)
+        line.close(record)
+    assert printed().splitlines() == [
+        "tiny lora  load",
+        "tiny lora  prepare",
+        "tiny lora  1 of 40 training examples dropped, 2 of 40 training examples truncated to fit: "
+        "raise prompt.max_length",
+        "tiny lora  train",
+        "tiny lora  validate",
+        "tiny lora  generate",
+        "tiny lora  score",
+        "tiny lora  latency",
+        "tiny lora  save",
+        "tiny lora  ok  token_f1 0.625  28 s",
+    ]
 
 
-def test_elsewhere_only_the_end_is_shown(printed: SEEN, cell_events: list[AnyEvent], record: Record) -> None:
-    line = progress.Line("tiny lora")
-    for event in cell_events:
-        line.handle(event)
-    assert printed().strip() == ""
-    line.close(record)
-    assert printed().strip() == "tiny lora  ok  token_f1 0.625  28 s"
+def test_a_sweep_warns_of_its_data_once(printed: Printed, cell_events: list[AnyEvent]) -> None:
+    prepared = next(event for event in cell_events if event.kind == "data_prepared")
+    for _ in range(2):
+        progress.Line("tiny lora").handle(prepared)
+    assert printed().count("dropped") == 1
+
+
+def test_a_warning_names_every_loss_of_data_and_what_to_do(cell_events: list[AnyEvent]) -> None:
+    data = next(event.data for event in cell_events if event.kind == "data_prepared")
+
+    def text(train: tuple[int, int, int], validation: tuple[int, int, int], too_long: int | None) -> str:
+        changes = {
+            name: SplitCounts(n_read=read, n_dropped=dropped, n_truncated=truncated)
+            for name, (read, dropped, truncated) in (("train", train), ("validation", validation))
+        }
+        return progress.data_warning(data.model_copy(update={**changes, "n_references_too_long": too_long}))
+
+    assert text((946, 471, 0), (100, 0, 12), 0) == (
+        "471 of 946 training examples dropped, 12 of 100 validation examples truncated to fit: raise prompt.max_length"
+    )
+    assert text((946, 0, 0), (8, 0, 0), 3) == (
+        "3 of 8 references longer than an answer may be: raise generation.max_new_tokens"
+    )
+    assert text((9_000, 1_000, 0), (8, 0, 0), 1) == (
+        "1,000 of 9,000 training examples dropped to fit: raise prompt.max_length; "
+        "1 of 8 references longer than an answer may be: raise generation.max_new_tokens"
+    )
+    assert text((946, 0, 0), (100, 0, 0), 0) == text((946, 0, 0), (100, 0, 0), None) == ""
+
+
+@pytest.mark.parametrize(
+    ("place", "heading"),
+    [
+        (None, "tiny lora events seed 0"),
+        (Place(3, 12, "lora seed 0", True), "3 of 12  lora seed 0"),
+        (Place(3, None, "", False), "3  tiny lora events seed 0"),
+    ],
+)
+def test_heading(place: Place | None, heading: str) -> None:
+    assert progress.heading("tiny lora events seed 0", place) == heading
+
+
+@pytest.mark.parametrize(
+    ("place", "run_times_s", "elapsed_s", "text"),
+    [
+        (Place(3, 12, "", True), [60.0, 120.0], None, "sweep: about 13 min 30 s left"),
+        (Place(3, 12, "", True), [60.0, 120.0], 30.0, "sweep: about 14 min 30 s left"),
+        (Place(3, 12, "", True), [60.0, 120.0], 500.0, "sweep: about 13 min 30 s left"),
+        (Place(12, 12, "", True), [60.0], None, ""),
+        (Place(1, 12, "", True), [], 30.0, ""),
+        (Place(3, None, "", True), [60.0], None, ""),
+        (Place(3, 12, "", False), [60.0], None, ""),
+        (None, [60.0], None, ""),
+    ],
+)
+def test_time_left_is_given_only_if_something_is_known(
+    monkeypatch: pytest.MonkeyPatch, place: Place | None, run_times_s: list[float], elapsed_s: float | None, text: str
+) -> None:
+    monkeypatch.setattr(progress, "run_times_s", run_times_s)
+    assert progress.sweep_left(place, elapsed_s) == text
+
+
+def test_a_cell_of_a_sweep_says_what_is_left(printed: Printed, monkeypatch: pytest.MonkeyPatch, record: Record) -> None:
+    monkeypatch.setattr(progress.time, "monotonic", iter([100.0, 130.0]).__next__)
+    progress.Line("1 of 3  lora seed 0", Place(1, 3, "lora seed 0", True)).close(record)
+    assert printed() == "1 of 3  lora seed 0  ok  token_f1 0.625  28 s\nsweep: about 1 min 00 s left\n"
+
+
+def test_where_trained_weights_are(printed: Printed, tmp_path: Path) -> None:
+    for folder in ("a/one", "a/two", "b/one"):
+        (tmp_path / folder).mkdir(parents=True)
+    for folder in ("a/one", "a/two"):
+        (tmp_path / folder / "adapter").mkdir()
+    progress.point_to_weights([tmp_path / "a/one", tmp_path / "a/two", tmp_path / "b/one"])
+    assert printed() == f"\nTrained weights: {tmp_path}/a/*/adapter\n"
+
+
+def test_output_that_cannot_be_written_is_given_up_with_one_sentence() -> None:
+    script = "from bench.supervisor.progress import announce\nfor number in range(3): announce(str(number), None, 'x')"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-c", script], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (
+        0,
+        "Standard output is closed (No space left on device); the cells go on, and their records say how they end.\n",
+    )

@@ -1,1 +1,1 @@
-"""The report as documents: one HTML page, and the same in Markdown and LaTeX."""
+"""The report as one HTML page."""
