@@ -1,19 +1,15 @@
-"""What a cell is: its parts, the key that its result is known by, and the name of its folder."""
+"""A cell: everything that determines one result, the key that identifies it, and the name of its folder."""
 
 import hashlib
 import json
-from functools import cache
-from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from bench import tiny
 from bench.dataset import Dataset
-from bench.dataset.files import digest
 from bench.method import Method
 from bench.metric import Metric
-from bench.model import EMBEDDED, Model
+from bench.model import Model
 from bench.prompt import Prompt
 from bench.recipe import Recipe
 from bench.settings import Settings, Strings
@@ -23,10 +19,10 @@ class Generation(Settings):
     """How validation examples are answered: one greedy pass, batched by length."""
 
     batch: PositiveInt
-    """Prompts that are answered at once."""
+    """Prompts that are answered together."""
     max_new_tokens: PositiveInt
     stop: Strings
-    """An answer ends before the first of these strings, end of sequence aside."""
+    """An answer ends before the first of these strings, or at the end of the sequence."""
 
 
 class LatencyRuns(Settings):
@@ -35,7 +31,7 @@ class LatencyRuns(Settings):
     warmup_runs: NonNegativeInt
     runs: PositiveInt
     output_tokens: int = Field(ge=2)
-    """Tokens generated in every run, whatever the model would have said."""
+    """Tokens generated in every run, also where the model would have stopped earlier."""
 
 
 class Cell(Settings):
@@ -66,30 +62,8 @@ class Cell(Settings):
         Raises:
             InputError: a local file that the cell names is missing.
         """
-        content = self.model_dump(mode="json")
-        for part, field in (("dataset", "train"), ("dataset", "validation")):
-            if content[part][field] is not None:
-                content[part][field] = digest(content[part][field])
-        for field in ("path", "tokenizer"):
-            content["model"][field] = _identity(content["model"][field])
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()[:12]
 
     def folder_name(self) -> str:
         """Such as `tiny-lora-events-s0-1f3a5c7e9b2d`."""
         return f"{self.model.name}-{self.method.name}-{self.dataset.name}-s{self.seed}-{self.key()}"
-
-
-def _identity(path: str | None) -> Any:
-    """A local checkpoint by its files' content, whatever its folder is called; a hub name by itself."""
-    folder = tiny.FOLDER if path == EMBEDDED else Path(path or "").expanduser()
-    if path is None or not folder.is_dir():
-        return path
-    kinds = {".json", ".safetensors", ".model", ".jinja", ".txt"}
-    files = sorted(file for file in folder.iterdir() if file.suffix in kinds)
-    return [[file.name, _content(file, file.stat().st_size, file.stat().st_mtime_ns)] for file in files]
-
-
-@cache
-def _content(file: Path, _bytes: int, _changed_ns: int) -> str:
-    """Digest of a file, computed once per sweep as long as its size and time of change stay."""
-    return digest(str(file))

@@ -1,9 +1,13 @@
 """Which base model is fine-tuned. `bench.child.load` loads it."""
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
+from bench import tiny
+from bench.content import digests
+from bench.hub import CHECKPOINT_FILES, local_folder, require_name
 from bench.settings import Part
 
 EMBEDDED = "embedded"
@@ -16,15 +20,45 @@ class Model(Part):
     path: str = Field(min_length=1)
     """A hub name, a local folder, or `embedded` for the tiny model that comes with tunebench."""
     revision: str | None
-    """The commit on the hub; null for the newest, which pins nothing."""
+    """The commit on the hub; None for the newest, which pins nothing."""
     weights: Literal["pretrained", "random"]
     """`random` builds `architecture` with random weights: its cells measure resources, never quality."""
     architecture: dict[str, Any] | None
-    """The model's `config.json`, needed for random weights only."""
+    """The fields of the model's `config.json`. Needed for random weights only."""
     tokenizer: str | None
-    """A folder or hub name; null for the checkpoint's own, or the embedded one where weights are random."""
+    """A folder or hub name; None for the checkpoint's own, or the embedded one if the weights are random."""
     precision: Literal["auto", "float32", "bfloat16"]
     """`auto` is bfloat16 on a GPU that computes in it, otherwise float32."""
     attention: Literal["sdpa", "eager", "flash_attention_2"]
     trust_remote_code: bool
-    """Run code that the checkpoint brings along. Off unless you have read that code."""
+    """Run code that the checkpoint brings along. Leave it off unless you have read that code."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Glob patterns of the files that are read of a checkpoint; its code only if it is trusted."""
+        return (*CHECKPOINT_FILES, "*.py") if self.trust_remote_code else CHECKPOINT_FILES
+
+    def identity(self) -> dict[str, Any]:
+        """The settings, with local checkpoints by the content of their files.
+
+        Raises:
+            InputError: a local folder is missing.
+        """
+        # Random weights need no checkpoint, so the one that they stand for may lie on another machine.
+        read = self.weights == "pretrained" or checkpoint_folder(self.path) is not None
+        return super().identity() | {
+            "path": self._content(self.path) if read else self.path,
+            "tokenizer": None if self.tokenizer is None else self._content(self.tokenizer),
+        }
+
+    def _content(self, path: str) -> Any:
+        folder = checkpoint_folder(path)
+        if folder is None:
+            require_name(path)
+            return path
+        return digests(folder, self.files)
+
+
+def checkpoint_folder(path: str) -> Path | None:
+    """The folder of the embedded model or of a local checkpoint; None for a hub name."""
+    return tiny.FOLDER if path == EMBEDDED else local_folder(path)

@@ -1,4 +1,4 @@
-"""How an example becomes the text that a model reads: rendered here, for training and generation alike."""
+"""How an example becomes the text that a model reads. Training and generation both render it here."""
 
 import re
 from abc import abstractmethod
@@ -21,15 +21,19 @@ class Prompt(Part):
     """The text before the answer, and the answer as it follows that text."""
 
     brings_special_tokens: ClassVar[bool]
-    """Whether the rendered text already holds the tokenizer's special tokens, such as BOS: then encode it with
-    `add_special_tokens=False`, otherwise with `True`, so that they stand there once."""
+    """Whether the rendered text already has the tokenizer's special tokens, such as BOS. If so, encode it with
+    `add_special_tokens=False`, otherwise with `True`, so that it has them once."""
+
+    rendering_code: ClassVar[str]
+    """Python that does what `render` does without tunebench: it makes `text` from `question`, `context`, `tokenizer`
+    and `prompt`, a mapping of this prompt's settings."""
 
     max_length: PositiveInt
-    """Tokens that prompt and answer have room for together."""
+    """The most tokens that prompt and answer may have together."""
 
     @abstractmethod
     def render(self, example: Example, context: str, tokenizer: "PreTrainedTokenizerBase") -> str:
-        """The prompt of `example`, with `context` in place of its own, since that may have been shortened to fit.
+        """The prompt of `example` with `context` in place of the example's own, which may be too long.
 
         Raises:
             InputError: the tokenizer cannot render it.
@@ -41,31 +45,39 @@ class Prompt(Part):
 
 
 def _known_placeholders(template: str, required: tuple[str, ...]) -> str:
-    found = set(_PLACEHOLDER.findall(template))
-    if unknown := sorted(found - set(required)):
+    used = set(_PLACEHOLDER.findall(template))
+    if unknown := sorted(used - set(required)):
         names = ", ".join(f"{{{name}}}" for name in unknown)
         raise ValueError(f"unknown placeholder {names}; use {' and '.join(f'{{{name}}}' for name in required)} here")
-    if absent := [name for name in required if name not in found]:
+    if absent := [name for name in required if name not in used]:
         raise ValueError(f"placeholder {{{absent[0]}}} is missing: every prompt of this kind needs it")
     return template
 
 
 WithContext = Annotated[str, AfterValidator(lambda template: _known_placeholders(template, ("question", "context")))]
-"""A text with the placeholders `{question}` and `{context}`. Other braces, as in JSON, stand for themselves."""
+"""A text with the placeholders `{question}` and `{context}`. Other braces, as in JSON, stay as they are."""
 
 WithoutContext = Annotated[str, AfterValidator(lambda template: _known_placeholders(template, ("question",)))]
-"""A text with the placeholder `{question}`, used where the context is empty or blank."""
+"""A text with the placeholder `{question}`, used if the context is empty or blank."""
+
+_FILLING_CODE = r"""import re
+
+form = prompt["template"] if context.strip() else prompt["template_without_context"]
+values = {"question": question, "context": context}
+text = re.sub(r"\{(\w*)\}", lambda match: values[match[1]], form)
+"""
 
 
 class Template(Prompt):
     """A fixed form with places for the question and the context."""
 
     brings_special_tokens = False
+    rendering_code = _FILLING_CODE
 
     template: WithContext
     template_without_context: WithoutContext
     completion_prefix: str
-    """What stands between prompt and answer, and is learned with the answer, such as a blank."""
+    """What stands between prompt and answer, such as a space. It is learned with the answer."""
 
     def render(self, example: Example, context: str, tokenizer: "PreTrainedTokenizerBase") -> str:
         return _fill(self.template, self.template_without_context, example.question, context)
@@ -75,32 +87,40 @@ class Template(Prompt):
 
 
 class Chat(Prompt):
-    """The model's own chat template, as its tokenizer brings it."""
+    """The chat template that the model's tokenizer comes with."""
 
     brings_special_tokens = True
+    rendering_code = f"""{_FILLING_CODE}
+messages = [] if prompt["system"] is None else [{{"role": "system", "content": prompt["system"]}}]
+messages.append({{"role": "user", "content": text}})
+# A chat template that asks for the date gets today's here; in training it got prompt["today"].
+text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+"""
 
     system: str | None
-    """The system message; null for none."""
+    """The system message; None for no such message."""
     template: WithContext
     template_without_context: WithoutContext
     today: Annotated[str, AfterValidator(lambda day: date.fromisoformat(day).isoformat())]
-    """The date (ISO 8601) that a chat template gets if it asks for today's, as Llama 3.2's does: with the real one,
-    the same cell would have other prompts tomorrow."""
+    """The date (ISO 8601) for chat templates that ask for today's, as Llama 3.2's does. With the real one, the same
+    cell would have other prompts tomorrow."""
 
     def render(self, example: Example, context: str, tokenizer: "PreTrainedTokenizerBase") -> str:
         from jinja2 import TemplateError
 
-        messages = [] if self.system is None else [{"role": "system", "content": self.system}]
-        user = _fill(self.template, self.template_without_context, example.question, context)
-        messages.append({"role": "user", "content": user})
         if tokenizer.chat_template is None:
             raise InputError(
                 f"the tokenizer of {tokenizer.name_or_path} has no chat template; choose another prompt: prompt=alpaca"
             )
-        dated = _with_date(tokenizer.get_chat_template(), date.fromisoformat(self.today))
+        messages = [] if self.system is None else [{"role": "system", "content": self.system}]
+        user = _fill(self.template, self.template_without_context, example.question, context)
+        messages.append({"role": "user", "content": user})
         try:
             rendered: Any = tokenizer.apply_chat_template(
-                messages, chat_template=dated, add_generation_prompt=True, tokenize=False
+                messages,
+                chat_template=_with_fixed_date(tokenizer.get_chat_template(), self.today),
+                add_generation_prompt=True,
+                tokenize=False,
             )
         except TemplateError as error:
             raise InputError(
@@ -114,15 +134,19 @@ class Chat(Prompt):
 
 
 def _fill(with_context: str, without_context: str, question: str, context: str) -> str:
-    """Fills in one pass, so that braces in the data stay what they are."""
+    """The form with its values, filled in one pass, so that braces in the data stay as they are."""
     values = {"question": question, "context": context}
     return _PLACEHOLDER.sub(lambda match: values[match[1]], with_context if context.strip() else without_context)
 
 
-def _with_date(chat_template: str, today: date) -> str:
-    """The chat template with a `strftime_now` of its own, which hides the one that reads the clock."""
+def _with_fixed_date(chat_template: str, today: str) -> str:
+    """The chat template with a macro that hides transformers' `strftime_now`, which reads the clock.
+
+    A function passed to `apply_chat_template` under that name does not work: transformers turns it into text.
+    """
     if "strftime_now" not in chat_template:
         return chat_template
-    codes = ("%Y", "%y", "%m", "%-m", "%d", "%-d", "%B", "%b", "%A", "%a", "%H", "%M", "%S")
-    filled = "".join(f"|replace({code!r}, {today.strftime(code)!r})" for code in codes)
+    day = date.fromisoformat(today)
+    codes = [f"%{dash}{letter}" for letter in "ABHIMSYabdjmpy" for dash in ("", "-")]
+    filled = "".join(f"|replace({code!r}, {day.strftime(code)!r})" for code in codes)
     return f"{{%- macro strftime_now(format) -%}}{{{{ format{filled} }}}}{{%- endmacro -%}}{chat_template}"

@@ -1,10 +1,11 @@
-"""What a cell's process tells its supervisor: typed events, one JSON object each, over a pipe."""
+"""What a cell's process reports to its supervisor: typed events, one JSON object each, over a pipe."""
 
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from bench import record
+from bench.phase import PhaseName
 
 
 class Event(BaseModel):
@@ -15,15 +16,15 @@ class Event(BaseModel):
 
 class PhaseStarted(Event):
     kind: Literal["phase_started"] = "phase_started"
-    phase: record.PhaseName
+    phase: PhaseName
     at_s: float
 
 
 class PhaseEnded(Event):
-    """The device was synchronised before the clock was read. A phase that is left and taken up again ends twice."""
+    """The device was synchronised before the clock was read. A phase that was paused for another one ends twice."""
 
     kind: Literal["phase_ended"] = "phase_ended"
-    phase: record.PhaseName
+    phase: PhaseName
     at_s: float
     torch_allocated_peak_bytes: int | None
     torch_reserved_peak_bytes: int | None
@@ -54,10 +55,10 @@ class Step(Event):
     n_steps: int
     epoch: float
     loss: float | None
-    """Mean cross-entropy in nats per completion token; null if not finite."""
+    """Mean cross-entropy in nats per completion token; None if not finite."""
     learning_rate: float
     grad_norm: float | None
-    """Before clipping; null if not finite."""
+    """Before clipping; None if not finite."""
     seconds: float
     tokens: int
 
@@ -74,7 +75,7 @@ class Resumed(Event):
 
 
 class MicroBatchHalved(Event):
-    """Memory ran out, and `train.fit_micro_batch` asked to go on with less at a time."""
+    """Memory ran out, and training starts again with a smaller micro batch (`train.fit_micro_batch`)."""
 
     kind: Literal["micro_batch_halved"] = "micro_batch_halved"
     micro_batch: int
@@ -109,24 +110,31 @@ class Saved(Event):
 
 
 class Missing(Event):
-    """Why something will not be measured: dotted path in the record to the reason."""
+    """Why values of the record are None: dotted path in the record to the reason."""
 
     kind: Literal["missing"] = "missing"
     reasons: dict[str, str]
 
 
+class Warned(Event):
+    """One sentence for the user about something that does not end the cell."""
+
+    kind: Literal["warned"] = "warned"
+    message: str
+
+
 class Failed(Event):
-    """The cell's last word where it did not end well and could still say so."""
+    """The last event of a cell that failed or was stopped, if its process could still send one."""
 
     kind: Literal["failed"] = "failed"
     status: Literal["oom", "failed", "interrupted"]
     type: str
     message: str
-    phase: record.PhaseName | None
+    phase: PhaseName | None
 
 
 class Finished(Event):
-    """The cell's last word where all went well."""
+    """The last event of a cell that completed every phase before any request to stop reached it."""
 
     kind: Literal["finished"] = "finished"
 
@@ -147,6 +155,7 @@ AnyEvent = Annotated[
     | LatencyMeasured
     | Saved
     | Missing
+    | Warned
     | Failed
     | Finished,
     Field(discriminator="kind"),
@@ -155,5 +164,5 @@ _ANY: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)
 
 
 def parse(line: str | bytes) -> AnyEvent:
-    """The event that `model_dump_json` wrote. Raises pydantic's ValidationError for anything else."""
+    """The event that `model_dump_json` gave. Raises pydantic's ValidationError for anything else."""
     return _ANY.validate_json(line)

@@ -1,4 +1,4 @@
-"""The training recipe: every setting of the optimisation that changes numbers, the learning rate aside."""
+"""The training recipe: every setting of the optimisation that changes numbers, except the learning rate."""
 
 from typing import Literal, Self
 
@@ -8,17 +8,17 @@ from bench.settings import Part
 
 
 class Recipe(Part):
-    """How a prepared model is trained; the learning rate is the method's own, since methods need different ones."""
+    """How a prepared model is trained. Each method has its own learning rate, since methods need different ones."""
 
     epochs: PositiveFloat
     max_steps: PositiveInt | None
-    """Stop after this many optimiser steps, whatever `epochs` says; null for no such limit."""
+    """Stop after this many optimiser steps, regardless of `epochs`; null for no limit."""
     effective_batch: PositiveInt
-    """Sequences behind one optimiser step. Gradients of `effective_batch / micro_batch` passes are accumulated."""
+    """Sequences per optimiser step. Gradients of `effective_batch / micro_batch` passes are accumulated."""
     micro_batch: PositiveInt
-    """Sequences that are in memory at once."""
+    """Sequences per forward and backward pass."""
     fit_micro_batch: bool
-    """Halve the micro batch and start over when memory runs out, instead of ending as `oom`."""
+    """When memory runs out, start again with half the micro batch instead of ending as `oom`."""
     optimizer: Literal["adamw_torch", "adamw_bnb_8bit", "paged_adamw_8bit"]
     adam_beta1: float = Field(ge=0, lt=1)
     adam_beta2: float = Field(ge=0, lt=1)
@@ -31,13 +31,13 @@ class Recipe(Part):
     gradient_checkpointing: bool
     """Recompute activations in the backward pass: less memory, more time."""
     packing: bool
-    """Lay several examples into one sequence; attention does not cross from one to another."""
+    """Put several examples into one sequence; attention does not cross from one to another."""
     best_checkpoint: bool
     """Keep the weights of the epoch with the lowest validation loss instead of the last."""
     early_stopping_epochs: PositiveInt | None
-    """Stop after this many epochs without a lower validation loss; null for never. Needs `best_checkpoint`."""
+    """Stop after this many epochs without a lower validation loss; null for no limit. Needs `best_checkpoint`."""
     checkpoint_steps: PositiveInt | None
-    """Besides after every epoch, write a checkpoint to resume from every so many steps; null for no more."""
+    """Write a checkpoint every so many steps, in addition to the one after every epoch; null for none."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -47,6 +47,6 @@ class Recipe(Part):
             )
         if self.early_stopping_epochs is not None and not self.best_checkpoint:
             raise ValueError(
-                "early_stopping_epochs needs best_checkpoint=true: what is kept is the best epoch's weights"
+                "early_stopping_epochs needs best_checkpoint=true, which keeps the weights of the best epoch"
             )
         return self

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from bench.phase import PhaseName
 from bench.record_history import from_version_1
 from bench.telemetry.sections import HostUse, Memory, Power, Sampling
 
@@ -19,7 +20,6 @@ UNEXPLAINED = "unexplained"
 """The reason for a null that no code gave a reason for: a fault of tunebench's own."""
 
 Status = Literal["ok", "oom", "failed", "timeout", "killed", "interrupted"]
-PhaseName = Literal["load", "prepare", "train", "validate", "generate", "score", "latency", "save"]
 
 
 class Entry(BaseModel):
@@ -94,8 +94,8 @@ class Data(Entry):
     n_dropped: int
     n_truncated: int
     n_references_too_long: int | None
-    """Validation examples whose first reference has more tokens than `generation.max_new_tokens`: no answer can equal
-    it. None in records of schema version 1."""
+    """Validation examples whose first reference, without its end of sequence, has more tokens than
+    `generation.max_new_tokens`: every answer ends before it. None in records of schema version 1."""
     n_clusters_validation: int
     train: SplitCounts
     validation: SplitCounts

@@ -1,4 +1,4 @@
-"""How a node of the configuration becomes a typed, frozen object: strict types, no unknown keys, no foreign classes."""
+"""How a node of the configuration becomes a typed, frozen object: strict types, no unknown keys, our classes only."""
 
 from importlib import import_module
 from inspect import isabstract
@@ -20,20 +20,30 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=4
 """A name that is safe as a part of a folder's name: letters, digits, underscores and inner dots."""
 
 Strings = Annotated[tuple[str, ...], Strict(False)]
-"""Any number of strings; written as a list in YAML and JSON, which know no tuples."""
+"""Any number of strings; YAML and JSON write them as a list."""
 
 
 class Settings(BaseModel):
-    """Validated settings. Units stand in the field names; wrong types, unknown keys and infinity are refused."""
+    """Validated settings with units in their names. Wrong types, unknown keys and infinity are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    def identity(self) -> dict[str, Any]:
+        """What a result depends on, as JSON: by default all settings, those within settings by their own `identity`.
+
+        A class whose settings name local files puts the content of the files in place of their paths.
+
+        Raises:
+            InputError: a local file is missing.
+        """
+        return {field: _identity(getattr(self, field)) for field in type(self).model_fields}
 
 
 class Part(Settings):
     """A part of a cell whose class a YAML file names with `_target_`, such as a method or a data set.
 
-    Validating a mapping as `Method` gives the subclass that its `_target_` names; serialising gives the mapping back,
-    `_target_` included, so that a cell survives the way to its own process and into its record.
+    Validating a mapping as `Method` gives the subclass that its `_target_` names. Serialising gives the mapping back,
+    including `_target_`, so that a cell can be sent to its own process and written into its record.
     """
 
     name: Name
@@ -50,12 +60,23 @@ class Part(Settings):
 
     @model_serializer
     def _with_target(self) -> dict[str, Any]:
-        target = f"{type(self).__module__}.{type(self).__qualname__}"
-        return {"_target_": target} | {field: getattr(self, field) for field in type(self).model_fields}
+        return self._target() | {field: getattr(self, field) for field in type(self).model_fields}
+
+    def identity(self) -> dict[str, Any]:
+        return self._target() | super().identity()
+
+    def _target(self) -> dict[str, Any]:
+        return {"_target_": f"{type(self).__module__}.{type(self).__qualname__}"}
+
+
+def _identity(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _identity(item) for name, item in value.items()}
+    return value.identity() if isinstance(value, Settings) else value
 
 
 def _resolve(target: Any, kind: type[P]) -> type[P]:
-    """The class that `target` names. Only classes of this project are imported: a configuration is data, not code."""
+    """The class that `target` names. Only this project's classes are imported: a configuration is data, not code."""
     if not isinstance(target, str) or not target.startswith("bench."):
         raise ValueError(f"_target_ must name a class of this project (bench. ...), got {target!r}")
     module, _, attribute = target.rpartition(".")

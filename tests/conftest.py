@@ -14,6 +14,7 @@ from bench.cell import Cell
 from bench.cli.compose import job_of
 from bench.example import Example
 from bench.job import Job
+from bench.phase import PhaseName
 from bench.protocol import (
     Answering,
     AnyEvent,
@@ -39,7 +40,6 @@ from bench.record import (
     Latency,
     LatencyAtBatch,
     Overlap,
-    PhaseName,
     Record,
     ScoreInfo,
     SplitCounts,

@@ -18,6 +18,19 @@ def test_key_is_that_of_the_settings(make_cell: MakeCell) -> None:
     assert make_cell().key() == key
 
 
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({}, "b75cf2ea600a"),
+        ({"model": "llama1b"}, "4b5c485d7618"),
+        ({"model": "llama1b", "dataset": "squad_v2", "method": "qlora", "seed": 3}, "1f201f388b23"),
+    ],
+)
+def test_finished_cells_keep_their_keys(make_cell: MakeCell, changes: dict[str, Any], key: str) -> None:
+    # A key that changes runs everybody's finished cells again: change one only if the results are others, too.
+    assert make_cell(changes).key() == key
+
+
 def test_folder_is_named_for_the_cell(make_cell: MakeCell) -> None:
     cell = make_cell({"method": "qlora", "dataset": "squad_v2", "prompt": "alpaca", "seed": 3})
     assert cell.folder_name() == f"tiny-qlora-squad_v2-s3-{cell.key()}"
@@ -114,3 +127,92 @@ def test_the_embedded_model_counts_by_content(
 
 def test_a_hub_name_counts_by_name(make_cell: MakeCell) -> None:
     assert make_cell({"model.path": "a/b"}).key() != make_cell({"model.path": "a/c"}).key()
+
+
+def test_code_that_is_trusted_counts_by_content(make_cell: MakeCell, checkpoint: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "with-code"
+    shutil.copytree(checkpoint, copy)
+    settings = {"model.path": str(copy)}
+    trusting = settings | {"model.trust_remote_code": True}
+    keys = {make_cell(settings).key()}, {make_cell(trusting).key()}
+    for code in ("layers = 1", "layers = 24"):
+        (copy / "modeling_own.py").write_text(code)
+        keys[0].add(make_cell(settings).key())
+        keys[1].add(make_cell(trusting).key())
+    assert [len(found) for found in keys] == [1, 3]
+
+
+def evaluated(make_cell: MakeCell, metric: Path | str) -> str:
+    return make_cell({"metric.evaluate.metrics": [str(metric)]}).key()
+
+
+def test_a_metric_s_script_counts_by_content(make_cell: MakeCell, tmp_path: Path) -> None:
+    keys = []
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+        script = tmp_path / folder / "mine.py"
+        script.write_text("import evaluate\nfrom .helper import share\n")
+        (tmp_path / folder / "helper.py").write_text("share = 1\n")
+        (tmp_path / folder / "other.py").write_text(f"# {folder}, which the script does not import\n")
+        keys.append(evaluated(make_cell, script))
+    assert keys[0] == keys[1]
+    script.with_name("helper.py").write_text("share = 2.0\n")
+    keys.append(evaluated(make_cell, script))
+    script.write_text("import evaluate\n")
+    keys.append(evaluated(make_cell, script))
+    # A metric's name is the name of its score.
+    keys.append(evaluated(make_cell, script.rename(script.with_name("ours.py"))))
+    assert len(set(keys)) == 4
+
+
+def test_a_metric_s_folder_counts_by_content(make_cell: MakeCell, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    (folder / "parts").mkdir(parents=True)
+    (folder / "mine.py").write_text("share = 1")
+    before = evaluated(make_cell, folder)
+    (folder / "README.md").write_text("not read by anything that computes a score")
+    assert evaluated(make_cell, folder) == before
+    (folder / "parts" / "words.py").write_text("words = 1")
+    more = evaluated(make_cell, folder)
+    (folder / "mine.py").write_text("share = 24")
+    assert len({before, more, evaluated(make_cell, folder)}) == 3
+
+
+def test_a_local_encoder_counts_by_name_and_content(make_cell: MakeCell, checkpoint: Path, tmp_path: Path) -> None:
+    def key(folder: Path) -> str:
+        return make_cell({"metric.bertscore.model": str(folder)}).key()
+
+    here, there = tmp_path / "here" / "encoder", tmp_path / "there" / "encoder"
+    for folder in (here, there):
+        shutil.copytree(checkpoint, folder)
+    assert key(here) == key(there)
+    (there / "config.json").write_text((there / "config.json").read_text() + "\n")
+    assert key(here) != key(there)
+    # bert-score looks the layer up by the folder's name.
+    assert key(here) != key(here.rename(tmp_path / "renamed"))
+
+
+@pytest.mark.parametrize("absent", ["./nowhere", "/nowhere/at/all", "models/not/here"])
+@pytest.mark.parametrize("field", ["model.path", "model.tokenizer", "metric.bertscore.model"])
+def test_a_local_folder_that_is_missing(make_cell: MakeCell, field: str, absent: str) -> None:
+    with pytest.raises(InputError) as caught:
+        make_cell({field: absent}).key()
+    assert str(caught.value) == (
+        f"There is no folder {absent}. Give one with a config.json and safetensors weights, or a hub name."
+    )
+
+
+def test_random_weights_need_no_checkpoint(make_cell: MakeCell) -> None:
+    cell = make_cell({"model": "llama1b", "model.path": "/on/another/machine", "model.weights": "random"})
+    assert len(cell.key()) == 12
+
+
+@pytest.mark.parametrize("metric", ["./nowhere.py", "nowhere.py", "./nowhere"])
+def test_a_local_metric_that_is_missing(make_cell: MakeCell, metric: str) -> None:
+    with pytest.raises(InputError) as caught:
+        evaluated(make_cell, metric)
+    assert str(caught.value) == f"{metric}: cannot be read (No such file or directory); name an existing file"
+
+
+def test_a_metric_of_the_hub_counts_by_name(make_cell: MakeCell) -> None:
+    assert evaluated(make_cell, "meteor") != evaluated(make_cell, "owner/meteor")

@@ -39,7 +39,7 @@ def test_early_stopping_keeps_the_best_weights() -> None:
     assert faults(early_stopping_epochs=1) == [
         (
             (),
-            "Value error, early_stopping_epochs needs best_checkpoint=true: what is kept is the best epoch's weights",
+            "Value error, early_stopping_epochs needs best_checkpoint=true, which keeps the weights of the best epoch",
         )
     ]
 

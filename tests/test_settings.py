@@ -92,7 +92,7 @@ def test_a_target_that_is_not_there_is_refused(target: str, why: str) -> None:
     assert fault(LORA | {"_target_": target})[2] == f"Value error, _target_ names no class: {target!r} ({why})"
 
 
-@pytest.mark.parametrize("target", ["bench.dataset.events.Events", "bench.model.load", "bench.errors.InputError"])
+@pytest.mark.parametrize("target", ["bench.dataset.events.Events", "bench.hub.snapshot", "bench.errors.InputError"])
 def test_a_target_of_another_kind_is_refused(target: str) -> None:
     assert fault(LORA | {"_target_": target})[2] == f"Value error, _target_ must name a Method, got {target!r}"
 

@@ -1,16 +1,17 @@
-"""One batched pass that answers every validation example, and one that says how likely the references are."""
+"""A batched pass that answers every validation example, and one that computes the likelihood of the references."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from bench.child.encode import Encoded, batched_by_length
 
 
 class ReferenceLikelihood(NamedTuple):
-    """How likely a model finds one reference completion."""
+    """Likelihood of one reference completion under a model."""
 
     nll_nats: float
     """Summed over the completion's tokens; may be infinite or NaN."""
@@ -18,8 +19,8 @@ class ReferenceLikelihood(NamedTuple):
 
 
 def greedy(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, max_new_tokens: int) -> GenerationConfig:
-    """Greedy decoding with nothing of the checkpoint's own generation settings but its end-of-sequence tokens."""
-    ends = model.generation_config.eos_token_id if model.generation_config is not None else None
+    """Greedy decoding; the only generation settings taken from the checkpoint are its end-of-sequence tokens."""
+    ends = model.generation_config.eos_token_id
     ends = [] if ends is None else [ends] if isinstance(ends, int) else list(ends)
     if tokenizer.eos_token_id not in ends:
         ends.append(tokenizer.eos_token_id)
@@ -44,19 +45,19 @@ def answer(
     stop: Sequence[str],
     progress: Callable[[int], None],
 ) -> list[str]:
-    """The model's answer to every example, in their order; `progress` is told how many there are so far."""
+    """The model's answer to every example, in order. `progress` is called with the number of answers so far."""
     model.eval()
     config = greedy(tokenizer, model, max_new_tokens)
     answers = [""] * len(validation)
-    done = 0
+    n_answered = 0
     for positions in batched_by_length(validation, batch):
         ids, mask = left_padded([validation[at].prompt_ids for at in positions], tokenizer.pad_token_id, model.device)
         output = model.generate(input_ids=ids, attention_mask=mask, generation_config=config)
         texts = tokenizer.batch_decode(output[:, ids.shape[1] :], skip_special_tokens=True)
         for at, text in zip(positions, texts, strict=True):
-            answers[at] = _until(text, stop).strip()
-        done += len(positions)
-        progress(done)
+            answers[at] = _before_stop(text, stop).strip()
+        n_answered += len(positions)
+        progress(n_answered)
     return answers
 
 
@@ -64,38 +65,38 @@ def answer(
 def reference_likelihoods(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, validation: Sequence[Encoded], batch: int
 ) -> list[ReferenceLikelihood]:
-    """Teacher-forced likelihood of each example's first reference, in their order, summed in float32."""
+    """Likelihood of each example's first reference, in order: teacher-forced, computed in float32."""
     model.eval()
-    found: dict[int, ReferenceLikelihood] = {}
+    likelihoods: dict[int, ReferenceLikelihood] = {}
     for positions in batched_by_length(validation, batch):
         rows = [validation[at].prompt_ids + validation[at].completion_ids for at in positions]
         lengths = [len(validation[at].completion_ids) for at in positions]
         ids, mask = left_padded(rows, tokenizer.pad_token_id, model.device)
-        places = (mask.cumsum(dim=1) - 1).clamp(min=0)
         # Left padding puts every completion at the end: only these positions need the large output projection.
         logits = model(
-            input_ids=ids, attention_mask=mask, position_ids=places, use_cache=False, logits_to_keep=max(lengths) + 1
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0),
+            use_cache=False,
+            logits_to_keep=max(lengths) + 1,
         ).logits
         logs = torch.log_softmax(logits[:, :-1].float(), dim=-1)
         targets = ids[:, -max(lengths) :].unsqueeze(-1)
         nll = -logs.gather(-1, targets).squeeze(-1)
         for row, (at, length) in enumerate(zip(positions, lengths, strict=True)):
-            found[at] = ReferenceLikelihood(nll[row, -length:].sum().item(), length)
-    return [found[at] for at in range(len(validation))]
+            likelihoods[at] = ReferenceLikelihood(nll[row, -length:].sum().item(), length)
+    return [likelihoods[at] for at in range(len(validation))]
 
 
 def left_padded(
     rows: Sequence[Sequence[int]], pad_token_id: int, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Token ids and attention mask, both of shape (rows, longest row)."""
-    longest = max(len(row) for row in rows)
-    ids = torch.full((len(rows), longest), pad_token_id, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for at, row in enumerate(rows):
-        ids[at, longest - len(row) :] = torch.tensor(row)
-        mask[at, longest - len(row) :] = 1
-    return ids.to(device), mask.to(device)
+    ids = [torch.tensor(row, dtype=torch.long) for row in rows]
+    masks = [torch.ones_like(row) for row in ids]
+    padded = pad_sequence(ids, batch_first=True, padding_value=pad_token_id, padding_side="left")
+    return padded.to(device), pad_sequence(masks, batch_first=True, padding_side="left").to(device)
 
 
-def _until(text: str, stop: Sequence[str]) -> str:
+def _before_stop(text: str, stop: Sequence[str]) -> str:
     return text[: min([at for end in stop if (at := text.find(end)) >= 0], default=len(text))]

@@ -1,4 +1,4 @@
-"""How fast a model answers: time to the first token, time per further token, tokens per second."""
+"""How fast a model generates: time to the first token, time per further token, tokens per second."""
 
 import time
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteria, StoppingCriteriaList
 
 from bench.cell import LatencyRuns
+from bench.child.device import synchronize
 from bench.child.encode import Encoded
 from bench.child.generate import greedy, left_padded
-from bench.child.phases import synchronize
 from bench.record import Latency, LatencyAtBatch
 
 
@@ -21,7 +21,7 @@ def latency(
     batch: int,
     runs: LatencyRuns,
 ) -> Latency:
-    """Latency at batch 1 and at `batch`, over prompts of the validation set taken in turn."""
+    """Latency at batch 1 and at `batch`; every run takes the next prompts of the validation set."""
     return Latency(
         single=_at_batch(model, tokenizer, validation, 1, runs),
         batched=_at_batch(model, tokenizer, validation, batch, runs),
@@ -29,7 +29,7 @@ def latency(
 
 
 class _Clock(StoppingCriteria):
-    """Never stops anything: generation asks it after every token, and it notes when that was."""
+    """Notes the time of every token: generation calls its stopping criteria after each one. Never stops."""
 
     def __init__(self) -> None:
         self.times_s: list[float] = []
@@ -50,9 +50,9 @@ def _at_batch(
 ) -> LatencyAtBatch:
     config = greedy(tokenizer, model, runs.output_tokens)
     config.min_new_tokens = runs.output_tokens
-    first: list[float] = []
-    further: list[float] = []
-    rates: list[float] = []
+    first_s: list[float] = []
+    further_s: list[float] = []
+    tokens_per_s: list[float] = []
     for run in range(runs.warmup_runs + runs.runs):
         prompts = [validation[(run * batch + offset) % len(validation)].prompt_ids for offset in range(batch)]
         ids, mask = left_padded(prompts, tokenizer.pad_token_id, model.device)
@@ -67,19 +67,19 @@ def _at_batch(
         )
         if run < runs.warmup_runs:
             continue
-        first.append(clock.times_s[0] - start_s)
-        further.append((clock.times_s[-1] - clock.times_s[0]) / (len(clock.times_s) - 1))
-        rates.append(batch * len(clock.times_s) / (clock.times_s[-1] - start_s))
+        first_s.append(clock.times_s[0] - start_s)
+        further_s.append((clock.times_s[-1] - clock.times_s[0]) / (len(clock.times_s) - 1))
+        tokens_per_s.append(batch * len(clock.times_s) / (clock.times_s[-1] - start_s))
     return LatencyAtBatch(
         batch=batch,
         n_runs=runs.runs,
         n_output_tokens=runs.output_tokens,
-        time_to_first_token_s_p50=_percentile(first, 50),
-        time_to_first_token_s_p95=_percentile(first, 95),
-        time_per_output_token_s_p50=_percentile(further, 50),
-        time_per_output_token_s_p95=_percentile(further, 95),
-        tokens_per_s_p50=_percentile(rates, 50),
-        tokens_per_s_p95=_percentile(rates, 95),
+        time_to_first_token_s_p50=_percentile(first_s, 50),
+        time_to_first_token_s_p95=_percentile(first_s, 95),
+        time_per_output_token_s_p50=_percentile(further_s, 50),
+        time_per_output_token_s_p95=_percentile(further_s, 95),
+        tokens_per_s_p50=_percentile(tokens_per_s, 50),
+        tokens_per_s_p95=_percentile(tokens_per_s, 95),
     )
 
 

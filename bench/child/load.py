@@ -1,23 +1,22 @@
-"""Loads the base model and its tokenizer: from the hub, a local folder, or with random weights."""
+"""Loading the base model and its tokenizer, from the hub, a local folder, or with random weights."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from bench import tiny
-from bench.errors import InputError
-from bench.hub import hub_answers
-from bench.model import EMBEDDED, Model
+from bench.errors import InputError, on_one_line
+from bench.hub import snapshot
+from bench.model import EMBEDDED, Model, checkpoint_folder
 
 if TYPE_CHECKING:
     import torch
     from transformers import BitsAndBytesConfig, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-FETCHED = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
-"""What is fetched of a checkpoint on the hub: no pickled weights, and no code."""
+_OTHERWISE = "point model.path at a local copy, or measure resources alone with model.weights=random."
 
-OTHER_WAYS = "point model.path at a local copy, or measure resources alone with model.weights=random."
+
+_CANNOT_BUILD = (ArithmeticError, ImportError, KeyError, RuntimeError, TypeError, ValueError)
 
 
 class Loaded(NamedTuple):
@@ -26,9 +25,9 @@ class Loaded(NamedTuple):
     base: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     context_length: int
-    """The longest sequence in tokens that the model takes."""
+    """The longest sequence that model and tokenizer take, in tokens."""
     revision: str | None
-    """The commit that the hub gave, where it came from there."""
+    """The commit that the hub served; None for a model that is not from the hub."""
 
 
 def device() -> torch.device:
@@ -39,7 +38,7 @@ def device() -> torch.device:
 
 
 def precision(model: Model) -> torch.dtype:
-    """The precision that `model` is held and computed in on this machine."""
+    """The precision in which this machine holds and computes `model`."""
     import torch
 
     if model.precision != "auto":
@@ -51,45 +50,54 @@ def load(model: Model, quantization: BitsAndBytesConfig | None, seed: int) -> Lo
     """The base model and its tokenizer.
 
     Raises:
-        InputError: the checkpoint is gated, missing or not safetensors, the network is down, or a package is missing.
+        InputError: the checkpoint is gated, missing or not in safetensors, the hub cannot be reached, or a package is
+            missing.
     """
     from transformers import GenerationConfig
 
     try:
         if model.weights == "random":
-            revision = None
-            base = _random(model, quantization, seed)
-            tokenizer = _tokenizer(model, _folder(model, model.tokenizer or EMBEDDED, None))
+            base, revision = _random(model, quantization, seed), None
+            folder = _folder(model, model.tokenizer or EMBEDDED)
         else:
-            folder = _folder(model, model.path, model.revision)
-            revision = folder.name if _is_on_hub(model.path) else None
-            base = _pretrained(model, folder, quantization)
-            tokenizer = _tokenizer(model, folder if model.tokenizer is None else _folder(model, model.tokenizer, None))
+            checkpoint = _folder(model, model.path)
+            revision = None if checkpoint_folder(model.path) else checkpoint.name
+            base = _pretrained(model, checkpoint, quantization)
+            if revision:
+                base.name_or_path = (
+                    model.path
+                )  # what an adapter's configuration calls its base, instead of a cache folder
+            folder = _folder(model, model.tokenizer) if model.tokenizer else checkpoint
+        tokenizer = _tokenizer(model, folder)
     except ImportError as error:
-        raise InputError(f"{model.name} needs what is not installed: {_on_one_line(error)}") from error
-    n_embedded, n_tokens = base.get_input_embeddings().num_embeddings, max(tokenizer.get_vocab().values()) + 1
-    if n_tokens > n_embedded:
-        raise InputError(
-            f"{model.name} embeds {n_embedded} tokens, and its tokenizer has {n_tokens}. Name the tokenizer that "
-            "belongs to it with model.tokenizer, or for random weights raise vocab_size in model.architecture."
-        )
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    tokenizer.padding_side = "left"
-    # Whatever generation is not told it takes from here, such as a repetition penalty: only the answers' ends stay.
+        raise InputError(f"{model.name} needs a package that is not installed: {on_one_line(error)}") from error
+    _check_vocabulary(model, base, tokenizer)
+    # generate() would take what it is not given from here, such as a repetition penalty: keep only the end tokens.
     base.generation_config = GenerationConfig(eos_token_id=base.generation_config.eos_token_id)
     limits = (base.config.get_text_config().max_position_embeddings, tokenizer.model_max_length)
     return Loaded(base.eval(), tokenizer, int(min(limits)), revision)
 
 
 def skeleton(model: Model, quantization: BitsAndBytesConfig | None) -> PreTrainedModel:
-    """The architecture without memory, on torch's meta device, for counting parameters."""
+    """The model without memory, on torch's meta device: what a method prepares to count parameters or check settings.
+
+    Raises:
+        InputError: there is no configuration of the model, or transformers cannot build a model from it.
+    """
     import torch
     from transformers import AutoModelForCausalLM
     from transformers.quantizers import AutoHfQuantizer
 
-    with torch.device("meta"):
-        base = AutoModelForCausalLM.from_config(_architecture(model), dtype=precision(model))
+    config = _config(model)
+    try:
+        with torch.device("meta"):
+            base = AutoModelForCausalLM.from_config(
+                config, dtype=precision(model), trust_remote_code=model.trust_remote_code
+            )
+    except _CANNOT_BUILD as error:
+        raise InputError(
+            f"transformers cannot build {model.name} from its configuration: {on_one_line(error)}"
+        ) from error
     if quantization is not None:
         quantizer = AutoHfQuantizer.from_config(quantization, pre_quantized=False)
         quantizer.preprocess_model(model=base, dtype=precision(model), device_map={"": "meta"})
@@ -113,7 +121,7 @@ def _pretrained(model: Model, folder: Path, quantization: BitsAndBytesConfig | N
 
     if not any(folder.glob("*.safetensors")):
         raise InputError(
-            f"{model.path} has no safetensors weights, and no others are read. Convert it first, {OTHER_WAYS}"
+            f"{model.path} has no safetensors weights, and no others are read. Convert it first, {_OTHERWISE}"
         )
     try:
         return AutoModelForCausalLM.from_pretrained(
@@ -138,9 +146,9 @@ def _random(model: Model, quantization: BitsAndBytesConfig | None, seed: int) ->
         architecture = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
         with torch.device("meta"):
             shapes = architecture(config).state_dict()
-    except (ArithmeticError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise InputError(f"model.architecture is none that transformers can build: {_on_one_line(error)}") from error
-    # A block of random numbers laid end to end fills billions of weights in seconds; its prime length keeps rows apart.
+    except _CANNOT_BUILD as error:
+        raise InputError(f"transformers cannot build model.architecture: {on_one_line(error)}") from error
+    # A repeated block of random numbers fills billions of weights in seconds; its prime length keeps rows different.
     block = torch.empty(1_048_573, dtype=precision(model))
     block.normal_(0.0, config.initializer_range, generator=torch.Generator().manual_seed(seed))
     weights = {
@@ -149,7 +157,7 @@ def _random(model: Model, quantization: BitsAndBytesConfig | None, seed: int) ->
         else block.repeat(weight.numel() // block.numel() + 1)[: weight.numel()].view(weight.shape)
         for name, weight in shapes.items()
     }
-    # The class itself, since AutoModelForCausalLM wants the name of a checkpoint.
+    # AutoModelForCausalLM needs the name of a checkpoint, the class itself does not.
     return architecture.from_pretrained(
         None,
         config=config,
@@ -159,6 +167,20 @@ def _random(model: Model, quantization: BitsAndBytesConfig | None, seed: int) ->
         quantization_config=quantization,
         device_map={"": device()},
     )
+
+
+def _config(model: Model) -> PretrainedConfig:
+    """The configuration of a local checkpoint, or else `architecture`, or else the configuration on the hub."""
+    from transformers import AutoConfig
+
+    folder = checkpoint_folder(model.path)
+    if model.weights == "random" or (folder is None and model.architecture is not None):
+        return _architecture(model)
+    folder = folder or snapshot(model.path, model.revision, ["config.json", *model.files[-1:]], _OTHERWISE)
+    try:
+        return AutoConfig.from_pretrained(folder, trust_remote_code=model.trust_remote_code)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{model.path} is not a checkpoint that transformers loads: {error}") from error
 
 
 def _architecture(model: Model) -> PretrainedConfig:
@@ -171,58 +193,32 @@ def _architecture(model: Model) -> PretrainedConfig:
     try:
         return AutoConfig.for_model(**model.architecture)
     except Exception as error:  # Validation of the fields raises types of its own, which depend on the version.
-        raise InputError(
-            f"model.architecture is no config.json that transformers reads: {_on_one_line(error)}"
-        ) from error
-
-
-def _on_one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+        raise InputError(f"transformers cannot read model.architecture: {on_one_line(error)}") from error
 
 
 def _tokenizer(model: Model, folder: Path) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=model.trust_remote_code)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=model.trust_remote_code)
     except (OSError, ValueError) as error:
         raise InputError(f"{folder} has no tokenizer that transformers loads: {error}") from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.padding_side = "left"
+    return tokenizer
 
 
-def _is_on_hub(path: str) -> bool:
-    return path != EMBEDDED and not Path(path).expanduser().is_dir()
-
-
-def _folder(model: Model, path: str, revision: str | None) -> Path:
-    """The checkpoint's folder on this machine, fetched from the hub if need be."""
-    if not _is_on_hub(path):
-        return tiny.FOLDER if path == EMBEDDED else Path(path).expanduser()
-    from huggingface_hub import errors, snapshot_download
-
-    absent = f"There is no folder {path}. Give one with a config.json and safetensors weights, or a hub name."
-    if path.startswith((".", "/", "~")):
-        raise InputError(absent)
-    code = ["*.py"] if model.trust_remote_code else []
-    try:
-        # Libraries try a hub that does not answer for the better part of a minute: it is asked once, before.
-        fetched = snapshot_download(
-            path,
-            revision=revision,
-            allow_patterns=[*FETCHED, *code],
-            local_files_only=not hub_answers(),
+def _check_vocabulary(model: Model, base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    n_embedded, n_tokens = base.get_input_embeddings().num_embeddings, max(tokenizer.get_vocab().values()) + 1
+    if n_tokens > n_embedded:
+        raise InputError(
+            f"{model.name} embeds {n_embedded} tokens, and its tokenizer has {n_tokens}. Name the tokenizer that "
+            "belongs to it with model.tokenizer, or for random weights raise vocab_size in model.architecture."
         )
-    except errors.HFValidationError as error:
-        raise InputError(absent) from error
-    except errors.GatedRepoError as error:
-        raise InputError(
-            f"{path} is gated, and no token with access was found. Accept its licence on its hub page and run "
-            f"`hf auth login`, {OTHER_WAYS}"
-        ) from error
-    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
-        at = f" at revision {revision}" if revision else ""
-        raise InputError(f"The hub has no model {path}{at}, or not for you. Check the name, {OTHER_WAYS}") from error
-    except (errors.LocalEntryNotFoundError, errors.HfHubHTTPError, errors.OfflineModeIsEnabled, OSError) as error:
-        raise InputError(
-            f"{path} is not on this machine, and the hub cannot be reached. Check the network, {OTHER_WAYS}"
-        ) from error
-    return Path(fetched)
+
+
+def _folder(model: Model, path: str) -> Path:
+    """The folder of the checkpoint or tokenizer `path` on this machine, downloaded from the hub if need be."""
+    revision = model.revision if path == model.path else None
+    return checkpoint_folder(path) or snapshot(path, revision, model.files, _OTHERWISE)

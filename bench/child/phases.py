@@ -1,6 +1,5 @@
-"""The child's voice: events to the supervisor, and the phases that every second of the cell belongs to."""
+"""What the cell's process reports to the supervisor: events, and the phases that its time is divided into."""
 
-import gc
 import signal
 import time
 from collections.abc import Iterator
@@ -9,34 +8,36 @@ from multiprocessing.connection import Connection
 
 import torch
 
-from bench.protocol import Event, PhaseEnded, PhaseStarted
-from bench.record import PhaseName
-
-
-class Interrupted(Exception):
-    """The supervisor asked the cell to stop."""
+from bench.child.device import on_gpu, synchronize
+from bench.phase import PhaseName
+from bench.protocol import Event, PhaseEnded, PhaseStarted, Warned
 
 
 class Phases:
-    """Sends events, and divides the cell's time into phases that exclude each other."""
+    """Sends events, and divides the cell's time into phases that do not overlap."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._open: list[PhaseName] = []
         self.failed_in: PhaseName | None = None
-        """The phase that an exception left."""
+        """The innermost phase that an exception left."""
 
     def send(self, event: Event) -> None:
-        """Hand `event` to the supervisor, whole: a request to stop waits until it is written."""
+        """Send `event` in one piece: a request to stop waits until it is written."""
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         try:
             self._connection.send_bytes(event.model_dump_json().encode())
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
+    def warn(self, message: str) -> None:
+        """Show `message` in the terminal, and keep it in log.txt and events.jsonl."""
+        print(message, flush=True)
+        self.send(Warned(message=message))
+
     @contextmanager
     def phase(self, name: PhaseName) -> Iterator[None]:
-        """Time what runs inside as phase `name`. A phase around it stands still meanwhile."""
+        """Time the body as phase `name`. The phase around it is paused meanwhile."""
         outer = self._open[-1] if self._open else None
         if outer:
             self._end(outer)
@@ -54,46 +55,18 @@ class Phases:
                 self._start(outer)
 
     def _start(self, name: PhaseName) -> None:
+        synchronize()
         if on_gpu():
-            torch.cuda.synchronize()
             torch.cuda.reset_peak_memory_stats()
         self.send(PhaseStarted(phase=name, at_s=time.monotonic()))
 
     def _end(self, name: PhaseName) -> None:
-        allocated = reserved = None
-        if on_gpu():
-            synchronize()
-            allocated, reserved = torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
+        synchronize()
         self.send(
             PhaseEnded(
                 phase=name,
                 at_s=time.monotonic(),
-                torch_allocated_peak_bytes=allocated,
-                torch_reserved_peak_bytes=reserved,
+                torch_allocated_peak_bytes=torch.cuda.max_memory_allocated() if on_gpu() else None,
+                torch_reserved_peak_bytes=torch.cuda.max_memory_reserved() if on_gpu() else None,
             )
         )
-
-
-def on_gpu() -> bool:
-    """Whether this process has begun to use a GPU; asking does not begin it."""
-    return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
-
-
-def synchronize() -> None:
-    """Wait until the device has done what it was given, so that a clock read next tells the truth."""
-    if on_gpu():
-        torch.cuda.synchronize()
-
-
-def release_memory() -> None:
-    """Give back what is no longer referenced, so that the next phase's peak is its own."""
-    gc.collect()
-    if on_gpu():
-        torch.cuda.empty_cache()
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether `error` says that device or host memory ran out; torch's CPU allocator raises a plain RuntimeError."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)

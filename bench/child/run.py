@@ -1,4 +1,4 @@
-"""One cell, from the base model to its scores: the child side, readable as a paper's method section."""
+"""One cell, from the base model to its scores: the child's side. Read `run` like the method section of a paper."""
 
 import os
 import shutil
@@ -13,54 +13,52 @@ import datasets
 import transformers
 from transformers import PreTrainedTokenizerBase, set_seed
 
+from bench import protocol
 from bench.cell import Cell
 from bench.child import load as models
+from bench.child.adapter import save_adapter
+from bench.child.device import is_out_of_memory, release_memory
 from bench.child.encode import Encoded, Room, encode
 from bench.child.generate import answer, reference_likelihoods
 from bench.child.latency import latency
-from bench.child.phases import Interrupted, Phases, is_out_of_memory, release_memory
+from bench.child.phases import Phases
 from bench.child.scores import persist, score
-from bench.child.train import StopRequest, train
+from bench.child.stop import Interrupted, StopRequest
+from bench.child.train import train
 from bench.dataset import overlap
 from bench.errors import InputError
 from bench.example import fingerprint
 from bench.metric import Answer
-from bench.protocol import (
-    Answering,
-    DataPrepared,
-    Failed,
-    Finished,
-    LatencyMeasured,
-    Missing,
-    ModelLoaded,
-    ParametersCounted,
-    Saved,
-    Scored,
-)
 from bench.record import Base, Data
+
+FULL_BYTES = 2**20
+"""A disk with less free space than this is full: a checkpoint's last buffer did not fit."""
 
 
 def main(cell_json: str, folder: Path, connection: Connection) -> None:
-    """Run the cell in this process, and say over `connection` how it went. Everything printed goes to log.txt."""
+    """Run the cell in this process and report to the supervisor over `connection`. Output goes to log.txt."""
     _log_to(folder / "log.txt")
-    _die_with_parent()
+    _exit_with_parent()
     transformers.utils.logging.disable_progress_bar()
     datasets.disable_progress_bars()
     phases = Phases(connection)
     stop = StopRequest()
+    last_word: protocol.Failed | protocol.Finished
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, stop.make)
     try:
-        # The server has it blocked: a request that came before this waits until here.
+        # The fork server has SIGTERM blocked: a request that was made earlier arrives now.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         run(Cell.model_validate_json(cell_json), folder, phases, stop)
-    except Exception as error:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        stop.deferred = True
+        stop.check()
+        last_word = protocol.Finished()
+    except (Exception, Interrupted) as error:
+        stop.deferred = True
         if not isinstance(error, InputError | Interrupted):
             traceback.print_exc()
-        phases.send(_failure(error, phases, folder))
-    else:
-        phases.send(Finished())
+        last_word = _failure(error, phases, folder)
+    phases.send(last_word)
 
 
 def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
@@ -71,22 +69,19 @@ def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
         base, tokenizer, context_length, revision = models.load(cell.model, cell.method.quantization(dtype), cell.seed)
         model = cell.method.prepare(base)
         trainable, total = models.count_parameters(model)
-        phases.send(ParametersCounted(trainable=trainable, total=total))
-        phases.send(
-            ModelLoaded(
-                base=Base(
-                    weights=cell.model.weights,
-                    revision=revision,
-                    precision=str(dtype).removeprefix("torch."),
-                    device=str(model.device),
-                    context_length=context_length,
-                )
-            )
+        phases.send(protocol.ParametersCounted(trainable=trainable, total=total))
+        loaded = Base(
+            weights=cell.model.weights,
+            revision=revision,
+            precision=str(dtype).removeprefix("torch."),
+            device=str(model.device),
+            context_length=context_length,
         )
+        phases.send(protocol.ModelLoaded(base=loaded))
 
     with phases.phase("prepare"):
-        training, validation, data = _prepare(cell, tokenizer, context_length)
-        phases.send(DataPrepared(data=data))
+        training, validation, data = prepare(cell, tokenizer, context_length)
+        phases.send(protocol.DataPrepared(data=data))
 
     if cell.method.trains:
         with phases.phase("train"):
@@ -102,7 +97,7 @@ def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
             cell.generation.batch,
             cell.generation.max_new_tokens,
             cell.generation.stop,
-            progress=lambda done: phases.send(Answering(answered=done, n_examples=len(validation))),
+            progress=lambda answered: phases.send(protocol.Answering(answered=answered, n_examples=len(validation))),
         )
 
     with phases.phase("score"):
@@ -113,40 +108,54 @@ def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
         ]
         scores = score(cell, answers)
         persist(folder / "predictions.jsonl", answers, scores)
-        phases.send(Scored(scores=scores.values, settings=scores.settings, info=scores.info))
-        phases.send(Missing(reasons={f"scores.{name}": reason for name, reason in scores.missing.items()}))
+        phases.send(protocol.Scored(scores=scores.values, settings=scores.settings, info=scores.info))
+        phases.send(protocol.Missing(reasons={f"scores.{name}": reason for name, reason in scores.missing.items()}))
         release_memory()
 
     with phases.phase("latency"):
         measured = latency(model, tokenizer, validation, cell.generation.batch, cell.latency)
-        phases.send(LatencyMeasured(latency=measured))
+        phases.send(protocol.LatencyMeasured(latency=measured))
 
     if cell.method.trains:
         with phases.phase("save"):
-            phases.send(Saved(bytes=cell.method.save(model, folder / "adapter")))
+            n_bytes = save_adapter(folder / "adapter", model, tokenizer, cell, loaded, data, scores)
+            phases.send(protocol.Saved(bytes=n_bytes))
 
 
-def _prepare(
+def prepare(
     cell: Cell, tokenizer: PreTrainedTokenizerBase, context_length: int
 ) -> tuple[list[Encoded], list[Encoded], Data]:
+    """Training and validation examples as tokens, and what the record says about them.
+
+    Raises:
+        InputError: the splits overlap, or what the cell asks for does not fit into `context_length` tokens.
+    """
     splits = cell.dataset.load()
     shared = overlap.require_disjoint(splits)
     longest = min(cell.prompt.max_length, context_length)
+    max_new_tokens = cell.generation.max_new_tokens
     training, train_counts = encode(splits.train, cell.prompt, tokenizer, Room(longest, 0))
-    room = Room(longest, cell.generation.max_new_tokens)
-    validation, validation_counts = encode(splits.validation, cell.prompt, tokenizer, room)
+    validation, validation_counts = encode(splits.validation, cell.prompt, tokenizer, Room(longest, max_new_tokens))
     for name, encoded in (("training", training), ("validation", validation)):
         if not encoded:
             raise InputError(
                 f"No {name} example fits into {longest} tokens, even with an empty context. "
                 f"Raise prompt.max_length (this model takes {context_length} tokens) or choose a shorter prompt."
             )
+    longest_prompt = max(len(item.prompt_ids) for item in validation)
+    if longest_prompt + cell.latency.output_tokens > context_length:
+        raise InputError(
+            f"latency.output_tokens: must be at most {context_length - longest_prompt}, got "
+            f"{cell.latency.output_tokens}: this model takes {context_length} tokens, and the longest prompt has "
+            f"{longest_prompt}."
+        )
     data = Data(
         n_train=len(training),
         n_validation=len(validation),
         n_dropped=train_counts.n_dropped + validation_counts.n_dropped,
         n_truncated=train_counts.n_truncated + validation_counts.n_truncated,
-        n_references_too_long=sum(len(item.completion_ids) > cell.generation.max_new_tokens for item in validation),
+        # The end of sequence is not part of an answer: generation may stop without it.
+        n_references_too_long=sum(len(item.completion_ids) - 1 > max_new_tokens for item in validation),
         n_clusters_validation=len({item.example.cluster for item in validation}),
         train=train_counts,
         validation=validation_counts,
@@ -157,13 +166,14 @@ def _prepare(
     return training, validation, data
 
 
-def _failure(error: Exception, phases: Phases, folder: Path) -> Failed:
+def _failure(error: BaseException, phases: Phases, folder: Path) -> protocol.Failed:
     message = str(error) or type(error).__name__
-    if shutil.disk_usage(folder).free < 500_000:
+    # Libraries report a full disk in many ways.
+    if shutil.disk_usage(folder).free < FULL_BYTES:
         message = (
             f"the disk is full ({folder}). Free some space and run again; the cell goes on from its last checkpoint."
         )
-    return Failed(
+    return protocol.Failed(
         status="interrupted" if isinstance(error, Interrupted) else "oom" if is_out_of_memory(error) else "failed",
         type=type(error).__name__,
         message=message,
@@ -177,8 +187,8 @@ def _log_to(path: Path) -> None:
         os.dup2(log.fileno(), 2)
 
 
-def _die_with_parent() -> None:
-    """End when the supervisor does, even if it was killed: nobody would hear the rest of the cell."""
+def _exit_with_parent() -> None:
+    """End this process when the supervisor ends, even if it was killed: nobody would record the rest of the cell."""
     parent = parent_process()
     assert parent is not None
 
@@ -186,4 +196,4 @@ def _die_with_parent() -> None:
         parent.join()
         os._exit(1)
 
-    threading.Thread(target=watch, daemon=True, name="die-with-parent").start()
+    threading.Thread(target=watch, daemon=True, name="exit-with-parent").start()

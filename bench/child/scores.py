@@ -1,66 +1,56 @@
-"""All metrics of a cell over its answers, and the file that keeps them example by example."""
+"""Scores the answers of a cell with all of its metrics, and writes predictions.jsonl."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from bench import store
 from bench.cell import Cell
 from bench.metric import Answer, Scores
-from bench.record import ScoreInfo
 
 
 def score(cell: Cell, answers: Sequence[Answer]) -> Scores:
-    """The scores of every metric of the cell together.
+    """The scores of all metrics of the cell.
 
-    Of two scores with one name the later one is called `<metric>.<score>`. Answers of random weights are scored too, so
-    that the cost is the same, and then withheld: they measure nothing.
+    If two metrics give a score of the same name, the later one becomes `<metric>.<score>`. Answers of a model with
+    random weights are scored as well, so that scoring costs the same, but the values are replaced by None.
     """
-    together = Scores(values={}, info={})
+    merged = Scores(values={}, info={})
     for metric in cell.metric.values():
-        found = _apart(metric.name, metric.score(answers, cell.dataset.language), together)
-        together = Scores(
-            values=together.values | found.values,
-            examples=together.examples | found.examples,
-            parts=together.parts | found.parts,
-            missing=together.missing | found.missing,
-            info=together.info | found.info,
-            settings=together.settings | found.settings,
+        own = _with_unique_names(metric.name, metric.score(answers, cell.dataset.language), merged)
+        merged = Scores.model_validate(
+            {field: getattr(merged, field) | getattr(own, field) for field in Scores.model_fields}
         )
     if cell.model.weights == "random":
-        names = dict.fromkeys(together.values)
-        return together.model_copy(
+        names = dict.fromkeys(merged.values)
+        return merged.model_copy(
             update={"values": names, "examples": {}, "parts": {}, "missing": dict.fromkeys(names, "random_weights")}
         )
-    return together
+    return merged
 
 
-def _apart(metric: str, found: Scores, before: Scores) -> Scores:
-    """`found`, with the names changed that are taken."""
+def _with_unique_names(metric: str, scores: Scores, before: Scores) -> Scores:
+    """`scores` of `metric`, renamed where `before` already has a score of that name."""
     names: dict[str, str] = {}
-    for name in found.values:
-        free = name
-        # More than once where two metrics have one name, too.
-        while free in before.values or free in names.values():
-            free = f"{metric}.{free}"
-        names[name] = free
-    return Scores(
-        values={names[name]: value for name, value in found.values.items()},
-        examples={names[name]: values for name, values in found.examples.items()},
-        parts={names[name]: parts for name, parts in found.parts.items()},
-        missing={names[name]: reason for name, reason in found.missing.items()},
-        info={names[name]: _told_apart(info, name, names[name]) for name, info in found.info.items()},
-        settings={names[name]: setting for name, setting in found.settings.items()},
-    )
-
-
-def _told_apart(info: ScoreInfo, name: str, unique: str) -> ScoreInfo:
-    """A score that had to be renamed says so in its title."""
-    return info if name == unique else info.model_copy(update={"title": f"{info.title} ({unique})"})
+    for name in scores.values:
+        unique = name
+        # Metrics can have the same name too, so one prefix may not be enough.
+        while unique in before.values or unique in names.values():
+            unique = f"{metric}.{unique}"
+        names[name] = unique
+    renamed: dict[str, dict[str, Any]] = {
+        field: {names[name]: value for name, value in getattr(scores, field).items()} for field in Scores.model_fields
+    }
+    for name, unique in names.items():
+        if name != unique:
+            info = scores.info[name]
+            renamed["info"][unique] = info.model_copy(update={"title": f"{info.title} ({unique})"})
+    return Scores.model_validate(renamed)
 
 
 def persist(path: Path, answers: Sequence[Answer], scores: Scores) -> None:
-    """Write one JSON line per answer: the answer, and its part in every score, so that scores can be resampled."""
+    """Write one JSON line per answer, with its contribution to every score, so that scores can be resampled."""
     lines = []
     for at, answer in enumerate(answers):
         own = {name: values[at] for name, values in scores.examples.items()}

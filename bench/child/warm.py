@@ -1,9 +1,9 @@
-"""What the fork server imports: all that a cell needs, out of the sight of every cell's garbage collector."""
+"""What the fork server imports before any cell starts: everything that a cell needs."""
 
 import gc
 
 import bench.child.run  # noqa: F401
 
-# A cell's first collection would look at every object of every module, and so copy the pages that it shares
+# Otherwise the first garbage collection of every cell visits all objects of all modules, and copies their pages.
 gc.collect()
 gc.freeze()

@@ -1,10 +1,11 @@
 """Data sets: one module for each source, a frozen model of its settings with one verb, `load`."""
 
 from abc import abstractmethod
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import PositiveInt
 
+from bench.content import digest
 from bench.example import Splits
 from bench.settings import Part
 
@@ -26,6 +27,15 @@ class Dataset(Part):
     def from_hub(self) -> tuple[str, str | None] | None:
         """Name and revision of the data set on the hub that `load` reads; None if it reads nothing from there."""
         return None
+
+    def identity(self) -> dict[str, Any]:
+        """The settings, with local files by their content.
+
+        Raises:
+            InputError: a local file is missing.
+        """
+        files = {"train": self.train, "validation": self.validation}
+        return super().identity() | {name: path if path is None else digest(path) for name, path in files.items()}
 
     @abstractmethod
     def load(self) -> Splits:

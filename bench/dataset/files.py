@@ -6,7 +6,6 @@ semicolons or tabs), `.tsv` (with a header) and `.parquet`; all but Parquet also
 
 import csv
 import gzip
-import hashlib
 import io
 import json
 import re
@@ -65,16 +64,6 @@ def read_json(path: str) -> Any:
 def place(path: str, number: int) -> str:
     """Where a numbered record is, such as `a.csv:7` (a line, as editors write it) or `a.json, record 7`."""
     return f"{path}:{number}" if _suffix(path) in (".jsonl", ".csv", ".tsv") else f"{path}, record {number}"
-
-
-def digest(path: str) -> str:
-    """SHA-256 (hex) of the file's bytes, which a cell's key holds in place of the path.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
-    with _opened(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _suffix(path: str) -> str:

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 
 class Method(Part):
-    """How a base model is fine-tuned. The verb is `prepare`; the rest has a default that most methods keep."""
+    """How a base model is fine-tuned. The verb is `prepare`; most methods keep the defaults of the rest."""
 
     learning_rate: PositiveFloat | None
-    """Peak of the schedule. Methods need different ones, so it is not the recipe's. Null: there is nothing to train."""
+    """Peak of the schedule; None if there is nothing to train. It is not the recipe's, since methods need different
+    ones."""
 
     @property
     def trains(self) -> bool:
@@ -27,29 +28,36 @@ class Method(Part):
         return self.learning_rate is not None
 
     def quantization(self, dtype: torch.dtype) -> BitsAndBytesConfig | None:
-        """How weights are quantised while they are loaded, to be multiplied in `dtype`; None for not at all."""
+        """How to quantise weights as they are loaded, so that they are multiplied in `dtype`; None for not at all."""
         return None
 
     @abstractmethod
     def prepare(self, base: PreTrainedModel) -> PreTrainedModel:
-        """The model to train, made of `base`: exactly the parameters that the method trains require gradients.
+        """The model to train, made from `base`: exactly the parameters that the method trains require gradients.
 
         Raises:
-            InputError: the base model has not what the settings name.
+            InputError: the base model lacks something that the settings name.
         """
 
     def settle(self, model: PreTrainedModel, dtype: torch.dtype) -> PreTrainedModel:
-        """The trained `model` as it is deployed beside a base in `dtype`: so it answers, is timed and is saved."""
+        """The trained `model` in the form in which it answers, is timed and is saved, on a base in `dtype`."""
         return model
 
     def save(self, model: PreTrainedModel, folder: Path) -> int:
-        """Write what training changed into `folder` as safetensors; gives its size in bytes."""
+        """Write the weights that training changed into `folder` as safetensors; returns their size in bytes."""
         from bench.method.weights import save_trainable
 
         return save_trainable(model, folder)
 
     def restore(self, base: PreTrainedModel, folder: Path) -> PreTrainedModel:
-        """A freshly loaded `base` with what `save` wrote laid over it: it answers as the trained model did."""
+        """A freshly loaded `base` with the weights that `save` wrote: it answers as the trained model did."""
         from bench.method.weights import restore_trainable
 
         return restore_trainable(base, folder)
+
+    @property
+    def loading_code(self) -> str:
+        """Python that does what `restore` does without tunebench, for a base `model`, in the folder of the weights."""
+        from bench.method.weights import LOADING_CODE
+
+        return LOADING_CODE

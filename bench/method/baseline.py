@@ -1,4 +1,4 @@
-"""The untrained model: what every other method is measured against."""
+"""The untrained model, which every other method is compared with."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class LoRA(Method):
     target_modules: Strings
     """Names of the linear layers that get an adapter, such as `q_proj`."""
     adapter_dtype: Literal["float32", "bfloat16"]
-    """Precision that the adapters are held and trained in; the base keeps its own."""
+    """Precision in which the adapters are held and trained; the base keeps its own."""
 
     def prepare(self, base: PreTrainedModel) -> PreTrainedModel:
         from peft import LoraConfig, TaskType, get_peft_model
@@ -42,21 +42,30 @@ class LoRA(Method):
             use_dora=False,
             init_lora_weights=True,
         )
-        _require(base, self.target_modules)
-        return self._holding_adapters(get_peft_model(base, config))
+        _require_linear_layers(base, self.target_modules)
+        return self._in_adapter_dtype(get_peft_model(base, config))
 
     def save(self, model: PreTrainedModel, folder: Path) -> int:
-        # save_embedding_layers="auto" would ask the hub whether the vocabulary was resized
+        # The default, "auto", would ask the hub whether the vocabulary was resized.
         model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
         return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
 
     def restore(self, base: PreTrainedModel, folder: Path) -> PreTrainedModel:
         from peft import PeftModel
 
-        return self._holding_adapters(PeftModel.from_pretrained(base, str(folder)))
+        return self._in_adapter_dtype(PeftModel.from_pretrained(base, str(folder)))
 
-    def _holding_adapters(self, model: PreTrainedModel) -> PreTrainedModel:
-        """The model with its adapters, which peft makes and reads in float32, in the precision asked for."""
+    @property
+    def loading_code(self) -> str:
+        # peft loads adapters in float32 unless it is told to keep the precision of the base.
+        keep = "" if self.adapter_dtype == "float32" else ", autocast_adapter_dtype=False"
+        return f"""from peft import PeftModel
+
+model = PeftModel.from_pretrained(model, "."{keep})
+"""
+
+    def _in_adapter_dtype(self, model: PreTrainedModel) -> PreTrainedModel:
+        """The model with its adapters in the precision asked for; peft makes and reads them in float32."""
         import torch
 
         for name, parameter in model.named_parameters():
@@ -65,7 +74,7 @@ class LoRA(Method):
         return model
 
 
-def _require(base: PreTrainedModel, target_modules: tuple[str, ...]) -> None:
+def _require_linear_layers(base: PreTrainedModel, target_modules: tuple[str, ...]) -> None:
     import torch
 
     linear = {name.rpartition(".")[2] for name, module in base.named_modules() if isinstance(module, torch.nn.Linear)}

@@ -1,4 +1,4 @@
-"""Low-rank adapters beside weights that are quantised to 4 or 8 bits."""
+"""Low-rank adapters beside weights quantised to 4 or 8 bits."""
 
 from __future__ import annotations
 

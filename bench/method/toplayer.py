@@ -1,4 +1,4 @@
-"""Only the layers nearest to the output are trained."""
+"""Training of the layers nearest to the output, and of nothing else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TopLayer(Method):
     blocks: NonNegativeInt
     """How many decoder blocks, counted from the output."""
     output_embedding: bool
-    """Also the output embedding; where it is tied to the input embedding, both are one and are counted once."""
+    """Also the output embedding. If it is tied to the input embedding, both are one weight, counted once."""
     final_norm: bool
     """Also the normalisation between the last block and the output embedding."""
 
@@ -31,7 +31,7 @@ class TopLayer(Method):
         base.requires_grad_(False)
         for module in self._trained(base):
             module.requires_grad_(True)
-            # bfloat16 has no room for the small steps of the optimiser: trained weights are held in float32
+            # The optimiser's small steps would be rounded away in bfloat16.
             module.to(torch.float32)
         return base
 

@@ -1,8 +1,8 @@
 """Any further metric of Hugging Face's `evaluate` library, by name or path."""
 
-import hashlib
 import inspect
 import math
+import os
 import re
 from collections.abc import Sequence
 from numbers import Real
@@ -11,26 +11,31 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
+from bench.content import digest, digests
+from bench.errors import first_line
 from bench.hub import hub_answers
 from bench.metric import Answer, Language, Metric, Scores
 from bench.record import ScoreInfo
 from bench.settings import Strings
 
 _SEED = 1
-"""For the metrics that resample. Not 0: evaluate would take a seed from numpy's global state."""
+"""For metrics that resample. With 0, evaluate would take a seed from numpy's global state."""
+_RELATIVE_IMPORT = re.compile(r"^(?:from|import)\s+\.([^\s.]+)", re.MULTILINE)
+"""How a metric's script names a file beside it, as evaluate reads it: in the script itself, not in that file."""
 
 
 class Evaluate(Metric):
-    """Scores of the metrics that `metrics` names, as those give them: not every one is a fraction.
+    """The scores of the metrics named in `metrics`, on the metrics' own scales: not all of them are fractions.
 
-    A metric that gives one number gives the score `<metric>`, one that gives several the scores `<metric>_<key>`; lists
-    and texts among its results are left out. It gets all references of an answer if it takes several, else the first.
+    A local metric is code: it runs in the cell's process with your rights. So does one that is downloaded from the
+    hub. Name only metrics that you have read or trust.
 
-    Null, with a sentence in `settings`: a metric that is not on this machine and cannot be fetched, or does not load
-    (`metric_not_available`); one that fails on these answers or gives no number (`metric_failed`); a number that is
-    not finite (`not_finite`).
+    A metric that returns one number gives the score `<metric>`, one that returns several the scores `<metric>_<key>`;
+    lists and texts among its results are left out. A metric that takes several references gets all of them, any other
+    the first.
 
-    Loading a metric runs its code, also that of a metric fetched from the hub: name only what you trust.
+    None, with a sentence in `settings`: a metric that cannot be found, downloaded or loaded (`metric_not_available`),
+    one that fails on these answers or returns no number (`metric_failed`), a number that is not finite (`not_finite`).
     """
 
     metrics: Strings
@@ -45,6 +50,14 @@ class Evaluate(Metric):
             if names.count(name) > 1:
                 raise ValueError(f"metrics: each must have a name of its own, got {name!r} more than once")
         return self
+
+    def identity(self) -> dict[str, Any]:
+        """The settings, with local metrics by the content of their Python files.
+
+        Raises:
+            InputError: a local script or folder is missing.
+        """
+        return super().identity() | {"metrics": [_content(metric) for metric in self.metrics]}
 
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
         found = [_score(metric, answers) for metric in self.metrics]
@@ -64,11 +77,11 @@ def _score(metric: str, answers: Sequence[Answer]) -> Scores:
     from evaluate import __version__
 
     name = _score_name(metric)
-    # Whatever a metric of someone else's raises, the cell's other scores stand.
+    # A metric that fails, with whatever error, must not cost the cell its other scores.
     try:
         module = _load(metric)
     except Exception as error:
-        return _null(name, "metric_not_available", f"{metric} cannot be loaded ({_first_line(error)})")
+        return _null(name, "metric_not_available", f"{metric} cannot be loaded ({first_line(error)})")
     try:
         result = module.compute(
             predictions=[answer.prediction for answer in answers],
@@ -78,7 +91,7 @@ def _score(metric: str, answers: Sequence[Answer]) -> Scores:
         )
         numbers = {key: float(value) for key, value in result.items() if _is_number(value)}
     except Exception as error:
-        return _null(name, "metric_failed", f"{metric} failed ({_first_line(error)})")
+        return _null(name, "metric_failed", f"{metric} failed ({first_line(error)})")
     if not numbers:
         return _null(name, "metric_failed", f"{metric} gave no number")
 
@@ -91,22 +104,37 @@ def _score(metric: str, answers: Sequence[Answer]) -> Scores:
     )
 
 
+def _is_local(metric: str) -> bool:
+    return metric.endswith(".py") or metric.startswith((".", "/", "~")) or Path(metric).is_dir()
+
+
+def _content(metric: str) -> Any:
+    """A local metric's files with their digests; the name of a metric on the hub."""
+    path = Path(metric).expanduser()
+    if not _is_local(metric):
+        return metric
+    if path.is_dir():
+        return [path.name, digests(path, ["**/*.py"])]
+    own = [path.name, digest(metric)]
+    imported = (path.with_name(f"{name}.py") for name in _RELATIVE_IMPORT.findall(path.read_text("utf-8", "replace")))
+    return [own, *([file.name, digest(file)] for file in sorted(set(imported)) if file.is_file())]
+
+
 def _load(metric: str) -> Any:
-    """The metric, ready to compute: local, or fetched if the hub answers, or else as fetched earlier."""
+    """The metric, ready to compute: from this machine, or downloaded if the hub answers, or as downloaded earlier."""
     import evaluate
     from evaluate.utils.file_utils import DownloadConfig
 
-    local = metric.endswith(".py") or Path(metric).is_dir()
     return evaluate.load(
-        metric,
-        download_config=DownloadConfig(local_files_only=not local and not hub_answers()),
+        os.path.expanduser(metric),
+        download_config=DownloadConfig(local_files_only=not _is_local(metric) and not hub_answers()),
         keep_in_memory=True,
         seed=_SEED,
     )
 
 
 def _takes_several(module: Any) -> bool:
-    """Whether one of the input formats of a metric has a list for an answer's references."""
+    """Whether one of the metric's input formats has a list for the references of an answer."""
     from datasets import Features, Value
 
     formats = [module.features] if isinstance(module.features, Features) else module.features
@@ -115,7 +143,7 @@ def _takes_several(module: Any) -> bool:
 
 def _code_digest(module: Any) -> str:
     """The first 16 hexadecimal digits of the SHA-256 of a metric's script."""
-    return hashlib.sha256(Path(inspect.getfile(type(module))).read_bytes()).hexdigest()[:16]
+    return digest(inspect.getfile(type(module)))[:16]
 
 
 def _is_number(value: Any) -> bool:
@@ -131,7 +159,3 @@ def _null(name: str, reason: str, sentence: str) -> Scores:
 def _undeclared(name: str) -> ScoreInfo:
     """The library does not say what range its metrics have, or which direction is better."""
     return ScoreInfo(title=name, lowest=None, highest=None, better=None, pooling=None)
-
-
-def _first_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]

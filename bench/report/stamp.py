@@ -15,7 +15,7 @@ STAMP = ".stamp.json"
 """Beside index.html; the first thing that goes when a report is written anew, and the last that comes."""
 CODE = Path(__file__).parents[1]
 """bench/, of which the report uses more than its own folder."""
-LIBRARIES = ("matplotlib", "numpy", "pandas", "pydantic", "scipy")
+LIBRARIES = ("jinja2", "markupsafe", "matplotlib", "numpy", "pandas", "pydantic", "scipy")
 """Whose versions can change a report's bytes."""
 
 

@@ -1,29 +1,28 @@
 """A study's report as files: one page to read, the same as Markdown and LaTeX, every table and figure on its own."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from bench.errors import InputError
 from bench.report.compare.choice import choices
 from bench.report.compare.effects import HIGHER_IS_BETTER, LOWER_IS_BETTER, effects
-from bench.report.compare.picks import Picks
 from bench.report.compare.setups import SCORES_OF, Cell, Group, groups
 from bench.report.figures import charts
-from bench.report.figures.chart import Chart
 from bench.report.figures.timeline import left_out, traces
 from bench.report.page.browser import Answered, browser_html
-from bench.report.page.index import Contents, index_html
+from bench.report.page.contents import Contents
+from bench.report.page.index import index_html
+from bench.report.page.latex import report_tex
+from bench.report.page.markdown import report_md
 from bench.report.read.load import Study
-from bench.report.render.document import document
-from bench.report.render.render import RENDERERS, Table, escape_markdown, markdown
+from bench.report.render.formats import FORMATS
 from bench.report.request import Request
 from bench.report.tables.tables import tables
 from bench.report.words import STATUSES, counted, listed, printable
 
 KINDS = ("tables", "figures", "figures/traces")
 """Folders of a report."""
-OVER_TIME = "Power and memory over time"
 
 
 def write_report(study: Study, folder: Path, request: Request) -> None:
@@ -51,15 +50,13 @@ def write_report(study: Study, folder: Path, request: Request) -> None:
     shown = tables(study, found, request, compared)
     files: dict[str, bytes] = {}
     for table in shown:
-        for suffix, render in RENDERERS.items():
-            files[f"tables/{table.name}{suffix}"] = render(table).encode()
+        for suffix, written in FORMATS.items():
+            files[f"tables/{table.name}{suffix}"] = written(table).encode()
     predictions = browser_html(_answered(study, found))
     traced, drawn = map(list, begun)
     for chart in (*drawn, *traced):
         files[f"figures/{chart.name}.png"] = chart.png
         files[f"figures/{chart.name}.pdf"] = chart.pdf
-    files["report.md"] = markdown_report(study, shown, drawn, traced, picks).encode()
-    files["report.tex"] = document(study.name, shown, [*drawn, *traced]).encode()
     contents = Contents(
         study=study.name,
         summary=_summary(study),
@@ -73,10 +70,12 @@ def write_report(study: Study, folder: Path, request: Request) -> None:
         groups=found,
     )
     files["index.html"] = index_html(contents).encode()
+    files["report.md"] = report_md(contents).encode()
+    files["report.tex"] = report_tex(contents).encode()
     for kind in KINDS:
         for stale in (folder / kind).iterdir():
             # Only what an earlier report can have left: a table of a model that is in the study no more
-            if stale.suffix in (*RENDERERS, ".png", ".pdf") and f"{kind}/{stale.name}" not in files:
+            if stale.suffix in (*FORMATS, ".png", ".pdf") and f"{kind}/{stale.name}" not in files:
                 stale.unlink()
     for name, content in files.items():
         (folder / name).write_bytes(content)
@@ -94,41 +93,6 @@ def _require_known(request: Request, study: Study) -> None:
         raise InputError(
             f"--family: no cell of {study.name} has the score {listed(unknown)}; there are {', '.join(sorted(scores))}."
         )
-
-
-def markdown_report(
-    study: Study, shown: list[Table], drawn: list[Chart], traced: list[Chart], picks: Sequence[Picks] = ()
-) -> str:
-    """The whole report for a reader on GitHub; figures are linked."""
-    parts = [f"# Report of the study {escape_markdown(printable(study.name))}\n", f"{_summary(study)}\n"]
-    if picks:
-        parts.append(_picked(picks))
-    parts += [markdown(table) for table in shown if table.name != "provenance"]
-    parts += [f"### {chart.title}\n\n{_linked(chart)}" for chart in drawn]
-    if traced:
-        parts.append(f"### {OVER_TIME}\n")
-        if note := left_out(study):
-            parts.append(f"{note}\n")
-        parts += map(_linked, traced)
-    if study.problems:
-        told = [f"- {escape_markdown(printable(f'{each.path} {each.sentence}'))}" for each in study.problems]
-        parts.append("### Not in this report\n\n" + "\n".join(told) + "\n")
-    parts += [markdown(table) for table in shown if table.name == "provenance"]
-    return "\n".join(parts)
-
-
-def _linked(chart: Chart) -> str:
-    return f"![{escape_markdown(chart.alt)}](figures/{chart.name}.png)\n"
-
-
-def _picked(picks: Sequence[Picks]) -> str:
-    lines = ["### Which method, then?"]
-    for each in picks:
-        lines += ["", f"**{escape_markdown(printable(each.title))}**", ""]
-        for pick in each.picks:
-            preference, answer, reason = pick.told(escape_markdown)
-            lines.append(f"- {preference}: **{answer}**. {reason}")
-    return "\n".join(lines) + "\n"
 
 
 def _answered(study: Study, groups: Iterable[Group]) -> list[Answered]:

@@ -96,6 +96,8 @@ class Line(Sink):
                 self._show(detail, event.step, event.n_steps)
             case protocol.Answering():
                 self._show(f"generate  {event.answered}/{event.n_examples}", event.answered, event.n_examples)
+            case protocol.Warned():
+                console.print(f"{self._title}  {event.message}")
 
     def close(self, record: Record) -> None:
         """Print how the cell ended, and how long the rest of the sweep may take."""

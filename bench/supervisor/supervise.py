@@ -19,7 +19,7 @@ from bench.supervisor import server
 from bench.supervisor.account import Account
 from bench.supervisor.environment import environment
 from bench.supervisor.journal import Journal
-from bench.supervisor.progress import Line, Place, announce, heading
+from bench.supervisor.progress import Line, Place, announce, heading, warn
 from bench.supervisor.sinks import Sinks
 from bench.supervisor.stop import Stop, Stopped, stopping
 from bench.telemetry.sampler import Sampler
@@ -54,9 +54,7 @@ def supervise(job: Job, place: Place | None = None) -> None:
     Raises:
         KeyboardInterrupt: the user asked to stop; the cell that was running is recorded as `interrupted`.
     """
-    # One cell uses one GPU, and telemetry measures that one.
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
-    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    _show_one_gpu()
     title = heading(job.title(), place)
     try:
         folder = job.folder()
@@ -76,6 +74,16 @@ def supervise(job: Job, place: Place | None = None) -> None:
     except OSError as error:
         advice = ADVICE.get(error.errno or 0, "allow it, or give another folder with runs=...")
         announce(title, None, f"{error.filename or folder}: {error.strerror or error}; {advice}, and run again")
+
+
+def _show_one_gpu() -> None:
+    """Let the cell see one GPU, which telemetry measures too. The trainer would spread a batch over several."""
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    visible = os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
+    first, several, _ = visible.partition(",")
+    if several:
+        os.environ["CUDA_VISIBLE_DEVICES"] = first
+        warn(f"CUDA_VISIBLE_DEVICES={visible}: every cell uses one GPU, here {first}.")
 
 
 def _run(job: Job, folder: Path, line: Line) -> None:

@@ -126,6 +126,43 @@ def _tokenizer_of_tests(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("bench.tiny.FOLDER", checkpoint)
 
 
+def test_a_skeleton_of_a_local_checkpoint(small_model: SmallModel, checkpoint: Path) -> None:
+    small = small_model()
+    # The checkpoint's own config.json counts, whatever architecture the settings began with.
+    for described in (small, small.model_copy(update={"architecture": SMALL})):
+        base = skeleton(described, None)
+        assert {parameter.device.type for parameter in base.parameters()} == {"meta"}
+        assert count_parameters(base)[1] == count_parameters(load(small, None, seed=0).base)[1]
+
+
+@pytest.mark.parametrize("bits", [None, 4, 8])
+@pytest.mark.parametrize(
+    ("method", "settings", "message"),
+    [
+        (
+            "lora",
+            {"target_modules": ["c_attn"]},
+            "method.target_modules: this model has no linear layer named c_attn; "
+            "it has down_proj, gate_proj, k_proj, lm_head, o_proj, q_proj, up_proj, v_proj",
+        ),
+        ("toplayer", {"blocks": 3}, "method.blocks: must be at most 2, the blocks this model has, got 3"),
+    ],
+)
+def test_a_method_that_does_not_fit_is_refused_by_the_skeleton(
+    small_model: SmallModel, method: str, settings: dict[str, Any], message: str, bits: int | None
+) -> None:
+    chosen = Method.model_validate(setting("method", method, **settings))
+    with pytest.raises(InputError) as caught:
+        chosen.prepare(skeleton(small_model(), quantised(bits) if bits else None))
+    assert str(caught.value) == message
+
+
+def test_a_skeleton_without_a_configuration(small_model: SmallModel, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        skeleton(small_model(path=str(tmp_path)), None)
+    assert str(caught.value).startswith(f"{tmp_path} is not a checkpoint that transformers loads: ")
+
+
 def test_random_weights_have_the_architecture_and_its_spread() -> None:
     import torch
 
@@ -167,10 +204,10 @@ def test_random_weights_of_a_tied_model_stay_tied() -> None:
             "tiny embeds 100 tokens, and its tokenizer has 384. Name the tokenizer that belongs to it with "
             "model.tokenizer, or for random weights raise vocab_size in model.architecture.",
         ),
-        ({"hidden_act": "nope"}, "model.architecture is none that transformers can build: 'nope'"),
+        ({"hidden_act": "nope"}, "transformers cannot build model.architecture: 'nope'"),
         (
             {"num_attention_heads": 0},
-            "model.architecture is no config.json that transformers reads: integer division or modulo by zero",
+            "transformers cannot read model.architecture: integer division or modulo by zero",
         ),
     ],
 )
@@ -244,7 +281,7 @@ def refused(model: Model) -> str:
 @pytest.mark.skipif(find_spec("flash_attn") is not None, reason="FlashAttention is installed")
 def test_a_package_that_is_not_installed(small_model: SmallModel) -> None:
     message = refused(small_model(attention="flash_attention_2"))
-    assert message.startswith("small needs what is not installed: FlashAttention2 has been toggled on, but")
+    assert message.startswith("small needs a package that is not installed: FlashAttention2 has been toggled on, but")
 
 
 @pytest.mark.parametrize("path", ["./nowhere", "/nowhere/at/all", "~/nowhere", "models/not/here", "no where"])
@@ -371,8 +408,9 @@ for path, revision in (("closed/model", None), ("lost/model", None), ("lost/mode
     assert done.stdout.splitlines() == [
         "closed/model is gated, and no token with access was found. Accept its licence on its hub page and run "
         f"`hf auth login`, {OTHER_WAYS}",
-        f"The hub has no model lost/model, or not for you. Check the name, {OTHER_WAYS}",
-        f"The hub has no model lost/model at revision {40 * 'f'}, or not for you. Check the name, {OTHER_WAYS}",
+        f"The hub has no model lost/model, or you have no access to it. Check the name, {OTHER_WAYS}",
+        f"The hub has no model lost/model at revision {40 * 'f'}, or you have no access to it. "
+        f"Check the name, {OTHER_WAYS}",
     ], done.stderr
 
 

@@ -6,8 +6,9 @@ from multiprocessing.connection import Connection
 import pytest
 import torch
 
-from bench.child.phases import Phases, is_out_of_memory, on_gpu
-from bench.protocol import AnyEvent, PhaseEnded, PhaseStarted, Saved, parse
+from bench.child.device import on_gpu
+from bench.child.phases import Phases
+from bench.protocol import AnyEvent, PhaseEnded, PhaseStarted, Saved, Warned, parse
 
 
 @pytest.fixture
@@ -74,6 +75,13 @@ def test_an_interruption_is_a_failure_too(pipe: tuple[Connection, Phases]) -> No
     assert phases.failed_in == "generate"
 
 
+def test_a_warning_is_sent_and_logged(pipe: tuple[Connection, Phases], capsys: pytest.CaptureFixture[str]) -> None:
+    receiver, phases = pipe
+    phases.warn("checkpoint-4 was removed")
+    assert told(receiver) == [Warned(message="checkpoint-4 was removed")]
+    assert capsys.readouterr().out == "checkpoint-4 was removed\n"
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_without_a_gpu_there_are_no_peaks(pipe: tuple[Connection, Phases]) -> None:
     receiver, phases = pipe
@@ -98,23 +106,3 @@ def test_peaks_are_those_of_the_phase(pipe: tuple[Connection, Phases]) -> None:
     assert peaks[0] is not None
     assert peaks[1] is not None
     assert peaks[0] >= 64 * 2**20 > peaks[1] >= 2**20
-
-
-def test_running_out_of_the_hosts_memory_is_out_of_memory() -> None:
-    with pytest.raises(RuntimeError) as caught:
-        torch.empty(2**59, dtype=torch.uint8)
-    assert is_out_of_memory(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("error", "ran_out"),
-    [
-        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), True),
-        (MemoryError(), True),
-        (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
-        (ValueError("DefaultCPUAllocator: can't allocate memory"), False),
-        (KeyError("memory"), False),
-    ],
-)
-def test_is_out_of_memory(error: Exception, ran_out: bool) -> None:
-    assert is_out_of_memory(error) is ran_out

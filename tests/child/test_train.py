@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import MixtralConfig, MixtralForCausalLM
 
 from bench import protocol
 from bench.cell import Cell
+from bench.child.checkpoints import MANIFEST
 from bench.child.encode import Encoded, Room, encode
-from bench.child.generate import reference_likelihoods
+from bench.child.generate import answer, reference_likelihoods
 from bench.child.load import load
-from bench.child.phases import Interrupted, Phases
-from bench.child.train import StopRequest, newest_checkpoint, train
+from bench.child.phases import Phases
+from bench.child.stop import Interrupted, StopRequest
+from bench.child.train import train
+from bench.child.trainer import restore_weights, trainable_weights
 from bench.example import Example
 from bench.model import Model
 from bench.record import Training
@@ -90,6 +94,28 @@ def run(make_cell: Callable[..., Cell], small_model: Callable[..., Model], tmp_p
     return go
 
 
+def write_mixture_of_experts(folder: Path, tokenizer: Any) -> Path:
+    """A Mixtral of two blocks with four experts each and random weights."""
+    torch.manual_seed(0)
+    config = MixtralConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        num_local_experts=4,
+        router_aux_loss_coef=0.5,
+        max_position_embeddings=256,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    MixtralForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 def mean_nll(model: Any, tokenizer: Any, encoded: Sequence[Encoded]) -> float:
     found = reference_likelihoods(model, tokenizer, encoded, batch=1)
     return sum(one.nll_nats for one in found) / sum(one.tokens for one in found)
@@ -145,7 +171,7 @@ def test_a_stopped_training_goes_on_to_the_same_end(run: Callable[..., Run]) -> 
     stop.deferred = True
     stop.make()
     stopped = run(stop=stop)
-    assert str(stopped.error) == "stopped after step 1, where a checkpoint lies"
+    assert str(stopped.error) == "stopped after step 1, with a checkpoint"
     resumed = run()
     assert [event.step for event in resumed.told if isinstance(event, protocol.Resumed)] == [1]
     assert resumed.training_told.resumed_from_step == 1
@@ -192,12 +218,100 @@ def test_training_leaves_nothing_on_the_model_but_its_weights(run: Callable[...,
     assert trained == {torch.float32}
 
 
-def test_a_checkpoint_without_its_last_file_is_removed(tmp_path: Path) -> None:
-    for step, state in ((4, '{"global_step": 4}'), (8, '{"global_ste'), (12, None)):
-        folder = tmp_path / f"checkpoint-{step}"
-        folder.mkdir()
-        if state is not None:
-            (folder / "trainer_state.json").write_text(state)
-    assert newest_checkpoint(tmp_path) == tmp_path / "checkpoint-4"
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-4"]
-    assert newest_checkpoint(tmp_path / "nothing") is None
+def test_the_copies_of_trainable_weights_are_in_host_memory(run: Callable[..., Run]) -> None:
+    with torch.device("meta"):
+        layer = torch.nn.Linear(2, 2)
+    layer.weight = torch.nn.Parameter(torch.ones(2, 2))
+    layer.bias.requires_grad_(False)
+    copies = trainable_weights(layer)  # type: ignore[arg-type]
+    layer.weight.data.zero_()
+    assert {name: (str(copy.device), copy.tolist()) for name, copy in copies.items()} == {
+        "weight": ("cpu", [[1.0, 1.0], [1.0, 1.0]])
+    }
+    restore_weights(layer, copies)  # type: ignore[arg-type]
+    assert layer.weight.tolist() == [[1.0, 1.0], [1.0, 1.0]]
+    assert layer.weight.data_ptr() != copies["weight"].data_ptr()
+
+
+def test_a_mixture_of_experts_trains_on_completions_and_answers(
+    make_cell: Callable[..., Cell],
+    small_model: Callable[..., Model],
+    tokenizer: Any,
+    tmp_path: Path,
+) -> None:
+    """In batches with padding, a model whose configuration asks for router logits cannot generate."""
+    checkpoint = write_mixture_of_experts(tmp_path / "moe", tokenizer)
+    model = small_model(path=str(checkpoint))
+    fresh = load(model, None, 0)
+    one_step = {"train.epochs": 1, "train.effective_batch": N_EXAMPLES, "train.micro_batch": N_EXAMPLES}
+    done = Run(make_cell({**RECIPE, **one_step, "method.dropout": 0.0}), model, tmp_path / "checkpoints")
+    assert done.model.config.to_dict() == fresh.base.config.to_dict()
+    assert done.model.generation_config.to_dict() == fresh.base.generation_config.to_dict()
+    answers = answer(done.model, done.tokenizer, done.validation, 4, 4, (), progress=lambda _: None)
+    assert len(answers) == len(done.validation)
+    assert done.training_told.first_loss == pytest.approx(
+        mean_nll(fresh.base, fresh.tokenizer, done.training), rel=1e-5
+    )
+
+
+def damage(checkpoint: Path, how: str) -> None:
+    match how:
+        case "truncated":
+            file = checkpoint / "adapter_model.safetensors"
+            file.write_bytes(file.read_bytes()[:-1])
+        case "torn manifest":
+            (checkpoint / MANIFEST).write_text('{"optimizer.pt": 1')
+        case name:
+            (checkpoint / name).unlink()
+
+
+@pytest.mark.parametrize(
+    ("how", "fault"),
+    [
+        ("optimizer.pt", "optimizer.pt is missing"),
+        ("rng_state.pth", "rng_state.pth is missing"),
+        ("truncated", "adapter_model.safetensors has {short} of {whole} bytes"),
+        (MANIFEST, "it has no readable manifest.json"),
+        ("torn manifest", "it has no readable manifest.json"),
+    ],
+)
+def test_an_incomplete_checkpoint_is_dropped_for_the_one_before(
+    run: Callable[..., Run], tmp_path: Path, how: str, fault: str
+) -> None:
+    # Dropout makes the numbers depend on the state of the random number generators.
+    changes = {"method.dropout": 0.1, "train.checkpoint_steps": 2}
+    undisturbed = run(changes)
+    newest = tmp_path / "checkpoints" / "checkpoint-6"
+    whole = (newest / "adapter_model.safetensors").stat().st_size
+    damage(newest, how)
+    resumed = run(changes)
+    assert [event.message for event in resumed.told if isinstance(event, protocol.Warned)] == [
+        f"checkpoint-6 was removed ({fault.format(short=whole - 1, whole=whole)}); "
+        "training resumes from an earlier checkpoint or from the start"
+    ]
+    assert resumed.training_told.resumed_from_step == 4
+    assert [step.loss for step in resumed.steps()] == [step.loss for step in undisturbed.steps()[4:]]
+    assert resumed.training_told.evaluations == undisturbed.training_told.evaluations
+    assert sorted(path.name for path in newest.parent.iterdir()) == ["checkpoint-4", "checkpoint-6"]
+
+
+def test_without_any_complete_checkpoint_training_starts_again(run: Callable[..., Run], tmp_path: Path) -> None:
+    undisturbed = run({"method.dropout": 0.1})
+    for checkpoint in (tmp_path / "checkpoints").iterdir():
+        damage(checkpoint, "optimizer.pt")
+    again = run({"method.dropout": 0.1})
+    assert not any(isinstance(event, protocol.Resumed) for event in again.told)
+    assert [step.loss for step in again.steps()] == [step.loss for step in undisturbed.steps()]
+
+
+def test_the_best_weights_survive_the_loss_of_the_newest_checkpoint(run: Callable[..., Run], tmp_path: Path) -> None:
+    changes = {"train.best_checkpoint": True, "train.early_stopping_epochs": 1, "train.epochs": 30}
+    changes |= {"method.learning_rate": 0.3}
+    undisturbed = run(changes)
+    last, best = undisturbed.training_told.steps, undisturbed.training_told.best_step
+    assert best == last - 3
+    damage(tmp_path / "checkpoints" / f"checkpoint-{last}", "optimizer.pt")
+    resumed = run(changes)
+    assert (resumed.training_told.resumed_from_step, resumed.training_told.best_step) == (best, best)
+    weights = dict(undisturbed.model.named_parameters())
+    assert all(torch.equal(weight, weights[name]) for name, weight in resumed.model.named_parameters())

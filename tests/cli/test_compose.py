@@ -125,7 +125,7 @@ def test_a_part_among_several_is_named_with_its_file(refused: Callable[..., str]
         ),
         (
             {"train.early_stopping_epochs": 1},
-            "train: early_stopping_epochs needs best_checkpoint=true: what is kept is the best epoch's weights "
+            "train: early_stopping_epochs needs best_checkpoint=true, which keeps the weights of the best epoch "
             "(conf/train/default.yaml)",
         ),
         (

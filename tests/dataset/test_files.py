@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas
 import pytest
 
-from bench.dataset.files import digest, place, read_json, read_records
+from bench.content import digest
+from bench.dataset.files import place, read_json, read_records
 from bench.errors import InputError
 
 KINDS = "name a .json, .jsonl, .csv or .tsv file (with or without .gz), or a .parquet file"

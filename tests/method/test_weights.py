@@ -41,6 +41,6 @@ def test_weights_of_another_model_are_refused(
     model = toplayer.prepare(load(toplayer))
     model.model.register_parameter("extra", model.model.norm.weight.__class__(model.model.norm.weight.clone()))
     save_trainable(model, tmp_path)
-    with pytest.raises(ValueError, match="holds weights that the base model has not") as caught:
+    with pytest.raises(ValueError, match="has weights that the base model lacks") as caught:
         restore_trainable(load(toplayer), tmp_path)
-    assert str(caught.value) == f"{tmp_path / FILE} holds weights that the base model has not: model.extra"
+    assert str(caught.value) == f"{tmp_path / FILE} has weights that the base model lacks: model.extra"

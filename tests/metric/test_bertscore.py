@@ -233,7 +233,9 @@ def missing(reason: str, sentence: str) -> dict[str, object]:
 def test_no_network(answered: Answered, language: Language, model: str) -> None:
     scores = metric(None, None).score(answered(("red", "red")), language)
     assert scores.model_dump() == missing(
-        "encoder_not_available", f"{model} is not on this machine and the hub cannot be reached"
+        "encoder_not_available",
+        f"{model} is not on this machine, and the hub cannot be reached. Check the network, "
+        "or point metric.bertscore.model at a local copy.",
     )
 
 
@@ -263,7 +265,8 @@ def test_whole_in_the_cache(answered: Answered, roberta: Path, tmp_path: Path) -
 @pytest.mark.usefixtures("unreachable")
 def test_a_folder_that_is_not_there(answered: Answered) -> None:
     assert metric("/no/such/encoder").score(answered(("red", "red")), "en").model_dump() == missing(
-        "encoder_not_available", "/no/such/encoder is neither a folder nor a name on the hub"
+        "encoder_not_available",
+        "There is no folder /no/such/encoder. Give one with a config.json and safetensors weights, or a hub name.",
     )
 
 

@@ -33,7 +33,7 @@ from bench.record_history import SCORES_OF_VERSION_1
 from bench.report.compare.effects import effects
 from bench.report.compare.setups import groups
 from bench.report.read.load import read_studies
-from bench.report.render.render import Table
+from bench.report.render.table import Table
 from bench.report.request import Request
 from bench.report.tables.tables import tables
 from bench.telemetry import Telemetry

@@ -9,6 +9,7 @@ import pytest
 
 from bench.record import Error
 from bench.report.__main__ import main
+from bench.report.render.escape import escape_markdown
 
 ROOT = Path(__file__).parents[2]
 COSTS = [f"costs-{what}" for what in ("energy", "latency", "memory", "memory-train", "time", "training")]
@@ -109,7 +110,8 @@ def test_the_markdown_report_links_what_is_there(write_cell, runs, tmp_path):
     assert main(["--runs", str(runs), "--out", str(tmp_path)]) == 0
     text = (tmp_path / "demo" / "report.md").read_text()
     assert text.startswith(
-        "# Report of the study demo\n\n1 cell: 1 ok.\n\n### tiny: quality and cost of each method\n\n|"
+        "# Report of the study demo\n\n1 cell: 1 ok. A cell is one run: one combination of model, method, data set, "
+        "settings and seed.\n\n### tiny: quality and cost of each method\n\n|"
     )
     links = re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
     trace = "figures/traces/tiny-baseline-events-s0-baseline0.png"
@@ -300,7 +302,7 @@ def test_of_many_cells_some_are_shown_over_time_and_how_to_see_all_is_said(write
         "Power and memory over time are shown for 3 of the 6 cells, one seed of each setup before the second of any. "
         "To see all: `python -m bench.report --study demo --traces 6`."
     )
-    assert f"### Power and memory over time\n\n{note}\n" in text
+    assert f"### Power and memory over time\n\n{escape_markdown(note)}\n" in text
     assert f'<p class="note">{note}</p>' in (tmp_path / "demo" / "index.html").read_text()
 
 

@@ -10,11 +10,10 @@ from html.parser import HTMLParser
 import pytest
 
 from bench.record import Error
-from bench.report.compare.picks import Pick, Picks
 from bench.report.read.load import read_studies
-from bench.report.render.render import SIUNITX_SETUP
+from bench.report.render.templates import SIUNITX_SETUP
 from bench.report.request import Request
-from bench.report.write import markdown_report, write_report
+from bench.report.write import write_report
 
 SCRIPT = "</script></td><script>alert(1)</script><!-- <img src=x onerror=alert(1)>"
 LATEX = r"\input{/etc/passwd} \write18{id} $\immediate$ % & # ~ ^"
@@ -129,17 +128,6 @@ def test_hostile_text_compiles_to_itself(written, tmp_path):
     assert done.returncode == 0, done.stdout[-2000:]
     # As it would say of a file that it has read
     assert "(/etc/passwd" not in done.stdout
-
-
-def test_picks_stand_first_in_the_markdown_report(write_cell, runs):
-    write_cell("baseline")
-    (study,) = read_studies(runs)
-    found = [Picks("tiny", "tiny", (Pick("Best score", f"lora_x {MARKDOWN}", "It has 0.9."),))]
-    assert markdown_report(study, [], [], [], found) == (
-        "# Report of the study demo\n\n1 cell: 1 ok.\n\n### Which method, then?\n\n**tiny**\n\n"
-        "- Best score: **lora_x \\[a\\](javascript:alert(1)) !\\[b\\](http:&#47;&#47;example.org/x.png) "
-        "\\`c\\` \\| d**. It has 0.9.\n"
-    )
 
 
 def test_what_was_asked_is_found_once_for_a_validation_set(write_cell, runs):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.protocol import AnyEvent, Step
+from bench.protocol import AnyEvent, Step, Warned
 from bench.record import Error, Record, SplitCounts
 from bench.supervisor import progress
 from bench.supervisor.progress import Place, Terminal
@@ -145,6 +145,11 @@ def test_a_loss_that_is_not_finite_on_a_terminal(monkeypatch: pytest.MonkeyPatch
         line.handle(step.model_copy(update={"loss": None, "n_steps": 361}))
         line._progress.refresh()
     assert "train  step 1/361  loss not finite  1,200 tokens/s  3 min 00 s left" in shown()
+
+
+def test_a_warning_is_a_line_of_its_own(printed: Printed) -> None:
+    progress.Line("tiny lora").handle(Warned(message="checkpoint-4 was removed"))
+    assert printed().strip() == "tiny lora  checkpoint-4 was removed"
 
 
 def test_one_line_for_each_phase_where_there_is_no_terminal(

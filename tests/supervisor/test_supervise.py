@@ -178,6 +178,85 @@ def test_a_killed_cell_says_so_and_resumes_to_the_same_numbers(
     assert numbers(record_of(killed)) == numbers(record_of(undisturbed))
 
 
+SWALLOWING = """
+import time
+from pathlib import Path
+
+import datasets
+import evaluate
+
+
+class Swallowing(evaluate.Metric):
+    def _info(self):
+        text = datasets.Value("string")
+        features = datasets.Features({{"predictions": text, "references": text}})
+        return evaluate.MetricInfo(description="", citation="", features=features)
+
+    def _compute(self, predictions, references):
+        if not Path({marker!r}).exists():
+            Path({marker!r}).touch()
+            try:
+                time.sleep(300)
+            except {caught}:
+                pass
+        return {{"swallowing": 1.0}}
+"""
+
+
+@pytest.mark.parametrize(("caught", "phase"), [("Exception", "score"), ("BaseException", None)])
+def test_a_metric_that_swallows_exceptions_cannot_swallow_an_interrupt(
+    job: Callable[..., Job], tmp_path: Path, caught: str, phase: str | None
+) -> None:
+    metric, marker = tmp_path / "swallowing.py", tmp_path / "marker"
+    metric.write_text(SWALLOWING.format(caught=caught, marker=str(marker)))
+    asked = job("metric=[evaluate]", f"metric.evaluate.metrics=[{metric}]", "method=baseline")
+
+    def interrupt() -> None:
+        while not marker.exists():
+            time.sleep(0.01)
+        time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        supervise(asked)
+    record = record_of(asked)
+    assert record.status == "interrupted"
+    assert record.error is not None
+    assert record.error.phase == phase
+    assert record.seconds < 60
+    supervise(asked)
+    assert record_of(asked).status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("visible", "first", "sentence"),
+    [
+        (None, "0", ""),
+        ("1", "1", ""),
+        ("", "", ""),
+        ("GPU-5,0", "GPU-5", "CUDA_VISIBLE_DEVICES=GPU-5,0: every cell uses one GPU, here GPU-5.\n"),
+    ],
+)
+def test_a_cell_sees_one_gpu(
+    job: Callable[..., Job],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    visible: str | None,
+    first: str,
+    sentence: str,
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible or "")
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    asked = job()
+    with store.locked(asked.folder()):
+        supervise(asked)
+        supervise(asked)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == first
+    assert capsys.readouterr().err == sentence
+
+
 def test_a_torn_checkpoint_is_not_resumed_from(job: Callable[..., Job]) -> None:
     supervise(job("study=undisturbed"))
     torn = job().folder() / "checkpoints" / "checkpoint-5"

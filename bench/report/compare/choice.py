@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from bench.report.compare.effects import LOWER_IS_BETTER, best, difference
 from bench.report.compare.picks import Pick, Picks
 from bench.report.compare.setups import SCORES_OF, Group, Setup
+from bench.report.numbers import fixed, significant, with_interval
 from bench.report.read.load import PHASES_S
-from bench.report.render.render import Column, Entry, fixed, significant, text_of, within_of
 from bench.report.request import Request
 from bench.report.statistics.pareto import front
 from bench.report.words import MEMORIES, listed, mid_sentence
@@ -73,9 +73,7 @@ def _apart(leader: Setup, following: Setup, score: str) -> str:
     once = any(len(setup.seeds) == 1 for setup in (leader, following))
     caveat = " With one seed this is of the models at hand; another seed may turn it round." if once else ""
     amount, within, p = ahead
-    shown = Column("difference", "Difference", shown=fixed(4))
-    entry = Entry(amount, within=(within.low, within.high) if within else None)
-    amounts = " ".join(filter(None, (text_of(shown, entry), within_of(shown, entry))))
+    amounts = with_interval(fixed(4), amount, (within.low, within.high) if within else None)
     return f"a difference of {amounts}, p {_p(p)} before adjustment.{caveat}"
 
 
@@ -156,10 +154,9 @@ def _undominated(group: Group, scored: list[Setup], score: str) -> Pick:
 def _told(setup: Setup, score: str) -> str:
     """`lora 0.58 [0.54, 0.62]`."""
     measured = setup.measure(SCORES_OF + score)
-    shown = Column(score, score, shown=fixed(4))
+    assert measured.mean is not None
     within = (measured.interval.low, measured.interval.high) if measured.interval else None
-    entry = Entry(measured.mean, within=within)
-    return " ".join(filter(None, (setup.label, text_of(shown, entry), within_of(shown, entry))))
+    return f"{setup.label} {with_interval(fixed(4), measured.mean, within)}"
 
 
 def _unmeasured(scored: list[Setup]) -> str:

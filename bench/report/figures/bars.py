@@ -21,7 +21,7 @@ from bench.report.compare.setups import Group, Measured
 from bench.report.figures.chart import FAINT, GREY, STYLE, plain
 from bench.report.figures.looks import Look, looks
 from bench.report.figures.sheet import sheet, sheets
-from bench.report.render.render import DASH, fixed
+from bench.report.numbers import DASH, fixed
 from bench.report.statistics.intervals import Interval
 from bench.report.tables.tables import SCORES
 from bench.report.words import MEMORIES

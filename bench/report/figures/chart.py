@@ -24,9 +24,6 @@ STYLE = {
     "text.hinting": "none",
 }
 DPI = 150
-LABEL = 0.28
-"""From an axis at the bottom down to its name, in inches. Matplotlib would measure every number between them for that,
-which takes a tenth of a figure's time."""
 GREY = "#444444"
 """Of what is said beside the data."""
 FAINT = "#dddddd"

@@ -13,7 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from bench.report.compare.setups import Cell, Group, Setup
-from bench.report.figures.chart import DPI, FAINT, GREY, LABEL, STYLE, plain
+from bench.report.figures.canvas import NOTE, Canvas
+from bench.report.figures.chart import FAINT, GREY, STYLE, plain
 from bench.report.figures.layout import label
 from bench.report.figures.looks import Look
 from bench.report.read.losses import Floats, Losses
@@ -39,7 +40,6 @@ BELOW = 0.42
 """Of the last row, for its axes."""
 BESIDE = 0.43
 """From an axis at the left to its name."""
-LINE = 0.14
 
 
 class Stroke(NamedTuple):
@@ -145,28 +145,21 @@ def _page(
 ) -> Figure:
     key = _key(rows, silent, losses)
     heading = textwrap.wrap(plain(group.title), 80, max_lines=2)
-    foot = 0.02 + LINE * len(key) + BELOW
-    height = foot + len(rows) * (HEIGHT + BETWEEN) + LINE + 0.17 * len(heading) + 0.12
+    canvas = Canvas(WIDTH, key, BELOW - BETWEEN)
+    canvas.text(heading)
+    canvas.skip(0.06 + NOTE[1])
+    for _ in rows:
+        canvas.row([(LEFT, PANEL), (LEFT + PANEL + GAP, PANEL)], HEIGHT)
+        canvas.skip(BETWEEN)
     with matplotlib.style.context(["default", STYLE]):
-        figure = Figure(figsize=(WIDTH, height), dpi=DPI)
-        at = (0.06 / WIDTH, 1 - 0.06 / height)
-        figure.text(*at, "\n".join(heading), va="top", fontsize=10, parse_math=False)
-        figure.text(0.06 / WIDTH, 0.06 / height, "\n".join(key), fontsize=7, color=GREY, parse_math=False)
-        grid = []
-        for number, row in enumerate(rows):
-            below = foot + (len(rows) - 1 - number) * (HEIGHT + BETWEEN)
-            training, evaluation = (
-                figure.add_axes((left / WIDTH, below / height, PANEL / WIDTH, HEIGHT / height))
-                for left in (LEFT, LEFT + PANEL + GAP)
-            )
-            if number == 0:
-                training.set_title("Training loss", loc="left", fontsize=8, y=1.0)
-                evaluation.set_title("Evaluation loss", loc="left", fontsize=8, y=1.0)
+        figure, grid = canvas.build()
+        for ax, title in zip(grid[0], ("Training loss", "Evaluation loss"), strict=True):
+            ax.set_title(title, loc="left", fontsize=8, y=1.0)
+        for row, (training, evaluation) in zip(rows, grid, strict=True):
             strokes = _strokes(row, look)
             _draw_training(training, row, losses, strokes, limits)
             _draw_evaluations(evaluation, row, strokes, limits)
             _name(evaluation, row, strokes)
-            grid.append((training, evaluation))
         _number(grid)
     return figure
 
@@ -264,7 +257,6 @@ def _axes(ax: Axes, limits: tuple[float, float, float], drawn: bool, otherwise: 
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
     ax.grid(color=FAINT, linewidth=0.6)
     ax.tick_params(which="both", labelleft=False, labelbottom=False)
-    ax.xaxis.set_label_coords(0.5, -LABEL / HEIGHT)
     ax.yaxis.set_label_coords(-BESIDE / PANEL, 0.5)
 
 

@@ -20,8 +20,8 @@ from bench.report.figures.bars import CROSS
 from bench.report.figures.chart import GREY, STYLE
 from bench.report.figures.looks import Look, looks
 from bench.report.figures.sheet import BELOW, sheet, sheets
+from bench.report.numbers import DASH
 from bench.report.read.predictions import Floats, Predictions
-from bench.report.render.render import DASH
 from bench.report.words import score_title
 
 SCORES = ("token_f1", "bleu", "rougeL")

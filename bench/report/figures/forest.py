@@ -13,7 +13,7 @@ from bench.report.compare.setups import Group
 from bench.report.figures.chart import FAINT, GREY, STYLE
 from bench.report.figures.looks import Look, looks
 from bench.report.figures.sheet import sheet, sheets
-from bench.report.render.render import DASH
+from bench.report.numbers import DASH
 from bench.report.words import score_title
 
 COLUMNS = 3

@@ -7,25 +7,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.report.compare.setups import Group
-from bench.report.figures.chart import DPI, GREY, LABEL, plain
+from bench.report.figures.canvas import HEADING, Canvas
+from bench.report.figures.chart import plain
 from bench.report.figures.layout import cut, label, paged
 
 # All in inches
 PAGE = 9.0
 GAP = 0.12
-TITLE = 0.22
-"""Of a group, above its panels."""
+UNDER_TITLE = 0.05
+"""Between a group's title and its panels."""
 BELOW = 0.42
-"""Of a group, for the axes below its panels."""
-LINE = 0.14
-"""Of the key."""
+"""Below a group's panels, for the names of the axes."""
 LEAST = 5.5
 """Of a page's width: headings and the key have to fit."""
 
 
 def sheets(found: Sequence[Group]) -> list[list[Group]]:
     """The groups over as many pages as their setups need."""
-    return paged(found, PAGE, pitch(found), TITLE + BELOW)
+    return paged(found, PAGE, pitch(found), HEADING[1] + UNDER_TITLE + BELOW)
 
 
 def pitch(found: Sequence[Group]) -> float:
@@ -57,28 +56,22 @@ def sheet(
     wider = max(0.0, LEAST - width) / len(panels)
     width = max(LEAST, width)
     lines = textwrap.wrap(" ".join(key), int((width - 0.1) / 0.059))
-    foot = spare + LINE * len(lines) + 0.1
-    height = foot + sum(TITLE + BELOW + row * len(group.setups) for group in page)
-    figure = Figure(figsize=(width, height), dpi=DPI)
-    figure.text(0.06 / width, 0.06 / height, "\n".join(lines), fontsize=7, color=GREY, parse_math=False)
-    grid = []
-    top = height
+    boxes, at = [], left
+    for panel, beside in panels:
+        boxes.append((at, panel + wider))
+        at += panel + wider + beside + GAP
+    canvas = Canvas(width, lines, spare)
     for group, heading in zip(page, headings, strict=True):
-        title = cut(plain(heading), int((width - 0.1) / 0.09))
-        at_title = (0.06 / width, (top - 0.05) / height)
-        figure.text(*at_title, title, va="top", fontsize=10, parse_math=False)
-        tall = row * len(group.setups)
-        below, at, axes = top - TITLE - tall, left, []
-        for panel, beside in panels:
-            ax = figure.add_axes((at / width, below / height, (panel + wider) / width, tall / height))
+        canvas.text([cut(plain(heading), int((width - 0.1) / 0.09))])
+        canvas.skip(UNDER_TITLE)
+        canvas.row(boxes, row * len(group.setups))
+        canvas.skip(BELOW)
+    figure, grid = canvas.build()
+    for group, axes in zip(page, grid, strict=True):
+        for ax in axes:
             ax.set_ylim(len(group.setups) - 0.5, -0.5)
             ax.set_yticks([])
             ax.tick_params(axis="y", length=0)
-            ax.xaxis.set_label_coords(0.5, -LABEL / tall)
             ax.yaxis.set_label_coords(0.0, 0.5)
-            axes.append(ax)
-            at += panel + wider + beside + GAP
         axes[0].set_yticks(range(len(group.setups)), [label(setup) for setup in group.setups], parse_math=False)
-        grid.append(axes)
-        top = below - BELOW
     return figure, grid

@@ -12,32 +12,26 @@ from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 from matplotlib.ticker import MaxNLocator
 
+from bench.phase import TINTS
 from bench.report.compare.setups import Cell, Group
-from bench.report.figures.chart import DPI, STYLE, Chart, Drawn, chart, plain
+from bench.report.figures.canvas import Canvas
+from bench.report.figures.chart import GREY, STYLE, Chart, Drawn, chart, plain
 from bench.report.parallel import begin
 from bench.report.read.load import Study
 from bench.report.read.trace import Series, Trace
 from bench.report.words import ending, file_stem, printable, reason
 from bench.telemetry.windows import Stretch
 
-TINTS = {
-    "load": "#d9d9d9",
-    "prepare": "#f3e6c4",
-    "train": "#cfe3f1",
-    "validate": "#f0b48f",
-    "generate": "#d3ebdd",
-    "score": "#e6c8dc",
-    "latency": "#f5eca6",
-    "save": "#c4c4c4",
-}
-"""Light enough for a line to be read on; `validate`, which interrupts `train`, is darker than it in grey, too."""
 BAND = "#4f7396"
 
 # All in inches
 WIDTH = 7.0
 LEFT, RIGHT = 0.62, 0.12
-LINE = 0.15
 STRIP = 0.09
+NAMES = 0.33
+"""Above the strip, for the phases' names."""
+BELOW = 0.42
+"""Below the lowest panel, for the axis of time."""
 PANEL = 1.25
 SENTENCE = 0.28
 GAP = 0.12
@@ -102,32 +96,23 @@ def trace_name(cell: Cell) -> str:
 def trace_figure(cell: Cell, trace: Trace, title: str) -> Figure:
     """Power above memory, over one axis of time; a sentence in the place of what was not sampled."""
     panels = _panels(trace)
-    key = textwrap.wrap(_key(cell, trace, panels), 136)
-    heading = textwrap.wrap(plain(title), 88, max_lines=2)
-    bottom = 0.42 + LINE * len(key)
-    heights = [PANEL if panel.series else SENTENCE for panel in panels]
-    top = bottom + sum(heights) + GAP * (len(panels) - 1)
-    height = top + STRIP + 2.2 * LINE + 0.17 * len(heading) + 0.06
-
-    def box(below: float, tall: float) -> tuple[float, float, float, float]:
-        return LEFT / WIDTH, below / height, (WIDTH - LEFT - RIGHT) / WIDTH, tall / height
-
+    box = (LEFT, WIDTH - LEFT - RIGHT)
+    canvas = Canvas(WIDTH, textwrap.wrap(_key(cell, trace, panels), 122), BELOW - GAP)
+    canvas.text(textwrap.wrap(plain(title), 80, max_lines=2))
+    canvas.skip(NAMES)
+    canvas.row([box], STRIP)
+    for panel in panels:
+        canvas.row([box], PANEL if panel.series else SENTENCE)
+        canvas.skip(GAP)
     with matplotlib.style.context(["default", STYLE]):
-        figure = Figure(figsize=(WIDTH, height), dpi=DPI)
-        figure.text(0.06 / WIDTH, 1 - 0.06 / height, "\n".join(heading), va="top", fontsize=9, parse_math=False)
-        figure.text(0.06 / WIDTH, 0.05 / height, "\n".join(key), fontsize=6.5, color="#444444", parse_math=False)
-        strip = figure.add_axes(box(top, STRIP))
+        figure, ((strip,), *rows) = canvas.build()
         _phases(strip, trace)
-        below = top
-        for panel, tall in zip(panels, heights, strict=True):
-            below -= tall
-            ax = figure.add_axes(box(below, tall))
+        for panel, (ax,) in zip(panels, rows, strict=True):
             _time(ax, trace)
             if panel.series:
                 _draw(ax, trace, panel.series, panel)
             else:
                 _explain(ax, cell, panel)
-            below -= GAP
         ax.spines["bottom"].set_visible(True)
         ax.tick_params(axis="x", labelbottom=True, length=3)
         ax.set_xlabel(f"Time since the first phase began ({_unit(trace)[1]})")
@@ -178,7 +163,7 @@ def _explain(ax: Axes, cell: Cell, panel: Panel) -> None:
     ax.spines[["left", "bottom"]].set_visible(False)
     shown = textwrap.shorten(plain(text), 120, placeholder="...")
     at = {"transform": ax.transAxes, "va": "center"}
-    ax.text(0.0, 0.5, shown, at, color="#444444", fontsize=7, parse_math=False)
+    ax.text(0.0, 0.5, shown, at, color=GREY, fontsize=7, parse_math=False)
 
 
 def _phases(ax: Axes, trace: Trace) -> None:
@@ -197,7 +182,7 @@ def _phases(ax: Axes, trace: Trace) -> None:
     anchors = [_middle(phase) / inch for phase in named]
     places = spread(anchors, [LETTER * (len(phase.phase) + 1) for phase in named], width)
     for phase, anchor, place in zip(named, anchors, places, strict=True):
-        name_y, strip_y = 1.0 + 1.1 * LINE / STRIP, 1.0
+        name_y, strip_y = 1.0 + NAMES / 2 / STRIP, 1.0
         ax.plot([place * inch, anchor * inch], [name_y, strip_y], color="#666666", linewidth=0.5, clip_on=False)
         ax.text(place * inch, name_y + 0.1, phase.phase, fontsize=7, ha="center", va="bottom")
 

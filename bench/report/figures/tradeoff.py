@@ -4,7 +4,6 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import matplotlib.style
 from matplotlib.axes import Axes
@@ -14,6 +13,7 @@ from matplotlib.lines import Line2D
 
 from bench.report.compare.effects import LOWER_IS_BETTER
 from bench.report.compare.setups import SCORES_OF, Group, Measured, Setup
+from bench.report.figures.canvas import NOTE, Canvas
 from bench.report.figures.chart import DPI, FAINT, GREY, STYLE, plain
 from bench.report.figures.layout import Box, cut, place
 from bench.report.figures.looks import Look, looks
@@ -42,7 +42,6 @@ INTERVALS = {
 WIDTH = 8.6
 LEFT, GAP, RIGHT = 0.72, 0.25, 0.2
 HEIGHT, BELOW = 2.2, 0.5
-LINE = 0.14
 POINT = 0.06
 """Half of a marker's width."""
 
@@ -132,37 +131,28 @@ def _page(page: Sequence[Group], score: str, look: Mapping[str, Look]) -> Figure
     unnamed = any(len(drawn) > LABELS for row in rows for _, drawn in row)
     methods = list(dict.fromkeys(setup.method for group in page for setup in group.setups)) if unnamed else []
     key = _key([point for row in rows for _, drawn in row for point in drawn], unnamed)
-    foot = 0.08 + LINE * len(key) + (0.06 + 0.17 * -(-len(methods) // 6) if methods else 0.0)
-    tall = [
-        0.17 * len(heading) + LINE * len(lines) + 0.14 + (HEIGHT + BELOW if any(drawn for _, drawn in row) else 0.1)
-        for heading, lines, row in zip(headings, told, rows, strict=True)
-    ]
-    height = foot + sum(tall) + 0.06
+    canvas = Canvas(WIDTH, key, 0.06 + 0.17 * -(-len(methods) // 6) if methods else 0.0)
+    for heading, lines, row in zip(headings, told, rows, strict=True):
+        canvas.text(heading)
+        canvas.text(lines, NOTE, GREY)
+        canvas.skip(0.14)
+        n_drawn = sum(bool(drawn) for _, drawn in row)
+        canvas.row([(LEFT + number * (panel + GAP), panel) for number in range(n_drawn)], HEIGHT if n_drawn else 0.0)
+        canvas.skip(BELOW if n_drawn else 0.1)
     with matplotlib.style.context(["default", STYLE]):
-        figure = Figure(figsize=(WIDTH, height), dpi=DPI)
-        canvas = FigureCanvasAgg(figure)
-        figure.text(0.06 / WIDTH, 0.06 / height, "\n".join(key), fontsize=7, color=GREY, parse_math=False)
+        figure, grid = canvas.build()
+        renderer = FigureCanvasAgg(figure)
         if methods:
-            _legend(figure, methods, look, (0.08 + LINE * len(key)) / height)
-        top = height - 0.06
-        for heading, lines, row, used in zip(headings, told, rows, tall, strict=True):
-            below = top - 0.17 * len(heading)
-            at: dict[str, Any] = {"x": 0.06 / WIDTH, "va": "top", "parse_math": False}
-            figure.text(y=top / height, s="\n".join(heading), fontsize=10, **at)
-            figure.text(y=below / height, s="\n".join(lines), fontsize=7, color=GREY, **at)
-            below -= LINE * len(lines) + 0.14 + HEIGHT
-            drawn = [(cost, found) for cost, found in row if found]
-            for number, (cost, found) in enumerate(drawn):
-                left = LEFT + number * (panel + GAP)
-                ax = figure.add_axes((left / WIDTH, below / height, panel / WIDTH, HEIGHT / height))
-                _limit(ax, found, [point for _, others in drawn for point in others])
-                _draw(ax, cost, found, look, canvas, (panel, HEIGHT))
-                if number == 0:
-                    ax.set_ylabel(score_title(score.removeprefix(SCORES_OF)))
-                    ax.yaxis.set_label_coords(-0.5 / panel, 0.5)
-                else:
-                    ax.tick_params(axis="y", labelleft=False)
-            top -= used
+            _legend(figure, methods, look, canvas.key_height / canvas.height)
+        for row, axes in zip(rows, grid, strict=True):
+            shown = [(cost, drawn) for cost, drawn in row if drawn]
+            for ax, (cost, drawn) in zip(axes, shown, strict=True):
+                _limit(ax, drawn, [point for _, others in shown for point in others])
+                _draw(ax, cost, drawn, look, renderer, (panel, HEIGHT))
+                ax.tick_params(axis="y", labelleft=ax is axes[0])
+            for ax in axes[:1]:
+                ax.set_ylabel(score_title(score.removeprefix(SCORES_OF)))
+                ax.yaxis.set_label_coords(-0.5 / panel, 0.5)
     return figure
 
 

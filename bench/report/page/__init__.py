@@ -1,1 +1,1 @@
-"""The report as one HTML page."""
+"""The report as documents: one HTML page, and the same in Markdown and LaTeX."""

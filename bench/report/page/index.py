@@ -1,254 +1,172 @@
-"""index.html: the whole report as one page, which opens from a disk, needs no other file and no network.
+"""index.html: the whole report as one page, which opens from a disk and needs no other file and no network.
 
-It can be read without JavaScript; three small scripts add sorting, filters and the predictions browser. What the page
-may run and how it may look is fixed by hashes, so that nothing in a name, a message or an answer can do either.
+It can be read without JavaScript; three small scripts add sorting, filters and the predictions browser. Hashes in the
+page's Content Security Policy allow its own scripts and style only, so that no text in it can run or restyle anything.
 """
 
 import base64
 import hashlib
-import html
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
-from bench.report.compare.picks import Picks
+from markupsafe import Markup
+
 from bench.report.compare.setups import Group
 from bench.report.figures.chart import Chart
 from bench.report.figures.timeline import trace_name
-from bench.report.read.load import Problem
-from bench.report.render.render import Row, Table, html_text
+from bench.report.page.contents import Contents
+from bench.report.render import templates
+from bench.report.render.formats import html_table
+from bench.report.render.table import Row, Table
 from bench.report.words import counted, printable
 
 ASSETS = Path(__file__).with_name("assets")
 SCRIPTS = ("sort.js", "browser.js", "filter.js")
-"""In the order in which they are run: the browser listens to the filter."""
+"""In the order in which they run: the browser listens to the filter."""
 FIGURE_BYTES = 9_000_000
-"""How much of PNGs the page takes in; in it they are a third larger."""
+"""Total size of the PNG files that the page includes; as base64 they take a third more."""
 SHOWN_WIDTH = 0.78
-"""Of a figure's width in pixels: its letters are then a little smaller than the page's."""
+"""Width of a figure on the page per pixel of its file: makes its letters a little smaller than the page's."""
 
 Attributes = Mapping[str, str]
-"""HTML attributes by name, unescaped."""
+"""HTML attributes by name, not yet escaped."""
+Subjects = Mapping[tuple[str, ...], Attributes]
+"""Attributes that name the model and method of rows and figures, by what identifies these."""
 
 
 @dataclass(frozen=True)
-class Contents:
-    """All that is on the page."""
-
-    study: str
-    summary: str
-    picks: Sequence[Picks]
-    tables: Sequence[Table]
-    charts: Sequence[Chart]
-    traces: Sequence[Chart]
-    untraced: str
-    """Why not every cell has one; empty if all have."""
-    predictions: str
-    """The predictions browser, of `browser_html`."""
-    problems: Sequence[Problem]
-    groups: Sequence[Group]
-
-
-@dataclass(frozen=True)
-class Part:
-    """One part of the page, with what it holds for the list of contents."""
+class PageSection:
+    """One section of the page under a heading of its own."""
 
     name: str
     title: str
-    body: str
+    body: Markup
     links: tuple[tuple[str, str], ...] = ()
-    """Id and title of what can be gone to inside it."""
+    """Id and title of each table or figure in it, for the list of contents."""
 
 
 def index_html(contents: Contents) -> str:
     """The page. The same contents give the same text."""
     style, scripts = _asset("page.css"), [_asset(name) for name in SCRIPTS]
-    policy = "; ".join(
-        (
-            "default-src 'none'",
-            "img-src data:",
-            f"style-src {_hash(style)}",
-            f"script-src {' '.join(map(_hash, scripts))}",
-            "base-uri 'none'",
-            "form-action 'none'",
-        )
+    page = templates.html(
+        "index.html",
+        contents=contents,
+        policy=_policy(style, scripts),
+        style=style,
+        scripts=scripts,
+        filters=_filters(contents.groups),
+        sections=[section for section in _sections(contents) if section.body],
     )
-    name = html.escape(printable(contents.study))
-    parts = [part for part in _parts(contents) if part.body]
-    lines = [
-        "<!doctype html>",
-        '<html lang="en">',
-        "<head>",
-        '<meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-        f"<title>Report of the study {name}</title>",
-        f"<style>{style}</style>",
-        "</head>",
-        "<body>",
-        '<div class="layout">',
-        "<header>",
-        f"<h1>Report of the study <bdi>{name}</bdi></h1>",
-        f'<p class="lead">{html.escape(contents.summary)}</p>',
-        "</header>",
-        '<aside class="side">',
-        _filters(contents.groups),
-        _navigation(parts),
-        "</aside>",
-        "<main>",
-    ]
-    for part in parts:
-        lines += [f'<section class="part" id="part-{part.name}">', f"<h2>{part.title}</h2>", part.body, "</section>"]
-    lines += ["</main>", "</div>", *(f"<script>{script}</script>" for script in scripts), "</body>", "</html>"]
-    return "\n".join(lines) + "\n"
+    return str(page)
 
 
-def _parts(contents: Contents) -> list[Part]:
+def png_size(png: bytes) -> tuple[int, int]:
+    """Width and height in pixels, from the file's first chunk."""
+    width, height = struct.unpack(">II", png[16:24])
+    return width, height
+
+
+def _asset(name: str) -> Markup:
+    return Markup((ASSETS / name).read_text(encoding="utf-8"))
+
+
+def _policy(style: str, scripts: Iterable[str]) -> Markup:
+    """The Content Security Policy: nothing is loaded, and only the page's own style and scripts take effect."""
+    allowed = " ".join(map(_hash, scripts))
+    return Markup(
+        f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {allowed}; base-uri 'none'; "
+        "form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _sections(contents: Contents) -> list[PageSection]:
     subjects = _subjects(contents.groups)
     costs = [table for table in contents.tables if table.name.startswith("costs-")]
     cells = [table for table in contents.tables if table.name in ("cells", "failures")]
     provenance = [table for table in contents.tables if table.name == "provenance"]
     results = [table for table in contents.tables if table not in (*costs, *cells, *provenance)]
+    picks = templates.html("picks.html", all_picks=contents.picks)
+    problems = templates.html("problems.html", problems=contents.problems) if contents.problems else Markup()
     return [
-        Part("picks", "Which method, then?", "\n".join(map(_picks, contents.picks))),
+        PageSection("picks", "Which method, then?", picks),
         _tables("results", "Results", results, subjects),
         _figures(contents.charts),
         _tables("costs", "Costs", costs, subjects),
-        Part("predictions", "Predictions", contents.predictions),
+        PageSection("predictions", "Predictions", contents.predictions),
         _tables("cells", "Cells", cells, subjects),
-        Part("traces", "Power and memory over time", _traces(contents, subjects)),
-        Part("problems", "Not in this report", _problems(contents.problems)),
+        _traces(contents, subjects),
+        PageSection("problems", "Not in this report", problems),
         _tables("provenance", "Provenance", provenance, subjects),
     ]
 
 
-def _navigation(parts: Iterable[Part]) -> str:
-    lines = ['<nav aria-label="Contents">', "<h2>Contents</h2>", "<ul>"]
-    for part in parts:
-        inner = "".join(
-            f'<li><a href="#{html.escape(name)}">{html.escape(title)}</a></li>' for name, title in part.links
-        )
-        below = f"<ul>{inner}</ul>" if len(part.links) > 1 else ""
-        lines.append(f'<li><a href="#part-{part.name}">{part.title}</a>{below}</li>')
-    return "\n".join([*lines, "</ul>", "</nav>"])
-
-
-def _filters(groups: Sequence[Group]) -> str:
-    """A box to tick for each model and each method; the page's script shows it where there is something to choose."""
+def _filters(groups: Sequence[Group]) -> list[tuple[str, list[str]]]:
+    """The models and the methods to tick, where there is more than one; the page's script shows them."""
     models = dict.fromkeys(printable(group.model) for group in groups)
     methods = dict.fromkeys(printable(setup.method) for group in groups for setup in group.setups)
-    sets = [(name, found) for name, found in (("model", models), ("method", methods)) if len(found) > 1]
-    if not sets:
-        return ""
-    lines = ['<form id="filters" hidden>', "<h2>Show</h2>"]
-    for name, found in sets:
-        lines.append(f"<fieldset><legend>{name.capitalize()}s</legend>")
-        for value in map(html.escape, found):
-            box = f'<input type="checkbox" name="{name}" value="{value}" checked>'
-            lines.append(f"<label>{box}<bdi>{value}</bdi></label>")
-        lines.append("</fieldset>")
-    note = "Figures of several models or methods show all of them."
-    return "\n".join(
-        [*lines, '<button type="button" hidden>Show all</button>', f'<p class="note">{note}</p>', "</form>"]
-    )
+    return [(name, list(values)) for name, values in (("model", models), ("method", methods)) if len(values) > 1]
 
 
-def _picks(picks: Picks) -> str:
-    lines = [f'<section class="pick" data-model="{html.escape(printable(picks.model))}">']
-    lines += [f"<h3>{html.escape(printable(picks.title))}</h3>", "<dl>"]
-    for pick in picks.picks:
-        preference, answer, reason = pick.told(html.escape)
-        lines.append(f"<dt>{preference}</dt><dd><strong>{answer}</strong> {reason}</dd>")
-    return "\n".join([*lines, "</dl>", "</section>"])
-
-
-def _subjects(groups: Iterable[Group]) -> dict[tuple[str, ...], Attributes]:
-    """What rows and figures are about: by model and setup as tables name them, by a cell's folder and by its figure."""
-    found: dict[tuple[str, ...], Attributes] = {}
+def _subjects(groups: Iterable[Group]) -> Subjects:
+    """By model and setup as the tables name them, by a cell's folder, and by the name of its figure."""
+    subjects: dict[tuple[str, ...], Attributes] = {}
     for group in groups:
         for setup in group.setups:
             own = {"data-model": printable(group.model), "data-method": printable(setup.method)}
-            found[printable(group.model), setup.label] = own
+            subjects[printable(group.model), setup.label] = own
             for cell in setup.cells:
-                found[printable(cell["folder"]),] = found[trace_name(cell),] = own
-    return found
+                subjects[printable(cell["folder"]),] = subjects[trace_name(cell),] = own
+    return subjects
 
 
-def _row_attributes(table: Table, subjects: Mapping[tuple[str, ...], Attributes]) -> Callable[[Row], Attributes]:
-    """What the rows of a table are about, where its columns say so."""
-    at = {column.key: place for place, column in enumerate(table.columns)}
-    keys = next((keys for keys in (("model", "method"), ("folder",)) if all(key in at for key in keys)), None)
+def _tables(name: str, title: str, tables: Sequence[Table], subjects: Subjects) -> PageSection:
+    body = Markup().join(html_table(table, _row_attributes(table, subjects)) for table in tables)
+    return PageSection(name, title, body, tuple((table.name, table.title) for table in tables))
+
+
+def _row_attributes(table: Table, subjects: Subjects) -> Callable[[Row], Attributes]:
+    """Which model and method each row of a table is about, where its columns say so."""
+    at = {column.key: index for index, column in enumerate(table.columns)}
+    keys = next((keys for keys in (("model", "method"), ("folder",)) if all(key in at for key in keys)), ())
 
     def attributes(row: Row) -> Attributes:
-        return subjects.get(tuple(str(row.entries[at[key]].value) for key in keys), {}) if keys else {}
+        return subjects.get(tuple(str(row.cells[at[key]].value) for key in keys), {})
 
     return attributes
 
 
-def _tables(name: str, title: str, tables: Sequence[Table], subjects: Mapping[tuple[str, ...], Attributes]) -> Part:
-    body = "\n".join(html_text(table, _row_attributes(table, subjects)) for table in tables)
-    return Part(name, title, body, tuple((table.name, table.title) for table in tables))
+def _figures(charts: Sequence[Chart]) -> PageSection:
+    body = _figures_html([(chart, {}) for chart in charts])
+    return PageSection("figures", "Figures", body, tuple((f"figure-{chart.name}", chart.title) for chart in charts))
 
 
-def _figures(charts: Sequence[Chart]) -> Part:
-    links = tuple((_figure_id(chart), chart.title) for chart in charts)
-    return Part("figures", "Figures", "\n".join(_figure(chart, chart.title, {}) for chart in charts), links)
-
-
-def _traces(contents: Contents, subjects: Mapping[tuple[str, ...], Attributes]) -> str:
+def _traces(contents: Contents, subjects: Subjects) -> PageSection:
     """As many cells' figures as there is room for beside the others, in the order of the tables."""
     room_bytes = FIGURE_BYTES - sum(len(chart.png) for chart in contents.charts)
-    shown = []
-    for chart in contents.traces:
-        room_bytes -= len(chart.png)
-        if room_bytes < 0:
-            break
-        shown.append(_figure(chart, None, subjects.get((chart.name,), {})))
-    if not contents.traces:
-        return ""
-    left = len(contents.traces) - len(shown)
-    told = [contents.untraced] if contents.untraced else []
-    if left:
-        verb = "is" if left == 1 else "are"
-        told.append(f"To keep this page small, {counted(left, 'figure')} more {verb} in figures/traces only.")
-    notes = [f'<p class="note">{html.escape(note)}</p>' for note in told]
-    return "\n".join([*notes, '<div class="gallery">', *shown, "</div>"])
+    taken_bytes = accumulate(len(chart.png) for chart in contents.traces)
+    shown = [chart for chart, taken in zip(contents.traces, taken_bytes, strict=True) if taken <= room_bytes]
+    n_left = len(contents.traces) - len(shown)
+    more = f"{counted(n_left, 'more figure')} {'is' if n_left == 1 else 'are'}"
+    notes = [contents.untraced] if contents.untraced and contents.traces else []
+    notes += [f"To keep this page small, {more} in figures/traces only."] if n_left else []
+    body = _figures_html([(chart, subjects.get((chart.name,), {})) for chart in shown], notes, is_gallery=True)
+    return PageSection("traces", "Power and memory over time", body)
 
 
-def _figure(chart: Chart, caption: str | None, attributes: Attributes) -> str:
-    width, height = png_size(chart.png)
-    told = "".join(f' {name}="{html.escape(value)}"' for name, value in attributes.items())
-    lines = [f'<figure id="{html.escape(_figure_id(chart))}"{told}>']
-    if caption:
-        lines.append(f"<figcaption>{html.escape(caption)}</figcaption>")
-    data = base64.b64encode(chart.png).decode()
-    size = f'width="{round(width * SHOWN_WIDTH)}" height="{round(height * SHOWN_WIDTH)}"'
-    lines.append(f'<img alt="{html.escape(chart.alt)}" {size} loading="lazy" src="data:image/png;base64,{data}">')
-    return "\n".join([*lines, "</figure>"])
+def _figures_html(
+    figures: Sequence[tuple[Chart, Attributes]], notes: Sequence[str] = (), is_gallery: bool = False
+) -> Markup:
+    return templates.html("figures.html", figures=figures, notes=notes, is_gallery=is_gallery, image=_image)
 
 
-def png_size(png: bytes) -> tuple[int, int]:
-    """Width and height in pixels, which the file's first chunk says."""
-    width, height = struct.unpack(">II", png[16:24])
-    return width, height
-
-
-def _figure_id(chart: Chart) -> str:
-    return f"figure-{chart.name}"
-
-
-def _problems(problems: Sequence[Problem]) -> str:
-    if not problems:
-        return ""
-    told = [(html.escape(printable(each.path)), html.escape(printable(each.sentence))) for each in problems]
-    items = [f"<li><code>{path}</code> {sentence}</li>" for path, sentence in told]
-    return "\n".join(['<ul class="problems">', *items, "</ul>"])
-
-
-def _asset(name: str) -> str:
-    return (ASSETS / name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+def _image(png: bytes) -> tuple[int, int, str]:
+    """Width and height on the page, and the file in base64."""
+    width, height = (round(SHOWN_WIDTH * size) for size in png_size(png))
+    return width, height, base64.b64encode(png).decode()

@@ -10,7 +10,8 @@ from typing import Any, get_args
 import pandas as pd
 from pydantic import BaseModel, ValidationError
 
-from bench.record import SCHEMA_VERSION, PhaseName, Record
+from bench.phase import PhaseName
+from bench.record import SCHEMA_VERSION, Record
 from bench.report.parallel import begin
 from bench.report.read.losses import Losses, read_losses
 from bench.report.read.predictions import Asked, Predictions, disagreement, read_asked, read_predictions

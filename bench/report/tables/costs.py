@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from bench.record import PhaseName
+from bench.phase import PhaseName
 from bench.report.compare.setups import Cell, Group, Setup
+from bench.report.numbers import fixed, significant
 from bench.report.read.load import PER_TOKENS
-from bench.report.render.render import Column, Entry, Row, Table, fixed, significant
+from bench.report.render.table import Column, Row, Table, TableCell
 from bench.report.tables.rows import behind, name_columns, name_entries, number_entry, numbers_of
 from bench.report.words import ENERGY_METHODS, listed, printable
 
@@ -51,7 +52,7 @@ def cost_tables(found: Sequence[Group]) -> list[Table]:
     """Every table has a row for each setup of the groups found."""
     cells = [cell for group in found for cell in group.ok]
     memory = _memory("costs-memory", "Peak memory over the whole cell", "memory", MEMORY_REMARKS)
-    before = Column("memory.device_before_bytes", "GPU, before the cell", "GB", scale=GIGA, shown=fixed(2))
+    before = Column("memory.device_before_bytes", "GPU, before the cell", "GB", scale=GIGA, format=fixed(2))
     alone = "The same figures as over the whole cell, in the train phase alone, without validation."
     memory_train = _memory("costs-memory-train", "Peak memory in the train phase", "memory.phases.train", alone)
     whole = Cost(memory.name, memory.title, (*memory.columns, before), memory.remarks)
@@ -75,18 +76,18 @@ def _table(cost: Cost, found: Sequence[Group]) -> Table:
 def _row(cost: Cost, group: Group, setup: Setup) -> Row:
     paths = [column.key for column in cost.columns]
     if not setup.ok:
-        return Row((*name_entries(group, setup), *(Entry(None) for _ in paths)), instead=setup.ending())
+        return Row((*name_entries(group, setup), *(TableCell(None) for _ in paths)), instead=setup.ending())
     names = name_entries(group, setup, setup.resumed(), setup.refitted(), cost.caveat(setup))
     return Row((*names, *(number_entry(setup, path, cost.note(setup, path)) for path in paths)))
 
 
 def _time() -> Cost:
     phases = [
-        Column(f"phase_seconds.{phase}", phase.capitalize(), "s", shown=fixed(1)) for phase in get_args(PhaseName)
+        Column(f"phase_seconds.{phase}", phase.capitalize(), "s", format=fixed(1)) for phase in get_args(PhaseName)
     ]
     rest = (
-        Column("seconds", "Cell", "s", shown=fixed(1)),
-        Column("host.cpu_s", "CPU time", "s", shown=fixed(1)),
+        Column("seconds", "Cell", "s", format=fixed(1)),
+        Column("host.cpu_s", "CPU time", "s", format=fixed(1)),
     )
     remarks = (
         "Phases exclude each other: validation inside training counts as validate alone. Cell is everything from start "
@@ -99,17 +100,17 @@ def _time() -> Cost:
 def _energy(cells: Sequence[Cell]) -> Cost:
     joules = significant(4)
     columns = [
-        Column("power.energy_j", "Energy", "kJ", scale=KILO, shown=joules),
-        Column("power.phases.train.energy_j", "Train energy", "kJ", scale=KILO, shown=joules),
-        Column(PER_TOKENS, "Energy per 1,000 training tokens", "J", shown=joules),
-        Column("power.net_energy_j", "Net energy", "kJ", scale=KILO, shown=joules),
-        Column("power.idle_power_w", "Idle power", "W", shown=fixed(1)),
-        Column("power.mean_power_w", "Mean power", "W", shown=fixed(1)),
-        Column("power.peak_sampled_power_w", "Peak sampled power", "W", shown=fixed(1)),
-        Column("power.coverage", "Coverage", "%", scale=PERCENT, shown=fixed(1)),
-        Column("power.residual_percent", "Residual", "%", shown=fixed(1)),
-        Column("power.throttled_s", "Throttled", "s", shown=fixed(1)),
-        Column("host.package_energy_j", "CPU energy", "kJ", scale=KILO, shown=joules),
+        Column("power.energy_j", "Energy", "kJ", scale=KILO, format=joules),
+        Column("power.phases.train.energy_j", "Train energy", "kJ", scale=KILO, format=joules),
+        Column(PER_TOKENS, "Energy per 1,000 training tokens", "J", format=joules),
+        Column("power.net_energy_j", "Net energy", "kJ", scale=KILO, format=joules),
+        Column("power.idle_power_w", "Idle power", "W", format=fixed(1)),
+        Column("power.mean_power_w", "Mean power", "W", format=fixed(1)),
+        Column("power.peak_sampled_power_w", "Peak sampled power", "W", format=fixed(1)),
+        Column("power.coverage", "Coverage", "%", scale=PERCENT, format=fixed(1)),
+        Column("power.residual_percent", "Residual", "%", format=fixed(1)),
+        Column("power.throttled_s", "Throttled", "s", format=fixed(1)),
+        Column("host.package_energy_j", "CPU energy", "kJ", scale=KILO, format=joules),
     ]
     remarks = [
         "Energy and power are gross, of the cell's GPU boards together, from the first phase's start to the last one's "
@@ -120,7 +121,7 @@ def _energy(cells: Sequence[Cell]) -> Cost:
         "lowered its clocks. CPU energy is that of the machine's CPU packages (RAPL), by whomever used.",
     ]
     if factors := sorted({(cell[GRAMS], cell[SOURCE]) for cell in cells if GRAMS in cell}):
-        columns.append(Column("power.carbon.emission_g", "Carbon", "g CO2e", shown=significant(3)))
+        columns.append(Column("power.carbon.emission_g", "Carbon", "g CO2e", format=significant(3)))
         told = listed(f"{grams:g} g/kWh ({printable(source)})" for grams, source in factors)
         remarks.append(f"Carbon is energy times the grid's intensity: {told}. The GPU boards alone.")
     return Cost("costs-energy", "Energy and power", tuple(columns), tuple(remarks), _energy_method, _aliasing)
@@ -146,7 +147,7 @@ def _aliasing(setup: Setup) -> str:
 
 def _memory(name: str, title: str, section: str, remark: str) -> Cost:
     columns = tuple(
-        Column(f"{section}.{figure}", title, "GB", scale=GIGA, shown=fixed(2))
+        Column(f"{section}.{figure}", title, "GB", scale=GIGA, format=fixed(2))
         for figure, title in MEMORY_FIGURES.items()
     )
     return Cost(name, title, columns, (remark,))
@@ -154,12 +155,12 @@ def _memory(name: str, title: str, section: str, remark: str) -> Cost:
 
 def _training() -> Cost:
     columns = (
-        Column("training.tokens_per_s", "Throughput", "tokens/s", shown=significant(4)),
-        Column("training.step_time_s_p50", "Step time, p50", "s", shown=significant(3)),
-        Column("training.step_time_s_p95", "Step time, p95", "s", shown=significant(3)),
-        Column("training.micro_batch", "Micro batch", shown=significant(2)),
-        Column("training.effective_batch", "Effective batch", shown=significant(2)),
-        Column("parameters.saved_bytes", "Saved", "MB", scale=MEGA, shown=significant(3)),
+        Column("training.tokens_per_s", "Throughput", "tokens/s", format=significant(4)),
+        Column("training.step_time_s_p50", "Step time, p50", "s", format=significant(3)),
+        Column("training.step_time_s_p95", "Step time, p95", "s", format=significant(3)),
+        Column("training.micro_batch", "Micro batch", format=significant(2)),
+        Column("training.effective_batch", "Effective batch", format=significant(2)),
+        Column("parameters.saved_bytes", "Saved", "MB", scale=MEGA, format=significant(3)),
     )
     remarks = (
         "Throughput is tokens trained on, padding left out, per second of the steps after warm-up, which the step "
@@ -174,9 +175,9 @@ def _latency(cells: Sequence[Cell]) -> Cost:
         for figure, title in (("time_to_first_token", "First token"), ("time_per_output_token", "Next token")):
             for percentile in ("p50", "p95"):
                 path, heading = f"latency.{batch}.{figure}_s_{percentile}", f"{title}, {words}, {percentile}"
-                columns.append(Column(path, heading, "ms", scale=MILLI, shown=significant(3)))
+                columns.append(Column(path, heading, "ms", scale=MILLI, format=significant(3)))
         path = f"latency.{batch}.tokens_per_s_p50"
-        columns.append(Column(path, f"Output, {words}", "tokens/s", shown=significant(3)))
+        columns.append(Column(path, f"Output, {words}", "tokens/s", format=significant(3)))
     remarks = [
         "First token is the time to it from the prompt; next token is the mean time of each that follows; output is "
         "generated tokens of the whole batch per second, the median of all runs.",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from bench.report.compare.setups import Cell, Group, Setup
-from bench.report.render.render import Column, Entry
+from bench.report.render.table import Column, TableCell
 from bench.report.words import STATUSES, counted, listed, printable
 
 
@@ -19,26 +19,26 @@ def name_columns(found: Sequence[Group]) -> tuple[Column, ...]:
     )
 
 
-def name_entries(group: Group, setup: Setup, *notes: str) -> tuple[Entry, ...]:
+def name_entries(group: Group, setup: Setup, *notes: str) -> tuple[TableCell, ...]:
     """What tells a setup from all others, with `notes` on the whole of it, of which empty ones are left out."""
     some_failed = f"{len(setup.ok)} of {counted(len(setup.cells), 'seed')}; {setup.ending()}"
     said = [some_failed if 0 < len(setup.ok) < len(setup.cells) else "", *notes]
     return (
-        Entry(printable(group.model)),
-        Entry(printable(group.dataset)),
-        Entry(setup.label, "; ".join(filter(None, said)) or None),
-        Entry(listed(dict.fromkeys(STATUSES[cell["status"]] for cell in setup.cells))),
-        Entry(" ".join(map(str, setup.seeds))),
+        TableCell(printable(group.model)),
+        TableCell(printable(group.dataset)),
+        TableCell(setup.label, "; ".join(filter(None, said)) or None),
+        TableCell(listed(dict.fromkeys(STATUSES[cell["status"]] for cell in setup.cells))),
+        TableCell(" ".join(map(str, setup.seeds))),
     )
 
 
-def number_entry(setup: Setup, path: str, note: str = "", bold: bool = False) -> Entry:
+def number_entry(setup: Setup, path: str, note: str = "", bold: bool = False) -> TableCell:
     """The setup's mean with its interval and `note`, or a null and why."""
     measured = setup.measure(path)
     if measured.mean is None:
-        return Entry(None, measured.reason)
+        return TableCell(None, measured.reason)
     within = (measured.interval.low, measured.interval.high) if measured.interval else None
-    return Entry(measured.mean, note or None, within, bold)
+    return TableCell(measured.mean, note or None, within, bold)
 
 
 def numbers_of(cells: Iterable[Cell], path: str) -> str:

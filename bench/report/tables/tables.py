@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from bench.report.compare.effects import Effect, best, reference_of
 from bench.report.compare.setups import SCORES_OF, Cell, Group, Setup, cells_of
+from bench.report.numbers import fixed, p_value, significant
 from bench.report.read.load import Study
-from bench.report.render.render import Column, Entry, Row, Table, fixed, significant
+from bench.report.render.table import Column, Row, Table, TableCell
 from bench.report.request import Request
 from bench.report.statistics.intervals import FEW_SEEDS
 from bench.report.tables.costs import cost_tables
@@ -77,11 +78,11 @@ def study_table(group: Group, reference: str, leading: Mapping[str, frozenset[st
     """
     alone = reference_of(group, reference) is None and len(group.setups) > 1
     uncompared = f"Nothing is compared with {printable(reference)}, of which no cell of {group.title} ended ok."
-    numbers = [Column("parameters.trainable_percent", "Trainable", "%", shown=significant(4))]
-    numbers += [Column(path, title, shown=fixed(4)) for path, title in SCORES.items()]
-    numbers.append(Column("power.peak_sampled_power_w", "Peak power", "W", shown=fixed(2)))
+    numbers = [Column("parameters.trainable_percent", "Trainable", "%", format=significant(4))]
+    numbers += [Column(path, title, format=fixed(4)) for path, title in SCORES.items()]
+    numbers.append(Column("power.peak_sampled_power_w", "Peak power", "W", format=fixed(2)))
     memory, _ = MEMORIES[group.memory]
-    numbers.append(Column(group.memory, memory, "GB", scale=1e-9, shown=fixed(2)))
+    numbers.append(Column(group.memory, memory, "GB", scale=1e-9, format=fixed(2)))
     names = (*name_columns([group]), Column("n_validation", ""))
     return Table(
         name=file_stem("model", *group.names),
@@ -98,7 +99,7 @@ def scores_table(group: Group, leading: Mapping[str, frozenset[str]]) -> Table:
     had = _had(group)
     known = [f"{SCORES_OF}{name}" for name in SCORE_TITLES]
     paths = [*(path for path in known if path in had), *sorted(had.difference(known))]
-    numbers = [Column(path, score_title(path.removeprefix(SCORES_OF)), shown=significant(4)) for path in paths]
+    numbers = [Column(path, score_title(path.removeprefix(SCORES_OF)), format=significant(4)) for path in paths]
     return Table(
         name=file_stem("scores", *group.names),
         title=f"{group.title}: all scores",
@@ -112,7 +113,7 @@ def scores_table(group: Group, leading: Mapping[str, frozenset[str]]) -> Table:
 def _score_row(group: Group, setup: Setup, paths: list[str], leading: Mapping[str, frozenset[str]]) -> Row:
     names = name_entries(group, setup)
     if not setup.ok:
-        return Row((*names, *(Entry(None) for _ in paths)), instead=setup.ending())
+        return Row((*names, *(TableCell(None) for _ in paths)), instead=setup.ending())
     return Row((*names, *(_score_entry(setup, path, setup.label in leading[path]) for path in paths)))
 
 
@@ -124,9 +125,9 @@ def effects_table(found: Sequence[Group], compared: Sequence[Effect]) -> Table:
         Column("setup", "Method", align="left"),
         Column("reference", "Reference", align="left"),
         Column("score", "Score", align="left"),
-        Column("difference", "Difference", shown=fixed(4)),
-        Column("p", "p", shown=p_value),
-        Column("p_adjusted", "p, adjusted", shown=p_value),
+        Column("difference", "Difference", format=fixed(4)),
+        Column("p", "p", format=p_value),
+        Column("p_adjusted", "p, adjusted", format=p_value),
         Column("test", "Test", align="left"),
     )
     rows = []
@@ -134,11 +135,11 @@ def effects_table(found: Sequence[Group], compared: Sequence[Effect]) -> Table:
         within = (effect.interval.low, effect.interval.high) if effect.interval else None
         names = (effect.group, effect.setup, effect.reference, effect.score)
         numbers = (
-            Entry(effect.difference, effect.reason, within),
-            Entry(effect.p, None if effect.p is not None else effect.reason),
-            Entry(effect.p_adjusted, None if effect.p is not None else effect.reason),
+            TableCell(effect.difference, effect.reason, within),
+            TableCell(effect.p, None if effect.p is not None else effect.reason),
+            TableCell(effect.p_adjusted, None if effect.p is not None else effect.reason),
         )
-        rows.append(Row((*map(Entry, names), *numbers, Entry(effect.test))))
+        rows.append(Row((*map(TableCell, names), *numbers, TableCell(effect.test))))
     counts = [f"{group.title}: {behind(group)}" for group in found if group.ok]
     remarks = (
         "Method less reference, paired on examples. In brackets: 95 % intervals over documents, and over seeds where "
@@ -151,21 +152,16 @@ def effects_table(found: Sequence[Group], compared: Sequence[Effect]) -> Table:
     return Table("effects", "Differences from the reference", columns, tuple(rows), remarks, warnings)
 
 
-def p_value(p: float) -> str:
-    """Two significant digits, and never 0: below a thousandth, in how many decimals it is not 0 is no news."""
-    return "<0.001" if p < 0.001 else significant(2)(p)
-
-
 def cells_table(study: Study, groups: Sequence[Group]) -> Table:
     """One row per cell, failed ones included."""
     numbers = (
-        Column("scores.token_f1", "Token F1", shown=fixed(4)),
-        Column("scores.exact_match", "Exact match", shown=fixed(4)),
-        Column("scores.perplexity", "Perplexity", shown=significant(4)),
-        Column("phase_seconds.train", "Train time", "s", shown=fixed(1)),
-        Column("training.step_time_s_p50", "Step time", "s", shown=significant(3)),
-        Column("training.tokens_per_s", "Throughput", "tokens/s", shown=significant(4)),
-        Column("seconds", "Cell time", "s", shown=fixed(1)),
+        Column("scores.token_f1", "Token F1", format=fixed(4)),
+        Column("scores.exact_match", "Exact match", format=fixed(4)),
+        Column("scores.perplexity", "Perplexity", format=significant(4)),
+        Column("phase_seconds.train", "Train time", "s", format=fixed(1)),
+        Column("training.step_time_s_p50", "Step time", "s", format=significant(3)),
+        Column("training.tokens_per_s", "Throughput", "tokens/s", format=significant(4)),
+        Column("seconds", "Cell time", "s", format=fixed(1)),
     )
     names = (
         Column("folder", ""),
@@ -181,9 +177,11 @@ def cells_table(study: Study, groups: Sequence[Group]) -> Table:
         for setup in group.setups:
             for cell in setup.cells:
                 told = (cell["folder"], cell["key"], group.model, group.dataset, setup.label, str(cell["cell.seed"]))
-                texts = [Entry(printable(text)) for text in (*told, ending(cell))]
+                texts = [TableCell(printable(text)) for text in (*told, ending(cell))]
                 alone = Setup(setup.method, setup.label, (cell,))
-                figures = [number_entry(alone, column.key) if alone.ok else Entry(None, NOT_OK) for column in numbers]
+                figures = [
+                    number_entry(alone, column.key) if alone.ok else TableCell(None, NOT_OK) for column in numbers
+                ]
                 found.append(Row((*texts, *figures)))
     remarks = (
         "Train time is the train phase alone, without loading, evaluation and generation; step time is the median of "
@@ -207,7 +205,7 @@ def failures_table(study: Study) -> Table:
         if cell["status"] != "ok":
             said = "error.type" in cell
             error = f"{cell['error.type']}: {cell['error.message']}" if said else reason(cell["missing"], "error")
-            found.append(Row(tuple(Entry(printable(text)) for text in (cell["folder"], ending(cell), error))))
+            found.append(Row(tuple(TableCell(printable(text)) for text in (cell["folder"], ending(cell), error))))
     return Table("failures", "Cells that did not end ok", columns, tuple(found))
 
 
@@ -239,36 +237,36 @@ def provenance_table(study: Study) -> Table:
     for path in sorted({path for cell in cells for path in cell if path.startswith(installed)}):
         told[path.removeprefix(installed)] = _distinct([cell.get(path, "not installed") for cell in cells])
     columns = (Column("fact", "Fact", align="left"), Column("value", "Value", align="wrap"))
-    lines = [Row((Entry(printable(title)), Entry(printable(value)))) for title, value in told.items()]
+    lines = [Row((TableCell(printable(title)), TableCell(printable(value)))) for title, value in told.items()]
     return Table("provenance", "Provenance", columns, tuple(lines))
 
 
 def _study_row(group: Group, setup: Setup, paths: list[str], leading: Mapping[str, frozenset[str]]) -> Row:
-    n_validation = Entry(numbers_of(setup.ok, "data.n_validation"))
+    n_validation = TableCell(numbers_of(setup.ok, "data.n_validation"))
     texts = (*name_entries(group, setup, setup.resumed(), setup.refitted()), n_validation)
     if not setup.ok:
-        return Row((*texts, *(Entry(None) for _ in paths)), instead=setup.ending())
+        return Row((*texts, *(TableCell(None) for _ in paths)), instead=setup.ending())
     return Row((*texts, *(_study_entry(setup, path, setup.label in leading.get(path, ())) for path in paths)))
 
 
-def _study_entry(setup: Setup, path: str, leads: bool) -> Entry:
+def _study_entry(setup: Setup, path: str, leads: bool) -> TableCell:
     if path in MEMORIES:
         return _memory_entry(setup, path)
     return _score_entry(setup, path, leads) if path in SCORES else number_entry(setup, path)
 
 
-def _score_entry(setup: Setup, path: str, leads: bool) -> Entry:
+def _score_entry(setup: Setup, path: str, leads: bool) -> TableCell:
     measured = setup.measure(path)
     without = measured.interval_reason if measured.mean is not None else None
     return number_entry(setup, path, f"no interval: {without}" if without else "", leads)
 
 
-def _memory_entry(setup: Setup, path: str) -> Entry:
+def _memory_entry(setup: Setup, path: str) -> TableCell:
     """The column's own figure or none: another one would not compare, so it stands in the footnote only."""
     entry = number_entry(setup, path)
     others = {title: setup.measure(other).mean for other, (title, _) in MEMORIES.items()}
     known = [f"{mid_sentence(title)} {peak / 1e9:.2f} GB" for title, peak in others.items() if peak is not None]
-    return Entry(None, "; ".join([f"{entry.note}", *known])) if entry.value is None else entry
+    return TableCell(None, "; ".join([f"{entry.note}", *known])) if entry.value is None else entry
 
 
 def _remarks(group: Group) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ def test_a_bar_is_divided_by_the_shares_over_all_seeds(write_cell, figures):
     assert [text.get_text() for text in ax.texts] == ["50", "25", "25"]
     assert ax.get_xlabel() == "Share of examples by Token F1"
     assert [text.get_text() for text in figure.legends[0].get_texts()] == list(LEVELS)
-    assert figure.texts[0].get_text() == f"Numbers: percent of n = 4 {CROSS} 2 (examples {CROSS} seeds)."
+    assert figure.texts[-1].get_text() == f"Numbers: percent of n = 4 {CROSS} 2 (examples {CROSS} seeds)."
     white, *_, last = (patch.get_facecolor() for patch in ax.patches)
     assert white == (1.0, 1.0, 1.0, 1.0)
     assert last == pytest.approx((0.0, 114 / 255, 178 / 255, 1.0))
@@ -63,7 +63,7 @@ def test_setups_without_such_scores_have_a_mark(write_cell, figures):
     f1, bleu = ([text.get_text() for text in ax.texts] for ax in figure.axes)
     assert f1 == [DASH, CROSS, DASH, "100"]
     assert bleu == [f"n = 2 {CROSS} 1", DASH, CROSS, DASH, "50", "50"]
-    assert figure.texts[0].get_text() == (
+    assert figure.texts[-1].get_text() == (
         f"Numbers: percent of n = 1 {CROSS} 1 (examples {CROSS} seeds), where no other n is said. "
         f"{CROSS}: did not end ok. {DASH}: no such scores."
     )
@@ -76,7 +76,9 @@ def test_bars_of_other_examples_than_most_say_so(write_cell, figures):
     (ax,) = figure.axes
     assert [text.get_text() for text in ax.texts if "n = " in text.get_text()] == [f"n = 2 {CROSS} 1"]
     assert ax.texts[0].get_position()[1] == 0
-    assert figure.texts[0].get_text().startswith(f"Numbers: percent of n = 2 {CROSS} 2 (examples {CROSS} seeds), where")
+    assert (
+        figure.texts[-1].get_text().startswith(f"Numbers: percent of n = 2 {CROSS} 2 (examples {CROSS} seeds), where")
+    )
 
 
 def test_without_a_score_of_an_example_there_is_no_figure(write_cell, figures):

@@ -40,8 +40,8 @@ def test_effects_are_drawn_with_interval_and_p(write_cell, found):
     assert [line.get_xdata() for line in ax.lines if line.get_gid() == "zero"] == [[0.0, 0.0]]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["lora", "qlora"]
     assert ax.get_xlabel() == "Token F1"
-    assert figure.texts[1].get_text() == "tiny: difference from baseline"
-    assert figure.texts[0].get_text().replace("\n", " ") == (
+    assert figure.texts[0].get_text() == "tiny: difference from baseline"
+    assert figure.texts[-1].get_text().replace("\n", " ") == (
         "Right of the line: higher than the reference. Lines: 95 % confidence intervals. White: no interval, the table "
         f"says why. p: of no difference, adjusted for all comparisons within the model (Holm). {DASH}: not tested."
     )

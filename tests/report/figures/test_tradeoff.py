@@ -62,12 +62,12 @@ def test_each_cost_has_a_panel_with_its_own_front(write_cell, found):
     # The phases of training take 30 of the others' 36 s
     assert drawn(time, "best") == [(6.0, 0.2), (36.0, 0.6)]
     assert sorted(texts(memory)) == ["baseline", "lora", "qlora"]
-    assert figure.texts[1].get_text() == "tiny"
-    assert figure.texts[2].get_text() == (
+    assert figure.texts[0].get_text() == "tiny"
+    assert figure.texts[1].get_text() == (
         "Energy is not drawn: no NVML device on this machine. Not drawn: toplayer (out of memory in train (peak "
         "process memory 1.50 GB))."
     )
-    assert figure.texts[0].get_text().replace("\n", " ") == (
+    assert figure.texts[-1].get_text().replace("\n", " ") == (
         "Black edges and dashes: the Pareto front, which no other setup beats in score and cost at once. "
         "Costs are of the whole cell. Better is up and left."
     )
@@ -80,7 +80,7 @@ def test_intervals_are_drawn_on_both_axes(write_cell, found, intervals):
     assert upright == [[[1.5, 0.4], [1.5, 0.6]]]
     assert level == [[[pytest.approx(1.35), 0.5], [pytest.approx(1.65), 0.5]]]
     assert "Grey lines: 95 % confidence intervals or from the smallest to the largest seed." in figure.texts[
-        0
+        -1
     ].get_text().replace("\n", " ")
 
 
@@ -88,7 +88,7 @@ def test_without_a_gpu_the_line_says_why_there_is_no_energy(write_cell, found):
     write_cell("lora")
     (figure,) = tradeoff_figures(found())
     assert [ax.get_xlabel() for ax in figure.axes] == ["Peak process memory (GB)", "Time (s)"]
-    assert figure.texts[2].get_text() == "Energy is not drawn: no NVML device on this machine."
+    assert figure.texts[1].get_text() == "Energy is not drawn: no NVML device on this machine."
 
 
 def test_the_score_is_the_first_that_was_taken(write_cell, found):

@@ -15,10 +15,12 @@ import pytest
 from bench.report.compare.picks import Pick, Picks
 from bench.report.compare.setups import Group, Setup
 from bench.report.figures.chart import Chart
+from bench.report.numbers import fixed
 from bench.report.page.browser import Answered, browser_html
-from bench.report.page.index import Contents, index_html
+from bench.report.page.contents import Contents
+from bench.report.page.index import index_html
 from bench.report.read.predictions import Asked, Predictions
-from bench.report.render.render import Column, Entry, Row, Table, fixed
+from bench.report.render.table import Column, Row, Table, TableCell
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -164,14 +166,14 @@ TABLE = Table(
     columns=(
         Column("model", "Model", align="left"),
         Column("method", "Method", align="left"),
-        Column("seconds", "Cell", "s", shown=fixed(1)),
+        Column("seconds", "Cell", "s", format=fixed(1)),
     ),
     rows=(
-        Row((Entry("tiny"), Entry("baseline"), Entry(10.04))),
-        Row((Entry("tiny"), Entry("lora"), Entry(None, "no clock"))),
-        Row((Entry("<b>"), Entry("baseline"), Entry(10.01, "resumed"))),
-        Row((Entry("<b>"), Entry("lora"), Entry(None)), instead="out of memory in train"),
-        Row((Entry("tiny"), Entry("lora"), Entry(9.0))),
+        Row((TableCell("tiny"), TableCell("baseline"), TableCell(10.04))),
+        Row((TableCell("tiny"), TableCell("lora"), TableCell(None, "no clock"))),
+        Row((TableCell("<b>"), TableCell("baseline"), TableCell(10.01, "resumed"))),
+        Row((TableCell("<b>"), TableCell("lora"), TableCell(None)), instead="out of memory in train"),
+        Row((TableCell("tiny"), TableCell("lora"), TableCell(9.0))),
     ),
 )
 

@@ -72,7 +72,7 @@ def test_cells_with_different_validation_sets_stand_apart():
 
 
 def test_no_answers_are_a_sentence():
-    assert browser_html([]) == "<p>No cell of this study has answers that can be read.</p>"
+    assert browser_html([]) == "<p>No cell of this study has answers that can be read.</p>\n"
 
 
 def test_a_large_study_is_thinned_evenly_and_says_so():
@@ -86,8 +86,7 @@ def test_a_large_study_is_thinned_evenly_and_says_so():
     assert all(len(cell["answers"]) == n for cell in found["cells"])
     assert html.unescape(text).startswith(
         f"<p>100 examples, answered by 10 cells. To keep this page small it shows {n} of them, evenly spaced over "
-        f"the validation set, each with every answer; {100 - n} are left out, and stand in each cell's "
-        "predictions.jsonl.</p>"
+        f"the validation set, each with every answer. The other {100 - n} are in each cell's predictions.jsonl.</p>"
     )
     assert browser_html(cells[:1]).startswith("<p>100 examples, answered by 1 cell.</p>")
 
@@ -102,7 +101,7 @@ def test_one_endless_answer_is_cut():
 )
 def test_nothing_in_a_data_block_ends_it_or_hides(hostile):
     text = browser_html([answered([hostile])])
-    block = text[text.index('id="predictions">') + len('id="predictions">') : -len("</script>")]
+    block = text[text.index('id="predictions">') + len('id="predictions">') : -len("</script>\n")]
     assert not re.search(r"[<>&\u2028\u202e\u200f\x00\ud800]", block)
     assert data_of(text)[0]["texts"][-1] == "".join(
         character if character.isprintable() else f"\\u{ord(character):04x}" for character in hostile

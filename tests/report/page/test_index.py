@@ -8,26 +8,12 @@ import pytest
 from bench.report.compare.picks import Pick, Picks
 from bench.report.compare.setups import Group, Setup
 from bench.report.figures.chart import Chart
-from bench.report.page.index import Contents, index_html, png_size
+from bench.report.page import index
+from bench.report.page.index import index_html, png_size
 from bench.report.read.load import Problem
-from bench.report.render.render import Column, Entry, Row, Table
-from bench.report.write import index
+from bench.report.render.table import Column, Row, Table, TableCell
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x03\xe8\x00\x00\x00\xc8" + 20 * b"\0"
-
-
-def contents(**changes):
-    empty = {
-        "picks": (),
-        "tables": (),
-        "charts": (),
-        "traces": (),
-        "untraced": "",
-        "predictions": "<p>No answers.</p>",
-        "problems": (),
-        "groups": (),
-    }
-    return Contents(**({"study": "demo", "summary": "1 cell: 1 ok."} | empty | changes))
 
 
 def group(model, *methods):
@@ -49,7 +35,7 @@ def tags_of(page):
     return tags
 
 
-def test_only_the_page_s_own_scripts_and_style_are_allowed():
+def test_only_the_page_s_own_scripts_and_style_are_allowed(contents):
     page = index_html(contents())
     assert "\r" not in page
     (policy,) = (each["content"] for tag, each in tags_of(page) if each.get("http-equiv") == "Content-Security-Policy")
@@ -69,12 +55,12 @@ def test_only_the_page_s_own_scripts_and_style_are_allowed():
     assert not any("style" in attributes for _, attributes in tags_of(page))
 
 
-def test_parts_are_in_reading_order_and_listed():
+def test_parts_are_in_reading_order_and_listed(contents):
     columns = (Column("a", "A"),)
     names = ("provenance", "cells", "costs-time", "costs-energy", "failures", "model-tiny", "effects")
     page = index_html(
         contents(
-            tables=[Table(name, f"Table {name}", columns, (Row((Entry("x"),)),)) for name in names],
+            tables=[Table(name, f"Table {name}", columns, (Row((TableCell("x"),)),)) for name in names],
             charts=[Chart("scores", "Scores", "Bars.", PNG, b"")],
             traces=[Chart("traces/one", "One", "Lines.", PNG, b"")],
             picks=[Picks("tiny", "tiny", (Pick("Best score", "lora & co", "It <has> 0.9."),))],
@@ -102,13 +88,13 @@ def test_parts_are_in_reading_order_and_listed():
         "part-provenance",
     ]
     assert all(f'id="{link}"' in page for link in links)
-    assert "<dt>Best score</dt><dd><strong>lora &amp; co</strong> It &lt;has&gt; 0.9.</dd>" in page
+    assert "<dt>Best score</dt>\n<dd><strong>lora &amp; co</strong> It &lt;has&gt; 0.9.</dd>" in page
     assert "<li><code>demo/&lt;b&gt;</code> is odd.</li>" in page
     # Half of the page's letters are in figures of 150 dots an inch
     assert '<img alt="Bars." width="780" height="156" loading="lazy" src="data:image/png;base64,iVBORw0KGgo' in page
 
 
-def test_a_part_with_nothing_in_it_is_left_out():
+def test_a_part_with_nothing_in_it_is_left_out(contents):
     assert re.findall(r'id="part-([a-z]+)"', index_html(contents())) == ["predictions"]
 
 
@@ -121,25 +107,25 @@ def test_a_part_with_nothing_in_it_is_left_out():
         ([group("a", "lora", "qlora"), group("b", "lora", "lora")], ["a", "b", "lora", "qlora"]),
     ],
 )
-def test_the_filter_has_what_there_is_to_choose(groups, boxes):
+def test_the_filter_has_what_there_is_to_choose(contents, groups, boxes):
     page = index_html(contents(groups=groups))
     assert [each["value"] for tag, each in tags_of(page) if each.get("type") == "checkbox"] == boxes
     assert ('id="filters"' in page) == bool(boxes)
 
 
-def test_rows_and_figures_say_whose_they_are():
+def test_rows_and_figures_say_whose_they_are(contents):
     columns = (Column("model", ""), Column("method", "Method"), Column("x", "X"))
     costs = Table(
         "costs-time",
         "Time",
         columns,
         tuple(
-            Row((Entry(model), Entry(label), Entry("x")))
+            Row((TableCell(model), TableCell(label), TableCell("x")))
             for model, label in (("tiny", "lora (method.rank=8)"), ("tiny", "unknown"))
         ),
     )
     failures = Table(
-        "failures", "Failures", (Column("folder", "Cell"),), (Row((Entry("demo/tiny-lora-events-s0-key"),)),)
+        "failures", "Failures", (Column("folder", "Cell"),), (Row((TableCell("demo/tiny-lora-events-s0-key"),)),)
     )
     traces = [Chart("traces/tiny-lora-events-s0-key", "", "One.", PNG, b""), Chart("traces/x", "", "Two.", PNG, b"")]
     page = index_html(contents(tables=[costs, failures], traces=traces, groups=[group("tiny", "lora", "qlora")]))
@@ -150,14 +136,14 @@ def test_rows_and_figures_say_whose_they_are():
     assert figures == [{"id": "figure-traces/tiny-lora-events-s0-key"} | own, {"id": "figure-traces/x"}]
 
 
-def test_figures_of_cells_are_taken_in_as_far_as_there_is_room(monkeypatch):
+def test_figures_of_cells_are_taken_in_as_far_as_there_is_room(contents, monkeypatch):
     monkeypatch.setattr(index, "FIGURE_BYTES", 3 * len(PNG))
     traces = [Chart(f"traces/{at}", "", f"Cell {at}.", PNG, b"") for at in range(4)]
     page = index_html(contents(charts=[Chart("scores", "Scores", "Bars.", PNG, b"")], traces=traces))
     assert re.findall(r'<img alt="([^"]*)"', page) == ["Bars.", "Cell 0.", "Cell 1."]
-    assert '<p class="note">To keep this page small, 2 figures more are in figures/traces only.</p>' in page
+    assert '<p class="note">To keep this page small, 2 more figures are in figures/traces only.</p>' in page
     page = index_html(contents(traces=traces))
-    assert '<p class="note">To keep this page small, 1 figure more is in figures/traces only.</p>' in page
+    assert '<p class="note">To keep this page small, 1 more figure is in figures/traces only.</p>' in page
     page = index_html(contents(traces=traces[:1], untraced="Some <are> left out."))
     assert '<p class="note">Some &lt;are&gt; left out.</p>\n<div class="gallery">' in page
     assert "To keep" not in index_html(contents(traces=traces[:3]))

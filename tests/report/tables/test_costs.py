@@ -5,7 +5,7 @@ from itertools import chain
 import pytest
 
 from bench.record import Error
-from bench.report.render.render import csv_text, markdown
+from bench.report.render.formats import csv_table, markdown_table
 
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
 TRAINS, DOES_NOT = 1_000, 0
@@ -37,12 +37,12 @@ def gpu_cell(write_cell, gpu_readings, host_readings, measured_of, phases_of):
 
 def rows_of(table, *keys):
     """The rows of a table's CSV, of the columns asked for."""
-    return [tuple(row[key] for key in keys) for row in csv.DictReader(io.StringIO(csv_text(table)))]
+    return [tuple(row[key] for key in keys) for row in csv.DictReader(io.StringIO(csv_table(table)))]
 
 
 def body_of(table):
     """What is under the heading in Markdown: the table and its footnotes, without the remarks."""
-    below = markdown(table).partition("\n\n")[2]
+    below = markdown_table(table).partition("\n\n")[2]
     return below.partition("\n\nValidation examples")[0]
 
 
@@ -140,7 +140,7 @@ def test_without_a_gpu_there_are_reasons_and_the_host_s_figures(
         measured = measured_of(host_readings(), phases, gpu=None)
         write_cell(method, measured=measured, missing={"power": "no_nvml"})
     found = tables_of(runs)
-    columns = [column.key for column in found["costs-energy"].columns if column.shown]
+    columns = [column.key for column in found["costs-energy"].columns if column.format]
     baseline, lora = rows_of(found["costs-energy"], *columns, *(f"{column}_missing" for column in columns))
     nothing, rapl = "nothing is trained", "no RAPL energy counter on this machine"
     assert baseline == (*[""] * 11, NO_NVML, nothing, nothing, *[NO_NVML] * 7, rapl)
@@ -228,7 +228,7 @@ def test_setups_of_all_models_stand_in_one_table(tables_of, write_cell, runs):
     write_cell("lora", model="tiny", seed=1)
     write_cell("qlora", model="tiny", seed=1, training={"effective_batch": 8})
     table = tables_of(runs)["costs-time"]
-    assert [column.title for _, column in table.shown_columns][:3] == ["Model", "Method", "Load"]
+    assert [column.title for column in table.shown_columns][:3] == ["Model", "Method", "Load"]
     assert rows_of(table, "model", "dataset", "method", "seeds") == [
         ("llama1b", "events", "lora", "0"),
         ("tiny", "events", "lora", "1"),

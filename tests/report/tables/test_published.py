@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import bench.report.tables.published
-from bench.report.render.render import csv_text
+from bench.report.render.formats import csv_table
 from bench.report.request import Request
 from bench.report.tables.published import COLUMNS, published
 
@@ -23,7 +23,7 @@ def tables(write_cell, tables_of, runs):
 
 
 def rows_of(table):
-    return list(csv.DictReader(io.StringIO(csv_text(table))))
+    return list(csv.DictReader(io.StringIO(csv_table(table))))
 
 
 def test_every_published_figure_arrives(tables):

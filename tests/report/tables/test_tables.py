@@ -4,7 +4,7 @@ import io
 import pytest
 
 from bench.record import Error
-from bench.report.render.render import csv_text, latex, markdown
+from bench.report.render.formats import csv_table, latex_table, markdown_table
 
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="Tried to allocate 2 GiB", phase="train")}
 
@@ -35,11 +35,11 @@ BRACKETS = (
 
 def columns_of(table, *keys):
     """The rows of a table's CSV, of the columns asked for."""
-    return [tuple(row[key] for key in keys) for row in csv.DictReader(io.StringIO(csv_text(table)))]
+    return [tuple(row[key] for key in keys) for row in csv.DictReader(io.StringIO(csv_table(table)))]
 
 
 def test_the_study_table_in_markdown(tables_of, small):
-    assert markdown(tables_of(small)["model-tiny"]) == (
+    assert markdown_table(tables_of(small)["model-tiny"]) == (
         "### tiny: quality and cost of each method\n"
         "\n"
         "| Method | Trainable (%) | Macro F1 | BLEU | BERTScore | ROUGE-1 | ROUGE-2 | ROUGE-L | Peak power (W) "
@@ -90,7 +90,7 @@ def test_the_study_table_in_csv(tables_of, small):
     ):
         header += [path, f"{path}_missing"]
     note = f'"{POOLED}; {CONSTANT}"'
-    assert csv_text(tables_of(small)["model-tiny"]) == (
+    assert csv_table(tables_of(small)["model-tiny"]) == (
         f"{','.join(header)},note\n"
         f"tiny,events,baseline,ok,0,60,0,,0.25,,0.0148,,,{encoder},0.625,,0.375,,0.6,,,{nvml},1250000000,,{note}\n"
         f"tiny,events,lora,ok,0,60,0.1,,0.1825,,0.22434,,,{encoder},0.625,,0.375,,0.6,,,{nvml},1500000000,,{note}\n"
@@ -113,7 +113,7 @@ def test_the_study_table_in_latex(tables_of, small):
     plain, empty, gb = "S[table-format=1.4]", "S[table-format=1.0]", "S[table-format=1.2]"
     formats = "".join((plain, marked % a, marked % b, empty, *[marked % b] * 3, empty, gb))
     rouges = f"0.6250 {{{b}}} & 0.3750 {{{b}}} & 0.6000 {{{b}}}"
-    assert latex(tables_of(small)["model-tiny"]) == (
+    assert latex_table(tables_of(small)["model-tiny"]) == (
         "% Needs \\usepackage{booktabs, graphicx, siunitx} and, for bold numbers, \\sisetup{detect-weight = true, "
         "mode = text, group-minimum-digits = 9}.\n"
         "\\begin{table}[htbp]\n"
@@ -154,7 +154,7 @@ def test_the_study_table_in_latex(tables_of, small):
 
 
 def test_all_cells(tables_of, small):
-    assert markdown(tables_of(small)["cells"]) == (
+    assert markdown_table(tables_of(small)["cells"]) == (
         "### All cells\n"
         "\n"
         "| Model | Method | Seed | Status | Token F1 | Exact match | Perplexity | Train time (s) | Step time (s) "
@@ -188,7 +188,7 @@ def test_failures_and_provenance(tables_of, small):
     ]
     assert columns_of(found["provenance"], "fact", "value") == [
         ("Commit", "0123456789abcdef0123456789abcdef01234567"),
-        ("Record schema", "1"),
+        ("Record schema", "2"),
         ("Started", "2026-07-01T12:00:00+00:00"),
         ("Host", "bench-1"),
         ("Platform", "Linux-6.1-x86_64"),
@@ -237,7 +237,7 @@ def test_several_seeds_are_a_mean_and_say_so(tables_of, write_cell, runs):
         ("lora", "0 1", "0.5", "300.5", "5000000000"),
     ]
     assert table.remarks[0] == "Validation examples: 60, from 12 documents. Each number is a mean over 2 seeds: 0, 1."
-    assert table.shown_columns[-1][1].heading == "Peak GPU memory (GB)"
+    assert table.shown_columns[-1].heading == "Peak GPU memory (GB)"
 
 
 def test_a_failed_seed_is_a_footnote_of_the_mean_over_the_others(tables_of, write_cell, runs):
@@ -285,8 +285,8 @@ def test_cells_that_cannot_be_compared_are_warned_of_in_every_format(tables_of, 
         "the cells of tiny differ in the fingerprint of their validation set: 5e6f7a8b for baseline; 99999999 for lora."
     )
     assert table.warnings == (warning,)
-    assert f"\n**Warning:** {warning}\n" in markdown(table)
-    assert f"\\textbf{{Warning:}} {warning}\n" in latex(table)
+    assert f"\n**Warning:** {warning}\n" in markdown_table(table)
+    assert f"\\textbf{{Warning:}} {warning}\n" in latex_table(table)
 
 
 def test_models_and_data_sets_have_tables_of_their_own(tables_of, write_cell, runs):

@@ -1,5 +1,5 @@
 "use strict";
-// The predictions browser. Everything that a model or a data set has written is inserted as text, never as markup.
+// The predictions browser. Texts of models and data sets are inserted as text, never as markup.
 
 (() => {
   const data = document.getElementById("predictions");
@@ -20,7 +20,7 @@
   let start = 0;
   let found = [];
 
-  /** An element with a class, which may be empty, and children: texts or elements. */
+  /** An element with a class (or "") and children, which are texts or elements. */
   function make(tag, className, ...children) {
     const element = document.createElement(tag);
     if (className) element.className = className;
@@ -28,7 +28,7 @@
     return element;
   }
 
-  /** Somebody else's text: it keeps its own direction and cannot turn its neighbours'. */
+  /** Text of others: it has its own writing direction, which does not affect the text around it. */
   function foreign(tag, className, text) {
     const element = make(tag, className, text);
     element.dir = "auto";
@@ -39,7 +39,7 @@
   const cells = () => current().cells.filter(admits);
   const textOf = (number) => current().texts[number];
 
-  /** true or false, or null where the cell has no such score. */
+  /** true or false; null if the cell does not have the score. */
   function isRight(cell, place) {
     const scores = cell[criterionBox.value];
     const score = scores ? scores[place] : null;
@@ -93,7 +93,7 @@
     draw();
   }
 
-  /** One example, closed; what is in it is made when it is opened first. */
+  /** One closed example; its contents are built when it is first opened. */
   function summarise(place) {
     const example = current().examples[place];
     const asked = example.question === undefined ? example.id : textOf(example.question);
@@ -105,7 +105,7 @@
     return details;
   }
 
-  /** How many of each setup's seeds are right; of all cells together where there are many setups. */
+  /** How many seeds of each setup are right, or how many cells in all if there are many setups. */
   function tally(place) {
     const counts = new Map();
     for (const cell of cells()) {
@@ -114,14 +114,14 @@
       const known = counts.get(cell.label) ?? { right: 0, all: 0 };
       counts.set(cell.label, { right: known.right + right, all: known.all + 1 });
     }
-    const told = make("span", "tallies");
+    const tallies = make("span", "tallies");
     if (counts.size > MOST_TALLIES) {
       const sum = (what) => [...counts.values()].reduce((total, each) => total + each[what], 0);
-      told.append(tallied("right", { right: sum("right"), all: sum("all") }));
+      tallies.append(tallied("right", { right: sum("right"), all: sum("all") }));
     } else {
-      for (const [label, each] of counts) told.append(tallied(label, each));
+      for (const [label, each] of counts) tallies.append(tallied(label, each));
     }
-    return told;
+    return tallies;
   }
 
   function tallied(label, { right, all }) {
@@ -133,13 +133,13 @@
   function open(example, place) {
     const parts = make("dl", "question");
     const say = (term, ...told) => parts.append(make("dt", "", term), ...told.map((each) => make("dd", "", each)));
-    // What is short and on one line stands above already
+    // A short question on one line is in the summary already
     const question = example.question === undefined ? "" : textOf(example.question);
     if (question.length > SHORT || question.includes("\n")) say("Question", foreign("p", "text", question));
     if (example.context !== undefined && textOf(example.context)) {
       say("Context", foreign("p", "text context", textOf(example.context)));
     }
-    const references = (example.references ?? []).map((number) => said(textOf(number), "no answer: the model is to abstain"));
+    const references = (example.references ?? []).map((number) => said(textOf(number), "no answer: the model should abstain"));
     if (references.length) say(references.length > 1 ? "Accepted answers" : "Accepted answer", ...references);
     const link = make("a", "", example.id);
     link.dir = "auto";
@@ -152,7 +152,7 @@
     return text === "" ? make("p", "text empty", `(${ifEmpty})`) : foreign("p", "text", text);
   }
 
-  /** A row of cards for each model: a card for each setup, and in it each answer once, with its seeds. */
+  /** For each model a row of cards, one for each setup, with each distinct answer and its seeds. */
   function answers(place) {
     const models = grouped(cells(), "model");
     return [...models].map(([model, own]) => {
@@ -195,7 +195,7 @@
     return `#${asked}`;
   }
 
-  /** Shows the example that the address names, whatever was searched for before. */
+  /** Shows the example that the address names, even if the current search excludes it. */
   function follow() {
     const asked = new URLSearchParams(location.hash.slice(1));
     const id = asked.get("example");
@@ -255,7 +255,7 @@
     update();
   });
   window.addEventListener("hashchange", follow);
-  // Once the filter has said what is ticked
+  // After the filter has said what is ticked
   document.addEventListener("DOMContentLoaded", follow);
   root.hidden = false;
   update();

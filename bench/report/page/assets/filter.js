@@ -1,6 +1,6 @@
 "use strict";
-// Models and methods that are not ticked leave every table, every figure that is theirs alone, and the predictions.
-// Who else must know listens to the document's event "tunebench:filter": its detail says what is ticked.
+// Hides the models and methods that are not ticked: rows of tables, figures of one cell, and answers.
+// Other scripts listen to the document's event "tunebench:filter", whose detail has a function that says what to show.
 
 (() => {
   const bar = document.getElementById("filters");
@@ -37,6 +37,6 @@
     for (const box of boxes) box.checked = true;
     apply();
   });
-  // A browser keeps ticks over a reload
+  // Browsers keep ticks when a page is loaded again
   apply();
 })();

@@ -1,11 +1,11 @@
 "use strict";
-// Every table of the page is sorted by a click on a heading: rising, falling, then as it was written.
+// A click on a heading sorts its table: ascending, then descending, then in the order of the report.
 
 (() => {
   const collator = new Intl.Collator("en", { numeric: true });
   const NEXT = { none: "ascending", ascending: "descending", descending: "none" };
 
-  /** What a row is sorted by: the unrounded number, else the text, else null for a dash and for what has no cell. */
+  /** Sort key of a row: the unrounded number, or the text, or null for a dash or a missing cell. */
   function keyOf(row, column) {
     let start = 0;
     for (const cell of row.cells) {
@@ -22,7 +22,7 @@
     return null;
   }
 
-  /** Nulls are last whichever way the others go, and NaN before them. */
+  /** In both directions, NaN comes after all numbers and null after that. */
   function compare(one, other, sign) {
     if (one === null || other === null) return (one === null) - (other === null);
     if (typeof one === "number" && typeof other === "number") {

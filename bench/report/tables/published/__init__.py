@@ -6,7 +6,8 @@ from functools import cache
 from pathlib import Path
 
 from bench.report.compare.setups import Group, Setup
-from bench.report.render.render import Column, Entry, Row, Table, significant
+from bench.report.numbers import significant
+from bench.report.render.table import Column, Row, Table, TableCell
 from bench.report.tables.rows import number_entry
 from bench.report.words import file_stem, printable
 
@@ -48,9 +49,9 @@ def _table(group: Group) -> Table:
     columns = (
         Column("method", "Method", align="left"),
         Column("figure", "Figure", align="left"),
-        Column("measured", "Measured", shown=significant(4)),
-        Column("published", "Published", shown=significant(4)),
-        Column("difference", "Difference", shown=significant(3)),
+        Column("measured", "Measured", format=significant(4)),
+        Column("published", "Published", format=significant(4)),
+        Column("difference", "Difference", format=significant(3)),
     )
     rows = [
         row
@@ -70,9 +71,11 @@ def _rows(setup: Setup, told: dict[str, str]) -> list[Row]:
         given = float(told[name])
         entry = number_entry(setup, path)
         measured = entry.value * factor if isinstance(entry.value, float | int) else None
-        within = (entry.within[0] * factor, entry.within[1] * factor) if entry.within else None
+        within = (entry.interval[0] * factor, entry.interval[1] * factor) if entry.interval else None
         noted = name in told["note_on"].split()
-        known = Entry(given, f"the study contradicts itself here: {printable(told['note'])}" if noted else None)
-        less = Entry(None, "nothing measured") if measured is None else Entry(measured - given)
-        rows.append(Row((Entry(setup.label), Entry(title), Entry(measured, entry.note, within), known, less)))
+        known = TableCell(given, f"the study contradicts itself here: {printable(told['note'])}" if noted else None)
+        less = TableCell(None, "nothing measured") if measured is None else TableCell(measured - given)
+        rows.append(
+            Row((TableCell(setup.label), TableCell(title), TableCell(measured, entry.note, within), known, less))
+        )
     return rows

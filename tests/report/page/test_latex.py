@@ -5,10 +5,14 @@ import subprocess
 import pytest
 
 from bench.record import Error
+from bench.report.compare.picks import Pick, Picks
 from bench.report.figures.chart import Chart
+from bench.report.numbers import fixed
+from bench.report.page.contents import Fact
+from bench.report.page.latex import report_tex
 from bench.report.read.load import read_studies
-from bench.report.render.document import document, width_pt
-from bench.report.render.render import Column, Entry, Row, Table, fixed, latex
+from bench.report.render.latex_table import latex_table, width_pt
+from bench.report.render.table import Column, Row, Table, TableCell
 from bench.report.request import Request
 from bench.report.write import write_report
 
@@ -34,22 +38,46 @@ def compiled(folder):
 def numbers(n_columns, n_rows, name="t"):
     columns = (
         Column("method", "Method", align="left"),
-        *(Column(str(at), "A score", shown=fixed(4)) for at in range(n_columns)),
+        *(Column(str(at), "A score", format=fixed(4)) for at in range(n_columns)),
     )
-    entries = (Entry(0.5, "why", (0.25, 0.75), bold=True),) * n_columns
-    return Table(name, "T", columns, tuple(Row((Entry(f"m{at}"), *entries)) for at in range(n_rows)), ("r",))
+    cells = (TableCell(0.5, "why", (0.25, 0.75), bold=True),) * n_columns
+    return Table(name, "T", columns, tuple(Row((TableCell(f"m{at}"), *cells)) for at in range(n_rows)), ("r",))
 
 
-def test_all_tables_and_figures_are_in_it_and_wide_tables_are_turned():
+def test_all_tables_and_figures_are_in_it_and_wide_tables_are_turned(contents):
     tables = [numbers(3, 2, "narrow"), numbers(9, 2, "wide")]
     assert width_pt(tables[0]) < 480 < width_pt(tables[1])
-    text = document("a_b & \\input{x}", tables, [Chart("scores", "Scores & more", "", b"", b"")])
+    charts = [Chart("scores", "Scores & more", "", b"", b"")]
+    facts = [Fact("Model", "tiny_1"), Fact("Seeds", "0, 1")]
+    picks = [Picks("tiny_1", "tiny_1", (Pick("Best score", "lora & co", "It has 50 %."),)), Picks("b", "b", ())]
+    text = report_tex(
+        contents(
+            study="a_b & \\input{x}",
+            tables=tables,
+            charts=charts,
+            facts=facts,
+            cautions=["50 % left out."],
+            picks=picks,
+        )
+    )
     assert text.endswith(
         "\\title{Report of the study a\\_b \\& \\textbackslash{}input\\{x\\}}\n"
         "\\author{}\n"
         "\\date{}\n"
         "\\begin{document}\n"
         "\\maketitle\n"
+        "\\noindent 1 cell: 1 ok. A cell is one run: one combination of model, method, data set, settings and seed.\n"
+        "\\begin{description}\\raggedright\n"
+        "\\item[Model] tiny\\_1\n"
+        "\\item[Seeds] 0, 1\n"
+        "\\end{description}\n"
+        "\n"
+        "\\noindent\\textbf{Note:} 50 \\% left out.\n"
+        "\\section*{Which method, then?}\n"
+        "\\subsection*{tiny\\_1}\n"
+        "\\noindent Best score: \\textbf{lora \\& co}. It has 50 \\%.\n"
+        "\n"
+        "\\subsection*{b}\n"
         "\\input{tables/narrow.tex}\n"
         "\\begin{landscape}\\input{tables/wide.tex}\\end{landscape}\n"
         "\\clearpage\n"
@@ -63,7 +91,7 @@ def test_all_tables_and_figures_are_in_it_and_wide_tables_are_turned():
 
 
 def test_a_table_longer_than_a_page_is_continued():
-    text = latex(numbers(1, 40))
+    text = latex_table(numbers(1, 40))
     # Two lines for each row: 17 rows on a page of 34
     assert [len(re.findall(r"(?m)^m\d+ &", part)) for part in text.split("\\begin{table}")[1:]] == [17, 17, 6]
     assert text.count("\\caption{T}") == 1
@@ -92,13 +120,13 @@ def test_the_report_compiles_as_it_is_and_fits(write_cell, runs, tmp_path):
 
 
 @pytest.mark.skipif(bool(lacking()), reason=lacking() or "nothing lacks")
-def test_very_wide_and_very_long_tables_fit(tmp_path):
+def test_very_wide_and_very_long_tables_fit(contents, tmp_path):
     (tmp_path / "tables").mkdir()
     notes = tuple(f"{at} " + "remark " * 40 for at in range(30))
     many = numbers(3, 200, "many")
     tables = [numbers(25, 30, "wide"), many, Table("noted", "N", many.columns, many.rows[:30], notes)]
     for table in tables:
-        (tmp_path / "tables" / f"{table.name}.tex").write_text(latex(table))
-    (tmp_path / "report.tex").write_text(document("s", tables, []))
+        (tmp_path / "tables" / f"{table.name}.tex").write_text(latex_table(table))
+    (tmp_path / "report.tex").write_text(report_tex(contents(tables=tables)))
     said = compiled(tmp_path)
     assert [line for line in said.splitlines() if re.match(r"Overfull|LaTeX Warning: Float too large", line)] == []

@@ -1,0 +1,36 @@
+"""The device that a cell computes on: waiting for it, its memory, and how running out of memory looks."""
+
+import gc
+
+import torch
+from accelerate.utils.memory import should_reduce_batch_size
+
+OUT_OF_MEMORY = ("out of memory", "ALLOC_FAILED", "ALLOCATION_FAILED")
+"""What CUDA, cuBLAS and cuDNN write in a RuntimeError when they cannot allocate, besides what accelerate knows."""
+
+
+def on_gpu() -> bool:
+    """Whether this process has initialised CUDA. Asking does not initialise it."""
+    return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
+
+
+def synchronize() -> None:
+    """Wait until the device has finished all work, so that a clock that is read next includes it."""
+    if on_gpu():
+        torch.cuda.synchronize()
+
+
+def release_memory() -> None:
+    """Free what is no longer referenced, so that the peak of the next phase is its own."""
+    gc.collect()
+    if on_gpu():
+        torch.cuda.empty_cache()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether `error` means that device or host memory ran out."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    if not isinstance(error, RuntimeError):
+        return False
+    return should_reduce_batch_size(error) or any(text in str(error) for text in OUT_OF_MEMORY)

@@ -1,0 +1,25 @@
+"""How a cell is asked to stop: the supervisor sends SIGTERM, and the cell decides where to end."""
+
+
+class Interrupted(BaseException):
+    """The supervisor asked the cell to stop. Not an Exception, so that no metric or library can mistake it for one."""
+
+
+class StopRequest:
+    """Whether the supervisor has asked the cell to stop."""
+
+    def __init__(self) -> None:
+        self.made = False
+        self.deferred = False
+        """While true, a request is only noted: training finishes its current step and writes a checkpoint."""
+
+    def make(self, *_: object) -> None:
+        """Signal handler. Raises Interrupted unless `deferred`."""
+        self.made = True
+        if not self.deferred:
+            self.check()
+
+    def check(self) -> None:
+        """Raise Interrupted if a request was made, also if a library swallowed the exception at the time."""
+        if self.made:
+            raise Interrupted("stopped before the cell was done")

@@ -1,0 +1,183 @@
+"""TRL's SFTTrainer with token counts, step times, evaluation per token and checkpoints that end with a manifest."""
+
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from transformers import (
+    EarlyStoppingCallback,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+from trl import SFTConfig, SFTTrainer
+
+from bench.cell import Cell
+from bench.child import checkpoints
+from bench.child.device import synchronize
+from bench.child.encode import Encoded
+from bench.child.generate import reference_likelihoods
+from bench.child.phases import Phases
+from bench.child.stop import StopRequest
+from bench.protocol import Evaluated, Step
+from bench.record import Evaluation
+
+
+class Trainer(SFTTrainer):
+    """Trains on encoded examples, reports every step and evaluation to `phases`, and stops when `stop` asks for it."""
+
+    control: TrainerControl
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        training: Sequence[Encoded],
+        validation: Sequence[Encoded],
+        cell: Cell,
+        arguments: SFTConfig,
+        phases: Phases,
+        stop: StopRequest,
+    ) -> None:
+        self.validation = validation
+        self.eval_batch = cell.generation.batch
+        self.phases = phases
+        self.step_times_s: list[float] = []
+        self.step_start_s = 0.0
+        self._tokens = self._completion_tokens = torch.zeros((), dtype=torch.long, device=model.device)
+        callbacks: list[TrainerCallback] = [_Steps(self, stop, cell.train.checkpoint_steps)]
+        if cell.train.early_stopping_epochs is not None:
+            callbacks.append(EarlyStoppingCallback(cell.train.early_stopping_epochs))
+        weights = trainable_weights(model)
+        super().__init__(
+            model=model,
+            args=arguments,
+            train_dataset=_table(training),
+            eval_dataset=_table(validation),
+            processing_class=tokenizer,
+            callbacks=callbacks,
+        )
+        # TRL has cast the adapters of a quantised model to bfloat16.
+        restore_weights(model, weights)
+        self.remove_callback(PrinterCallback)
+
+    def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> torch.Tensor:
+        # Packed sequences have no padding, and no attention mask.
+        self._tokens = self._tokens + inputs.get("attention_mask", torch.ones_like(inputs["labels"])).sum()
+        self._completion_tokens = self._completion_tokens + (inputs["labels"] != -100).sum()
+        return super().training_step(model, inputs, *args, **kwargs)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Report a step and log its token counts, which checkpoints keep: after a resume they still cover all steps."""
+        if "loss" in logs:
+            logs["tokens"], logs["completion_tokens"] = int(self._tokens.item()), int(self._completion_tokens.item())
+            self._tokens = self._completion_tokens = torch.zeros_like(self._tokens)
+            self.phases.send(
+                Step(
+                    at_s=time.monotonic(),
+                    step=self.state.global_step,
+                    n_steps=self.state.max_steps,
+                    epoch=self.state.epoch,
+                    loss=finite(logs["loss"]),
+                    learning_rate=logs["learning_rate"],
+                    grad_norm=finite(logs["grad_norm"]),
+                    seconds=self.step_times_s[-1],
+                    tokens=int(logs["tokens"]),
+                )
+            )
+        super().log(logs, start_time)
+
+    def evaluate(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> dict[str, float]:
+        """Mean loss per completion token; the trainer's own is a mean of batch means."""
+        with self.phases.phase("validate"), self.autocast_smart_context_manager():
+            likelihoods = reference_likelihoods(self.model, self.processing_class, self.validation, self.eval_batch)
+        nll_nats = sum(likelihood.nll_nats for likelihood in likelihoods)
+        loss = nll_nats / sum(likelihood.tokens for likelihood in likelihoods)
+        evaluation = Evaluation(step=self.state.global_step, epoch=self.state.epoch, loss=finite(loss))
+        self.phases.send(Evaluated(at_s=time.monotonic(), evaluation=evaluation))
+        metrics = {f"{metric_key_prefix}_loss": loss}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        self.step_start_s = time.monotonic()
+        return metrics
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)
+        checkpoints.seal(checkpoints.path_of(Path(self.args.output_dir), self.state.global_step))
+        self.step_start_s = time.monotonic()
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """Write no card into checkpoints: it would ask the hub about the base model."""
+
+
+class _Steps(TrainerCallback):
+    """Times steps, writes checkpoints between epochs, and stops training at the end of a step when asked to."""
+
+    def __init__(self, trainer: Trainer, stop: StopRequest, checkpoint_steps: int | None) -> None:
+        self.trainer = trainer
+        self.stop = stop
+        self.checkpoint_steps = checkpoint_steps
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.trainer.step_start_s = time.monotonic()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        synchronize()
+        end_s = time.monotonic()
+        self.trainer.step_times_s.append(end_s - self.trainer.step_start_s)
+        self.trainer.step_start_s = end_s
+        due = self.checkpoint_steps is not None and state.global_step % self.checkpoint_steps == 0
+        if (due or self.stop.made) and not _ends_epoch(state):
+            control.should_save = True
+
+    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if not _ends_epoch(state):
+            # The trainer calls this for the step at which it was stopped, too.
+            control.should_evaluate = control.should_save = False
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        # Not earlier: at the end of an epoch, evaluation and checkpoint come after the step.
+        if self.stop.made:
+            control.should_training_stop = True
+
+
+def trainable_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    """Copies of the trainable parameters by name, in host memory: on the device they would count as the model's."""
+    return {
+        name: weight.detach().to("cpu", copy=True) for name, weight in model.named_parameters() if weight.requires_grad
+    }
+
+
+def restore_weights(model: PreTrainedModel, weights: dict[str, torch.Tensor]) -> None:
+    """Set the parameters of `model` that are in `weights`, in the precision that they have there."""
+    for name, weight in model.named_parameters():
+        if name in weights:
+            weight.data = weights[name].to(weight.device, copy=True)
+
+
+def finite(value: float) -> float | None:
+    """`value`, or None if it is infinite or NaN."""
+    return value if math.isfinite(value) else None
+
+
+def _ends_epoch(state: TrainerState) -> bool:
+    """Whether evaluation follows this step. Its checkpoint is written after that, so that neither exists alone."""
+    return state.global_step == state.max_steps or math.isclose(state.epoch, round(state.epoch))
+
+
+def _table(encoded: Sequence[Encoded]) -> Dataset:
+    """Token ids and labels. Labels are -100 on the prompt: the loss covers the completion and its end of sequence."""
+    return Dataset.from_dict(
+        {
+            "input_ids": [list(item.prompt_ids + item.completion_ids) for item in encoded],
+            "labels": [[-100] * len(item.prompt_ids) + list(item.completion_ids) for item in encoded],
+        }
+    )

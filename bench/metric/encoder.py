@@ -1,0 +1,126 @@
+"""The encoder behind BERTScore: found on this machine or the hub, and loaded up to one of its layers."""
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.content import digests
+from bench.errors import InputError, first_line
+from bench.hub import CHECKPOINT_FILES, cached_snapshot, local_folder, snapshot
+
+_OTHERWISE = "or point metric.bertscore.model at a local copy."
+_LONGEST_TEXT_TOKENS = 512
+"""For encoders that set no limit, neither in their tokenizer nor in their configuration."""
+
+
+class Unavailable(Exception):
+    """Why there is no score: the reason in `Scores.missing`, and a sentence."""
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+
+
+class Encoder(NamedTuple):
+    """The first blocks of an encoder, on its device, and the tokenizer that belongs to it."""
+
+    model: Any
+    tokenizer: Any
+
+
+def encoder_folder(source: str) -> Path:
+    """The encoder's files: `source` itself if it is a folder, its copy in the hub's cache, or a download.
+
+    Raises:
+        Unavailable: it is nowhere, or the hub cannot be reached.
+    """
+    try:
+        if folder := local_folder(source):
+            return folder.resolve()
+        return cached_snapshot(source, None, CHECKPOINT_FILES) or snapshot(source, None, CHECKPOINT_FILES, _OTHERWISE)
+    except InputError as error:
+        raise Unavailable("encoder_not_available", str(error)) from error
+
+
+def load_encoder(folder: Path, name: str, n_layers: int) -> Encoder:
+    """The first `n_layers` blocks of the encoder in `folder`, in float32, on the GPU if there is one.
+
+    Raises:
+        Unavailable: the files cannot be loaded, weights are missing, or the encoder has fewer layers or cannot pad.
+    """
+    import torch
+    from safetensors import SafetensorError
+
+    try:
+        with _quiet_transformers():
+            config, tokenizer = _configured(folder, name, n_layers)
+            model, loading = _loaded(folder, config)
+    except (ImportError, OSError, RuntimeError, SafetensorError, ValueError) as error:
+        raise Unavailable("encoder_not_available", f"{name} cannot be loaded ({first_line(error)})") from error
+    missing = sorted(key for key in loading["missing_keys"] if not key.startswith("pooler."))
+    if missing:
+        raise Unavailable("encoder_not_available", f"{name} lacks {len(missing)} weights, such as {missing[0]}")
+    _limit_length(tokenizer, config)
+    return Encoder(model.eval().to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer)
+
+
+def weights_digest(folder: Path) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 over the digests of all weight files."""
+    together = b"".join(bytes.fromhex(digest) for _, digest in digests(folder, ["*.safetensors"]))
+    return hashlib.sha256(together).hexdigest()[:16]
+
+
+def _configured(folder: Path, name: str, n_layers: int) -> tuple[Any, Any]:
+    from transformers import AutoConfig, AutoTokenizer
+
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    if config.is_encoder_decoder or tokenizer.pad_token_id is None:
+        raise Unavailable("encoder_not_supported", f"{name} is not an encoder with a padding token")
+    if n_layers > config.num_hidden_layers:
+        raise Unavailable(
+            "layer_out_of_range",
+            f"metric.bertscore.num_layers: {name} has {config.num_hidden_layers} layers, got {n_layers}",
+        )
+    config.num_hidden_layers = n_layers
+    return config, tokenizer
+
+
+def _loaded(folder: Path, config: Any) -> tuple[Any, dict[str, Any]]:
+    import torch
+    from transformers import AutoModel
+
+    return AutoModel.from_pretrained(
+        folder,
+        config=config,
+        dtype=torch.float32,
+        use_safetensors=True,
+        trust_remote_code=False,
+        output_loading_info=True,
+    )
+
+
+def _limit_length(tokenizer: Any, config: Any) -> None:
+    """Set the length limit of a tokenizer that has none: transformers writes 10^30, which its tokenizers refuse."""
+    positions = getattr(config, "max_position_embeddings", -1)
+    if positions < 0:  # XLNet writes -1 for no limit.
+        positions = _LONGEST_TEXT_TOKENS
+    if tokenizer.model_max_length > positions:
+        # RoBERTa's positions start after the padding token's id.
+        tokenizer.model_max_length = positions - tokenizer.pad_token_id - 1
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """Keep transformers from listing every weight of the blocks that are left out; missing ones are checked for."""
+    from transformers.utils.logging import get_verbosity, set_verbosity
+
+    verbosity = get_verbosity()
+    set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        set_verbosity(verbosity)

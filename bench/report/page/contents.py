@@ -1,0 +1,50 @@
+"""What a report shows, whichever document it is written as."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from bench.report.compare.picks import Picks
+from bench.report.compare.setups import Group
+from bench.report.figures.chart import Chart
+from bench.report.read.load import Problem
+from bench.report.render.table import Table
+
+
+class Fact(NamedTuple):
+    """One line of the header: what was run, on which data, from which code."""
+
+    title: str
+    """`Model`, `Data set`, `Seeds`, `Commit`, ..."""
+    text: str
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Everything that a report shows."""
+
+    study: str
+    summary: str
+    """How many cells there are, and how they ended."""
+    picks: Sequence[Picks]
+    tables: Sequence[Table]
+    """In the order of the report."""
+    charts: Sequence[Chart]
+    traces: Sequence[Chart]
+    """A figure of power and memory over time for each cell that has one."""
+    untraced: str
+    """Why some cells have none; empty if all have one."""
+    predictions: Markup
+    """The predictions browser, which `browser_html` makes."""
+    problems: Sequence[Problem]
+    groups: Sequence[Group]
+    facts: Sequence[Fact] = ()
+    cautions: Sequence[str] = ()
+    """What a reader must know before reading any number, such as how many examples were left out."""
+
+    @property
+    def lead(self) -> str:
+        """The first lines under the title, with the word that the rest needs."""
+        return f"{self.summary} A cell is one run: one combination of model, method, data set, settings and seed."
