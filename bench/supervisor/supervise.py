@@ -14,7 +14,8 @@ from omegaconf import OmegaConf
 from bench import protocol, store
 from bench.errors import InputError
 from bench.job import Job
-from bench.record import Error, PhaseName, Record, Status
+from bench.phase import PhaseName
+from bench.record import Error, Record, Status
 from bench.supervisor import server
 from bench.supervisor.account import Account
 from bench.supervisor.environment import environment
