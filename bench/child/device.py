@@ -29,8 +29,9 @@ def release_memory() -> None:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether `error` means that device or host memory ran out."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
     if not isinstance(error, RuntimeError):
-        return False
-    return should_reduce_batch_size(error) or any(text in str(error) for text in OUT_OF_MEMORY)
+        return isinstance(error, MemoryError)
+    text = str(error)
+    # Accelerate ignores errors with several arguments, and fails on one that is not a string.
+    known = isinstance(error, torch.OutOfMemoryError) or should_reduce_batch_size(RuntimeError(text))
+    return known or any(part in text for part in OUT_OF_MEMORY)

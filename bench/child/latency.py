@@ -70,18 +70,14 @@ def _at_batch(
         first_s.append(clock.times_s[0] - start_s)
         further_s.append((clock.times_s[-1] - clock.times_s[0]) / (len(clock.times_s) - 1))
         tokens_per_s.append(batch * len(clock.times_s) / (clock.times_s[-1] - start_s))
-    return LatencyAtBatch(
-        batch=batch,
-        n_runs=runs.runs,
-        n_output_tokens=runs.output_tokens,
-        time_to_first_token_s_p50=_percentile(first_s, 50),
-        time_to_first_token_s_p95=_percentile(first_s, 95),
-        time_per_output_token_s_p50=_percentile(further_s, 50),
-        time_per_output_token_s_p95=_percentile(further_s, 95),
-        tokens_per_s_p50=_percentile(tokens_per_s, 50),
-        tokens_per_s_p95=_percentile(tokens_per_s, 95),
-    )
-
-
-def _percentile(values: Sequence[float], percent: float) -> float:
-    return float(np.percentile(values, percent))
+    measured = {
+        "time_to_first_token_s": first_s,
+        "time_per_output_token_s": further_s,
+        "tokens_per_s": tokens_per_s,
+    }
+    percentiles = {
+        f"{name}_p{percent}": float(np.percentile(values, percent))
+        for name, values in measured.items()
+        for percent in (50, 95)
+    }
+    return LatencyAtBatch(batch=batch, n_runs=runs.runs, n_output_tokens=runs.output_tokens, **percentiles)

@@ -21,6 +21,8 @@ def test_running_out_of_the_hosts_memory_is_out_of_memory() -> None:
         (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
         (RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"), True),
         (RuntimeError("cuDNN error: CUDNN_STATUS_NOT_SUPPORTED. This error may appear if ..."), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory", 12), True),
+        (RuntimeError(12), False),
         (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
         (RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm(handle)`"), False),
         (ValueError("DefaultCPUAllocator: can't allocate memory"), False),

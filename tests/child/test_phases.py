@@ -18,7 +18,7 @@ def pipe() -> Iterator[tuple[Connection, Phases]]:
         yield receiver, Phases(sender)
 
 
-def told(receiver: Connection) -> list[AnyEvent]:
+def received(receiver: Connection) -> list[AnyEvent]:
     events = []
     while receiver.poll():
         events.append(parse(receiver.recv_bytes()))
@@ -38,7 +38,7 @@ def test_a_phase_stands_still_while_another_runs_inside_it(pipe: tuple[Connectio
         time.sleep(0.02)
     with phases.phase("generate"):
         phases.send(Saved(bytes=1))
-    events = told(receiver)
+    events = received(receiver)
     assert boundaries(events) == [
         ("phase_started", "train"),
         ("phase_ended", "train"),
@@ -65,7 +65,7 @@ def test_a_failure_ends_every_phase_that_it_leaves(pipe: tuple[Connection, Phase
     with pytest.raises(ZeroDivisionError), phases.phase("train"), phases.phase("validate"):
         _ = 1 / 0
     assert phases.failed_in == "validate"
-    assert boundaries(told(receiver))[-2:] == [("phase_started", "train"), ("phase_ended", "train")]
+    assert boundaries(received(receiver))[-2:] == [("phase_started", "train"), ("phase_ended", "train")]
 
 
 def test_an_interruption_is_a_failure_too(pipe: tuple[Connection, Phases]) -> None:
@@ -78,7 +78,7 @@ def test_an_interruption_is_a_failure_too(pipe: tuple[Connection, Phases]) -> No
 def test_a_warning_is_sent_and_logged(pipe: tuple[Connection, Phases], capsys: pytest.CaptureFixture[str]) -> None:
     receiver, phases = pipe
     phases.warn("checkpoint-4 was removed")
-    assert told(receiver) == [Warned(message="checkpoint-4 was removed")]
+    assert received(receiver) == [Warned(message="checkpoint-4 was removed")]
     assert capsys.readouterr().out == "checkpoint-4 was removed\n"
 
 
@@ -87,7 +87,7 @@ def test_without_a_gpu_there_are_no_peaks(pipe: tuple[Connection, Phases]) -> No
     receiver, phases = pipe
     with phases.phase("load"):
         pass
-    ended = told(receiver)[-1]
+    ended = received(receiver)[-1]
     assert isinstance(ended, PhaseEnded)
     assert (ended.torch_allocated_peak_bytes, ended.torch_reserved_peak_bytes) == (None, None)
     assert not on_gpu()
@@ -102,7 +102,7 @@ def test_peaks_are_those_of_the_phase(pipe: tuple[Connection, Phases]) -> None:
         torch.zeros(64 * 2**20, dtype=torch.uint8, device="cuda")
     with phases.phase("generate"):
         torch.zeros(2**20, dtype=torch.uint8, device="cuda")
-    peaks = [event.torch_allocated_peak_bytes for event in told(receiver) if isinstance(event, PhaseEnded)]
+    peaks = [event.torch_allocated_peak_bytes for event in received(receiver) if isinstance(event, PhaseEnded)]
     assert peaks[0] is not None
     assert peaks[1] is not None
     assert peaks[0] >= 64 * 2**20 > peaks[1] >= 2**20

@@ -35,7 +35,7 @@ RECIPE = {
 
 
 class Run:
-    """One training: the model as it ended, and all that was told."""
+    """One training: the model as it ended, and all events that were sent."""
 
     def __init__(self, cell: Cell, model: Model, checkpoints: Path, stop: StopRequest | None = None) -> None:
         receiver, sender = Pipe(duplex=False)
@@ -67,20 +67,20 @@ class Run:
         except Interrupted as error:
             self.error = error
         sender.close()
-        self.told: list[Any] = []
+        self.events: list[Any] = []
         while receiver.poll():
             try:
-                self.told.append(protocol.parse(receiver.recv_bytes()))
+                self.events.append(protocol.parse(receiver.recv_bytes()))
             except EOFError:
                 break
 
     @property
-    def training_told(self) -> Training:
-        (told,) = (event for event in self.told if isinstance(event, protocol.Trained))
-        return told.training
+    def results(self) -> Training:
+        (trained,) = (event for event in self.events if isinstance(event, protocol.Trained))
+        return trained.training
 
     def steps(self) -> list[protocol.Step]:
-        return [event for event in self.told if isinstance(event, protocol.Step)]
+        return [event for event in self.events if isinstance(event, protocol.Step)]
 
 
 @pytest.fixture
@@ -121,20 +121,21 @@ def mean_nll(model: Any, tokenizer: Any, encoded: Sequence[Encoded]) -> float:
     return sum(one.nll_nats for one in found) / sum(one.tokens for one in found)
 
 
-def test_what_is_told_of_a_training(run: Callable[..., Run]) -> None:
+def test_the_results_of_a_training(run: Callable[..., Run]) -> None:
     done = run()
-    told = done.training_told
-    assert (told.steps, told.epochs, told.micro_batch, told.effective_batch) == (6, 2.0, 4, 4)
+    results = done.results
+    assert (results.steps, results.epochs, results.micro_batch, results.effective_batch) == (6, 2.0, 4, 4)
     assert [step.step for step in done.steps()] == [1, 2, 3, 4, 5, 6]
     assert {step.n_steps for step in done.steps()} == {6}
     sequences = [len(item.prompt_ids) + len(item.completion_ids) for item in done.training]
-    assert told.tokens == 2 * sum(sequences) == sum(step.tokens for step in done.steps())
-    assert told.completion_tokens == 2 * sum(len(item.completion_ids) for item in done.training)
-    assert (told.first_loss, told.last_loss) == (done.steps()[0].loss, done.steps()[-1].loss)
-    assert (told.n_steps_timed, told.resumed_from_step, told.stopped_early, told.best_step) == (3, 0, False, None)
-    assert told.last_loss is not None
-    assert told.first_loss is not None
-    assert told.last_loss < told.first_loss
+    assert results.tokens == 2 * sum(sequences) == sum(step.tokens for step in done.steps())
+    assert results.completion_tokens == 2 * sum(len(item.completion_ids) for item in done.training)
+    assert (results.first_loss, results.last_loss) == (done.steps()[0].loss, done.steps()[-1].loss)
+    assert (results.n_steps_timed, results.resumed_from_step) == (3, 0)
+    assert (results.stopped_early, results.best_step) == (False, None)
+    assert results.last_loss is not None
+    assert results.first_loss is not None
+    assert results.last_loss < results.first_loss
 
 
 def test_the_first_loss_is_that_of_completions_under_the_base_model(
@@ -142,12 +143,12 @@ def test_the_first_loss_is_that_of_completions_under_the_base_model(
 ) -> None:
     done = run({"train.effective_batch": N_EXAMPLES, "train.micro_batch": N_EXAMPLES})
     base = load(small_model(), None, 0)
-    assert done.training_told.first_loss == pytest.approx(mean_nll(base.base, base.tokenizer, done.training), rel=1e-4)
+    assert done.results.first_loss == pytest.approx(mean_nll(base.base, base.tokenizer, done.training), rel=1e-4)
 
 
 def test_the_evaluation_loss_is_per_token_of_the_model_as_trained(run: Callable[..., Run]) -> None:
     done = run()
-    last = done.training_told.evaluations[-1]
+    last = done.results.evaluations[-1]
     assert (last.step, last.epoch) == (6, 2.0)
     assert last.loss == pytest.approx(mean_nll(done.model, done.tokenizer, done.validation), rel=1e-5)
 
@@ -156,7 +157,7 @@ def test_accumulated_micro_batches_learn_what_one_batch_does(run: Callable[..., 
     whole = run({"train.effective_batch": 6, "train.micro_batch": 6})
     halves = run({"train.effective_batch": 6, "train.micro_batch": 2}, folder="halves")
     assert [step.loss for step in halves.steps()] == pytest.approx([step.loss for step in whole.steps()], rel=1e-4)
-    assert halves.training_told.tokens == whole.training_told.tokens
+    assert halves.results.tokens == whole.results.tokens
 
 
 def test_a_seed_repeats_itself_and_another_differs(run: Callable[..., Run]) -> None:
@@ -173,22 +174,22 @@ def test_a_stopped_training_goes_on_to_the_same_end(run: Callable[..., Run]) -> 
     stopped = run(stop=stop)
     assert str(stopped.error) == "stopped after step 1, with a checkpoint"
     resumed = run()
-    assert [event.step for event in resumed.told if isinstance(event, protocol.Resumed)] == [1]
-    assert resumed.training_told.resumed_from_step == 1
+    assert [event.step for event in resumed.events if isinstance(event, protocol.Resumed)] == [1]
+    assert resumed.results.resumed_from_step == 1
     assert [step.loss for step in resumed.steps()] == [step.loss for step in undisturbed.steps()[1:]]
-    assert resumed.training_told.tokens == undisturbed.training_told.tokens
-    assert resumed.training_told.evaluations == undisturbed.training_told.evaluations
+    assert resumed.results.tokens == undisturbed.results.tokens
+    assert resumed.results.evaluations == undisturbed.results.evaluations
 
 
 def test_the_best_epoch_is_kept_and_training_stops_early(run: Callable[..., Run]) -> None:
     changes = {"train.best_checkpoint": True, "train.early_stopping_epochs": 1, "train.epochs": 30}
     done = run({**changes, "method.learning_rate": 0.3})
-    told = done.training_told
-    losses = [evaluation.loss for evaluation in told.evaluations]
-    best = min(told.evaluations, key=lambda evaluation: evaluation.loss or math.inf)
-    assert told.best_step == best.step
-    assert told.stopped_early
-    assert told.steps < 90
+    results = done.results
+    losses = [evaluation.loss for evaluation in results.evaluations]
+    best = min(results.evaluations, key=lambda evaluation: evaluation.loss or math.inf)
+    assert results.best_step == best.step
+    assert results.stopped_early
+    assert results.steps < 90
     assert losses[-1] != best.loss
     assert mean_nll(done.model, done.tokenizer, done.validation) == pytest.approx(best.loss, rel=1e-5)
 
@@ -203,9 +204,9 @@ def test_packed_sequences_do_not_see_each_other(run: Callable[..., Run]) -> None
     everything = {"train.effective_batch": 1, "train.micro_batch": 1, "train.packing": True, "prompt.max_length": 2048}
     packed = run({**everything, "train.epochs": 1})
     apart = run({"train.effective_batch": N_EXAMPLES, "train.micro_batch": N_EXAMPLES, "train.epochs": 1}, "apart")
-    assert packed.training_told.steps == apart.training_told.steps == 1
-    assert packed.training_told.first_loss == pytest.approx(apart.training_told.first_loss, rel=1e-4)
-    assert packed.training_told.tokens == apart.training_told.tokens
+    assert packed.results.steps == apart.results.steps == 1
+    assert packed.results.first_loss == pytest.approx(apart.results.first_loss, rel=1e-4)
+    assert packed.results.tokens == apart.results.tokens
 
 
 @pytest.mark.parametrize("method", ["lora", "qlora", "toplayer"])
@@ -249,9 +250,7 @@ def test_a_mixture_of_experts_trains_on_completions_and_answers(
     assert done.model.generation_config.to_dict() == fresh.base.generation_config.to_dict()
     answers = answer(done.model, done.tokenizer, done.validation, 4, 4, (), progress=lambda _: None)
     assert len(answers) == len(done.validation)
-    assert done.training_told.first_loss == pytest.approx(
-        mean_nll(fresh.base, fresh.tokenizer, done.training), rel=1e-5
-    )
+    assert done.results.first_loss == pytest.approx(mean_nll(fresh.base, fresh.tokenizer, done.training), rel=1e-5)
 
 
 def damage(checkpoint: Path, how: str) -> None:
@@ -285,13 +284,13 @@ def test_an_incomplete_checkpoint_is_dropped_for_the_one_before(
     whole = (newest / "adapter_model.safetensors").stat().st_size
     damage(newest, how)
     resumed = run(changes)
-    assert [event.message for event in resumed.told if isinstance(event, protocol.Warned)] == [
+    assert [event.message for event in resumed.events if isinstance(event, protocol.Warned)] == [
         f"checkpoint-6 was removed ({fault.format(short=whole - 1, whole=whole)}); "
         "training resumes from an earlier checkpoint or from the start"
     ]
-    assert resumed.training_told.resumed_from_step == 4
+    assert resumed.results.resumed_from_step == 4
     assert [step.loss for step in resumed.steps()] == [step.loss for step in undisturbed.steps()[4:]]
-    assert resumed.training_told.evaluations == undisturbed.training_told.evaluations
+    assert resumed.results.evaluations == undisturbed.results.evaluations
     assert sorted(path.name for path in newest.parent.iterdir()) == ["checkpoint-4", "checkpoint-6"]
 
 
@@ -300,7 +299,7 @@ def test_without_any_complete_checkpoint_training_starts_again(run: Callable[...
     for checkpoint in (tmp_path / "checkpoints").iterdir():
         damage(checkpoint, "optimizer.pt")
     again = run({"method.dropout": 0.1})
-    assert not any(isinstance(event, protocol.Resumed) for event in again.told)
+    assert not any(isinstance(event, protocol.Resumed) for event in again.results)
     assert [step.loss for step in again.steps()] == [step.loss for step in undisturbed.steps()]
 
 
@@ -308,10 +307,10 @@ def test_the_best_weights_survive_the_loss_of_the_newest_checkpoint(run: Callabl
     changes = {"train.best_checkpoint": True, "train.early_stopping_epochs": 1, "train.epochs": 30}
     changes |= {"method.learning_rate": 0.3}
     undisturbed = run(changes)
-    last, best = undisturbed.training_told.steps, undisturbed.training_told.best_step
+    last, best = undisturbed.results.steps, undisturbed.results.best_step
     assert best == last - 3
     damage(tmp_path / "checkpoints" / f"checkpoint-{last}", "optimizer.pt")
     resumed = run(changes)
-    assert (resumed.training_told.resumed_from_step, resumed.training_told.best_step) == (best, best)
+    assert (resumed.results.resumed_from_step, resumed.results.best_step) == (best, best)
     weights = dict(undisturbed.model.named_parameters())
     assert all(torch.equal(weight, weights[name]) for name, weight in resumed.model.named_parameters())
