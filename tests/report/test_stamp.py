@@ -65,6 +65,8 @@ def test_what_is_never_reported_changes_nothing(study):
 
 def test_code_counts(study, monkeypatch):
     before = inputs(study, {})
+    files = {line.partition(" ")[0] for line in stamp._code()}
+    assert {"report/templates/index.html", "report/page/assets/page.css", "record.py"} <= files
     monkeypatch.setattr(stamp, "_code", lambda: iter(["report/page.py other"]))
     assert inputs(study, {}) != before
 

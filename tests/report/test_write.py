@@ -139,3 +139,17 @@ def test_what_was_asked_is_found_once_for_a_validation_set(write_cell, runs):
     assert set(study.asked) == {"demo/a", "demo/b"}
     assert study.asked["demo/a"] is study.asked["demo/b"]
     assert study.asked["demo/a"].questions[:2] == ("Question 0?", "Question 1?")
+
+
+@pytest.mark.parametrize("also_good", [True, False])
+def test_a_model_without_a_single_ok_cell_is_in_every_format(also_good, write_cell, runs, tmp_path):
+    oom = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
+    for method in ("baseline", "lora"):
+        write_cell(method, model="llama1b", folder=f"bad-{method}", **oom)
+        if also_good:
+            write_cell(method, model="tiny", folder=f"good-{method}", answers=True)
+    (study,) = read_studies(runs)
+    write_report(study, tmp_path / "report", Request())
+    assert "lora: **out of memory in train" in (tmp_path / "report" / "report.md").read_text()
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert re.search(r'<td class="instead" colspan="[1-9]\d*">out of memory in train', page)

@@ -1,12 +1,11 @@
 """Jinja2 environments for HTML, Markdown and LaTeX, compiled once.
 
-In each, a value is escaped for its format unless it is marked as markup already: `Markup`, `Markdown` or `Latex`.
-Filters and macros of the last two give plain text, so what is built in a template is escaped rather than trusted.
+Every value is escaped for its format unless it is marked as markup already: `Markup`, `Markdown` or `Latex`. In
+Markdown and LaTeX, filters and macros return plain text: what a template builds is escaped too, rather than trusted.
 """
 
 import re
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from bench.report.words import counted, printable
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 PARAGRAPH = 2_000
-"""Characters of a sentence or paragraph that are shown; of a name or a short message, `printable` shows fewer."""
+"""Characters of a paragraph that are shown; `printable` alone shows fewer, for names and short messages."""
 
 
 class Markdown(str):
@@ -43,33 +42,35 @@ def _environment(**options: Any) -> Environment:
         keep_trailing_newline=True,
         **options,
     )
-    environment.filters |= {
-        "counted": counted,
-        "printable": printable,
-        "paragraph": partial(printable, longest=PARAGRAPH),
-    }
+    environment.filters |= {"counted": counted, "printable": printable, "paragraph": _paragraph}
     return environment
 
 
-def _escaping(marked: type[str], escape: Callable[[str], str]) -> Callable[[object], str]:
-    return lambda value: value if isinstance(value, marked) else escape(str(value))
-
-
-def _file_name(marked: type[str]) -> Callable[[str], str]:
-    r"""A filter that leaves a file's name unescaped, because inside a link or an `\input` it would be another name."""
+def _text_environment(marked: type[str], escape: Callable[[str], str], **options: Any) -> Environment:
+    """An environment that escapes every value except those of the class `marked`."""
 
     def file_name(name: str) -> str:
+        # Escaped inside a link or an \input, it would name another file
         if not re.fullmatch(r"[A-Za-z0-9_./-]+", name):
             raise ValueError(f"{name!r} is no name that the report gives to a file")
         return marked(name)
 
-    return file_name
+    environment = _environment(
+        finalize=lambda value: value if isinstance(value, marked) else escape(str(value)), **options
+    )
+    environment.filters["file_name"] = file_name
+    return environment
+
+
+def _paragraph(text: str) -> str:
+    return printable(text, PARAGRAPH)
 
 
 HTML = _environment(autoescape=True)
-MARKDOWN = _environment(finalize=_escaping(Markdown, escape_markdown))
-LATEX = _environment(
-    finalize=_escaping(Latex, escape_latex),
+MARKDOWN = _text_environment(Markdown, escape_markdown)
+LATEX = _text_environment(
+    Latex,
+    escape_latex,
     # Braces and percent signs are LaTeX's own
     block_start_string="<%",
     block_end_string="%>",
@@ -78,8 +79,6 @@ LATEX = _environment(
     comment_start_string="<#",
     comment_end_string="#>",
 )
-MARKDOWN.filters["file_name"] = _file_name(Markdown)
-LATEX.filters["file_name"] = _file_name(Latex)
 LATEX.globals["siunitx_setup"] = SIUNITX_SETUP
 
 
