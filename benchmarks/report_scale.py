@@ -295,7 +295,7 @@ def like(cell: Cell, job: Job, watts: float, examples: Sequence[Example], scores
     for event in told(cell, examples, scores):
         account.handle(event)
         journal.handle(event)
-    record = account.record("ok", None, HOUR_S, environment(), recording, job.telemetry)
+    record = account.record("ok", None, HOUR_S, environment(job.telemetry.gpu), recording, job.telemetry)
     journal.close(record)
     trace = account.trace(recording, job.telemetry)
     assert trace is not None
@@ -468,7 +468,7 @@ def additions_s() -> float:
 
 def commit() -> str:
     """The commit that was measured."""
-    found = environment()[0]
+    found = environment(None)[0]
     return f"{found.git_commit}{', with changes' if found.git_dirty else ''}"
 
 

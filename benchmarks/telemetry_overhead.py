@@ -202,14 +202,14 @@ def summarise(
     cpu_s: dict[str, float] = {}
     late_s, missed = [], 0
     for recording in recordings:
-        for reading in recording.readings():
-            if closed := reading.facts.get("closed"):
-                if closed["cpu_s"] is None:
-                    raise SystemExit(f"a sampler of `{workload}` hung: what it took of a core is not known")
-                cpu_s[reading.role] = cpu_s.get(reading.role, 0.0) + closed["cpu_s"]
-            if reading.late_s is not None:
-                late_s.append(reading.late_s)
-                missed += reading.missed
+        for role in ("gpu", "host"):
+            source = getattr(recording.gathered, role)
+            if source.status == "hung":
+                raise SystemExit(f"a sampler of `{workload}` hung: what it took of a core is not known")
+            if source.cpu_s is not None:
+                cpu_s[role] = cpu_s.get(role, 0.0) + source.cpu_s
+            late_s += source.late_s.value
+            missed += source.n_missed
     sampled_s = sum(block.ended_s - block.begun_s for block in blocks if block.samplers == 1)
     return Overhead(
         workload=workload,
@@ -310,7 +310,7 @@ def main() -> None:
         measure(workload, settings, arguments.rounds, arguments.many, arguments.block_s, arguments.warmup_s)
         for workload in WORKLOADS
     ]
-    found = environment()[0]
+    found = environment(settings.gpu)[0]
     print(f"Commit: {found.git_commit}{', with changes' if found.git_dirty else ''}.")
     print(
         f"Samplers at {arguments.hz:g} Hz; {arguments.rounds} rounds of three blocks of {arguments.block_s:g} s: "

@@ -17,7 +17,7 @@ from bench.record import (
     Training,
 )
 from bench.telemetry import Telemetry
-from bench.telemetry.join import Measured, TorchPeaks, measure
+from bench.telemetry.join import TelemetrySections, TorchPeaks, measure
 from bench.telemetry.sampler import Recording
 from bench.telemetry.trace import Trace, thin
 from bench.telemetry.windows import Stretch
@@ -143,7 +143,7 @@ class Account:
 
     def trace(self, recording: Recording, settings: Telemetry) -> Trace | None:
         """The readings in `recording` over time, thinned, for the phases so far; None if these took no time."""
-        return thin(recording.readings(), self._stretches(), settings.hz)
+        return thin(recording.gathered, self._stretches(), settings.hz)
 
     def _stretches(self) -> list[Stretch]:
         return [Stretch(phase.name, phase.start_s, phase.seconds) for phase in self.phases]
@@ -158,9 +158,9 @@ class Account:
             saved_bytes=self._saved_bytes,
         )
 
-    def _measured(self, recording: Recording, settings: Telemetry) -> Measured:
+    def _measured(self, recording: Recording, settings: Telemetry) -> TelemetrySections:
         return measure(
-            recording.readings(),
+            recording.gathered,
             self._stretches(),
             settings,
             file_bytes=recording.file_bytes,

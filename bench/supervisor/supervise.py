@@ -104,7 +104,8 @@ def _run(job: Job, folder: Path, line: Line) -> None:
 
 def _measured(job: Job, folder: Path, account: Account, sinks: Sinks, stop: Stop) -> Record:
     """Run the cell's process to its end beside the sampler; gives what the record will say."""
-    info = CellInfo(job.cell, account.key, job.study, job.title(), folder, account.start_s, environment()[0])
+    machine = environment(job.telemetry.gpu)
+    info = CellInfo(job.cell, account.key, job.study, job.title(), folder, account.start_s, machine[0])
     for tracker in job.tracker.values():
         sinks.open(tracker, info)
     sampler = Sampler(job.telemetry, folder / "telemetry.jsonl", account.start_s)
@@ -122,7 +123,7 @@ def _measured(job: Job, folder: Path, account: Account, sinks: Sinks, stop: Stop
     stop.ended = True
     end_s = time.monotonic()
     recording = sampler.stop()
-    record = account.record(*ending, end_s, environment(), recording, job.telemetry)
+    record = account.record(*ending, end_s, machine, recording, job.telemetry)
     # On a full disk the report computes the trace from the readings, and the log goes without these lines.
     with contextlib.suppress(OSError):
         if trace := account.trace(recording, job.telemetry):

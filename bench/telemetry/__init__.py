@@ -1,22 +1,25 @@
 """Telemetry: timestamped readings of power, memory, clocks and temperature, taken beside a cell and never inside it.
 
-The way of a number: a source's reader -> `sampler` (one thread a source) -> telemetry.jsonl (`reading`) -> gathered as
-a stream (`gather`, `windows`, `energy`) -> `join` -> the sections of the record (`sections`).
+The path of a number: `Reader` of a source (fields in `schema`) -> `sampler` (one thread per source), which writes it to
+telemetry.jsonl (`reading`) and keeps it in memory (`gather`) -> per phase (`windows`, `energy`) -> `power`, `join` ->
+the sections of the record (`sections`).
 """
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from bench.settings import Part
+from bench.telemetry.schema import Values
 
 UNDATED_S = 0.1
-"""A value that took longer to read cannot be said to belong to one moment, and is left out."""
+"""A value that took longer to read does not belong to one moment, and is left out."""
 
 
 class Unavailable(Exception):
-    """A source cannot be had, or no longer. Its text is the reason that the record gives."""
+    """A source cannot be read, or no longer. The text is the reason that the record gives."""
 
 
 class Sample(NamedTuple):
@@ -24,33 +27,33 @@ class Sample(NamedTuple):
 
     at_s: float
     """When the values held, by `time.monotonic`."""
-    values: dict[str, Any]
-    """As JSON. What could not be read is left out."""
+    values: Values
+    """What could not be read is absent."""
 
 
 class Reader(ABC):
-    """A source that is open. One thread uses it, and may be left behind inside a call that never comes back."""
+    """An open source. One thread uses it, and is left behind if a call never returns."""
 
     measures_idle: bool = False
-    """Whether an idle level makes sense, so that it is worth waiting for before the cell starts."""
+    """Whether to wait for an idle level before the cell starts."""
 
     @property
     @abstractmethod
     def facts(self) -> dict[str, Any]:
-        """What holds for all readings, as JSON: devices, versions."""
+        """What holds for all readings, as JSON: versions, and under `devices` a `DeviceFacts` per UUID."""
 
     @property
     @abstractmethod
     def reasons(self) -> dict[str, str]:
-        """Why something is not in the readings at present: dotted path, or "" for everything, to reason."""
+        """Why something is absent from the readings now: "", `<uuid>`, `<uuid>.<field>` or `<field>` to reason."""
 
     @abstractmethod
     def watch(self, pid: int) -> None:
-        """Count what belongs to process `pid` and its descendants from now on. Called from another thread."""
+        """From now on count what belongs to process `pid` and its descendants. Called from another thread."""
 
     @abstractmethod
     def read(self, slow: bool) -> Sample:
-        """What can be read now; `slow` asks for what changes slowly, too.
+        """Read everything once; what changes slowly only if `slow`.
 
         Raises:
             Unavailable: there will be no further reading.
@@ -58,11 +61,11 @@ class Reader(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of what was opened."""
+        """Release what was opened."""
 
 
 class Source(Part):
-    """Where readings come from: frozen settings with one verb, `open`."""
+    """Where readings come from: frozen settings that can be opened."""
 
     @abstractmethod
     def open(self) -> Reader:
@@ -73,23 +76,54 @@ class Source(Part):
         """
 
 
+class ListedDevice(NamedTuple):
+    """A device of this machine."""
+
+    name: str
+    uuid: str
+    memory_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """The devices of this machine and the versions of the software that drives them."""
+
+    devices: tuple[ListedDevice, ...] | None
+    versions: dict[str, str]
+    """Such as `driver` and `cuda`."""
+    missing: dict[str, str] = field(default_factory=dict)
+    """Why something is unknown: `gpu`, `gpu.<index>.<field>` or the name of a version, to the reason."""
+
+
+class DeviceSource(Source):
+    """A source that reads GPUs."""
+
+    @abstractmethod
+    def inventory(self) -> Inventory:
+        """Every device of this machine, whether or not the cell can see it.
+
+        Raises:
+            Unavailable: there is no such device, or it cannot be asked.
+        """
+
+
 class Telemetry(Part):
-    """What is sampled beside a cell. Nothing of it changes a cell's result, so it is no part of a cell's key."""
+    """What is sampled beside a cell. It never changes a cell's result, so it is not part of a cell's key."""
 
     hz: Annotated[float, Field(ge=1, le=20)] = 10.0
-    """Readings per second. Temperatures, clocks and what else changes slowly are read once a second."""
+    """Readings per second. Temperatures, clocks and other slow quantities are read once a second."""
     idle_s: NonNegativeFloat = 2.0
-    """How long idle power is measured before the cell; waited for only where there is a device to measure."""
+    """How long idle power is measured before the cell, if there is a device to measure."""
     hang_s: PositiveFloat = 3.0
-    """A source that does not answer for so long is left behind when the cell has ended."""
-    gpu: Source | None = None
+    """When the cell has ended, a source that has not answered for this long is left behind."""
+    gpu: DeviceSource | None = None
     """Readings of the GPUs, or null for none."""
     host: Source | None = None
     """Readings of the machine and the cell's processes, or null for none."""
     carbon_intensity_g_per_kwh: PositiveFloat | None = None
-    """Grams of CO2 equivalent per kWh where the machine stands, or null: then no carbon figure is given."""
+    """Grams of CO2 equivalent per kWh where the machine is, or null to report no carbon figure."""
     carbon_intensity_source: Annotated[str, Field(min_length=1)] | None = None
-    """Where that figure is from, such as `Ember 2025, Malaysia, yearly mean`."""
+    """Where that figure comes from, such as `Ember 2025, Malaysia, yearly mean`."""
 
     @model_validator(mode="after")
     def _intensity_has_a_source(self) -> Self:

@@ -1,7 +1,6 @@
 """Arithmetic over sampled signals: no files, no clocks. Times are seconds on one monotonic clock, in rising order.
 
-A window is a half-open stretch of time, `starts_s[k] <= t < ends_s[k]`. Functions that take windows take any number of
-them and are additive over samples, so that a long signal can be passed in pieces that share one sample.
+A window is a half-open stretch of time, `starts_s[k] <= t < ends_s[k]`. Results are arrays with one number per window.
 """
 
 import math
@@ -14,17 +13,24 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 SENSOR_PERIOD_S = 0.1
-"""How often the power sensor of an A100 or H100 looks, for about 25 ms each time (Yang, Adamek and Armour 2024,
+"""The power sensor of an A100 or H100 measures this often, for about 25 ms each time (Yang, Adamek and Armour 2024,
 "Part-time Power Measurements: nvidia-smi's Lack of Attention")."""
 ALIASES_OF_SENSOR_PERIOD = (1 / 3, 1 / 2, 1.0, 2.0, 3.0)
-"""A load that repeats with one of these multiples of the sensor's period shows it the same few moments again and again.
-Shorter ones fit into the 25 ms and are averaged; longer ones are seen at many moments."""
+"""With a load that repeats at one of these multiples of its period, the sensor measures the same few moments again and
+again. Shorter loads fit into the 25 ms and are averaged; longer ones are measured at many moments."""
 
 
-def held_until(t_s: Floats, cap_s: float, last_s: float) -> Floats:
-    """Until when each sample stands for the signal: the next one, but no longer than `cap_s`; the last for `last_s`."""
-    until_s: Floats = np.minimum(t_s + cap_s, np.append(t_s[1:], t_s[-1] + last_s))
-    return until_s
+def step_hold(t_s: Floats, value: Floats, starts_s: Floats, ends_s: Floats, hold_s: float) -> tuple[Floats, Floats]:
+    """Integral per window of a signal whose samples hold until the next one, but for at most `hold_s`.
+
+    Returns:
+        The integrals, and the seconds of each window that samples stand for.
+    """
+    until_s = np.minimum(t_s + hold_s, np.append(t_s[1:], np.inf)) if len(t_s) else t_s
+    return (
+        integrate(t_s, until_s, value, starts_s, ends_s),
+        integrate(t_s, until_s, np.ones_like(t_s), starts_s, ends_s),
+    )
 
 
 def integrate(t_s: Floats, until_s: Floats, rate: Floats, starts_s: Floats, ends_s: Floats) -> Floats:
@@ -32,24 +38,18 @@ def integrate(t_s: Floats, until_s: Floats, rate: Floats, starts_s: Floats, ends
 
     With a rate of 1 it is the time that the samples cover.
     """
-    return _integral_up_to(ends_s, t_s, until_s, rate) - _integral_up_to(starts_s, t_s, until_s, rate)
+    up_to_starts, up_to_ends = _integral_up_to(np.stack((starts_s, ends_s)), t_s, until_s, rate)
+    return up_to_ends - up_to_starts
 
 
 def _integral_up_to(at_s: Floats, t_s: Floats, until_s: Floats, rate: Floats) -> Floats:
+    if not len(t_s):
+        return np.zeros(at_s.shape)
     before = np.concatenate(([0.0], np.cumsum(rate * (until_s - t_s))))
     current = np.searchsorted(t_s, at_s, side="right") - 1
     begun = np.maximum(current, 0)
     inside = rate[begun] * np.clip(at_s - t_s[begun], 0.0, until_s[begun] - t_s[begun])
     return np.where(current < 0, 0.0, before[begun] + inside)
-
-
-def step_energy(t_s: Floats, power_w: Floats, starts_s: Floats, ends_s: Floats, cap_s: float) -> tuple[Floats, Floats]:
-    """Joules per window by step-hold, each sample standing for at most `cap_s`, and the seconds that samples cover."""
-    until_s = held_until(t_s, cap_s, last_s=cap_s)
-    return (
-        integrate(t_s, until_s, power_w, starts_s, ends_s),
-        integrate(t_s, until_s, np.ones_like(t_s), starts_s, ends_s),
-    )
 
 
 def counter_falls(counter: Floats) -> Bools:
@@ -60,7 +60,7 @@ def counter_falls(counter: Floats) -> Bools:
 def counter_jumps(t_s: Floats, counter: Floats, max_rate: float) -> Bools:
     """For each pair of neighbouring readings, whether more was counted than `max_rate` allows.
 
-    A second is granted on top of the time between them, because counters are updated in steps.
+    A second is added to the time between them, because counters are updated in steps.
     """
     return np.diff(counter) > max_rate * (np.diff(t_s) + 1.0)
 
@@ -68,9 +68,9 @@ def counter_jumps(t_s: Floats, counter: Floats, max_rate: float) -> Bools:
 def counter_increase(
     t_s: Floats, counter: Floats, sound: Bools, starts_s: Floats, ends_s: Floats
 ) -> tuple[Floats, Floats]:
-    """What a counter rose by in each window, linear between readings, and the seconds that have readings on both sides.
+    """Rise of a counter in each window, linear between readings, and the seconds that have readings on both sides.
 
-    Pairs of neighbouring readings that are not `sound` count as neither.
+    The time between two neighbouring readings that are not `sound` counts in neither.
     """
     rate = np.where(sound, np.diff(counter) / np.diff(t_s), 0.0)
     return (
@@ -95,7 +95,7 @@ def total_of(parts: Sequence[float | None]) -> float | None:
 
 
 def residual_percent(integral_j: float, counter_j: float) -> float:
-    """How far the integral lies above the counter, in percent of the counter."""
+    """How far the integral is above the counter, in percent of the counter."""
     return 100.0 * (integral_j - counter_j) / counter_j
 
 
@@ -105,7 +105,7 @@ def carbon_g(energy_j: float, intensity_g_per_kwh: float) -> float:
 
 
 def aliases(step_time_s: float, tolerance: float = 0.1) -> bool:
-    """Whether steps of this length repeat in time with the power sensor, so that sampled power is biased."""
+    """Whether steps of this length stay in phase with the power sensor, so that sampled power is biased."""
     return any(
         abs(step_time_s - multiple * SENSOR_PERIOD_S) <= tolerance * multiple * SENSOR_PERIOD_S
         for multiple in ALIASES_OF_SENSOR_PERIOD

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.telemetry import UNDATED_S, Reader, Sample, Source, Unavailable
-from bench.telemetry.processes import Paced, ProcessTree, Stat, proportional_bytes
+from bench.telemetry.processes import ProcessTree, RateLimit, Stat, proportional_bytes
+from bench.telemetry.schema import Values
 
 OF_PROCESSES = ("rss_bytes", "pss_bytes", "cpu_s")
 
@@ -16,10 +17,10 @@ class Host(Source):
     """The machine and the cell's processes; Linux only."""
 
     powercap: str = "/sys/class/powercap"
-    """Where the kernel shows RAPL's counters."""
+    """The folder with the kernel's RAPL counters."""
 
     def open(self) -> "HostReader":
-        """Find what there is to read."""
+        """Find out what can be read."""
         if not Path("/proc/self/statm").exists():
             raise Unavailable("no_procfs")
         return HostReader(Path(self.powercap))
@@ -31,7 +32,7 @@ class HostReader(Reader):
     def __init__(self, powercap: Path) -> None:
         self._tree: ProcessTree | None = None
         self._stats: dict[int, Stat] = {}
-        self._pss_paced = Paced()
+        self._pss_limit = RateLimit()
         self._reasons = dict.fromkeys(OF_PROCESSES, "not_started")
         self._packages: list[Package] = []
         self._package_energy_j = 0.0
@@ -47,7 +48,7 @@ class HostReader(Reader):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """How many CPU packages count their energy."""
+        """The number of CPU packages with an energy counter."""
         return {"packages": len(self._packages)}
 
     @property
@@ -63,20 +64,20 @@ class HostReader(Reader):
         """`rss_bytes` (shared pages count in every process), `pss_bytes`, `cpu_s`, `package_energy_j`."""
         pids = () if self._tree is None else self._tree.pids(refresh=slow)
         begun_s = time.monotonic()
-        values = self._energy() | self._usage(pids)
+        values: Values = {**self._energy(), **self._usage(pids)}
         ended_s = time.monotonic()
         if ended_s - begun_s > UNDATED_S:
             self._reasons.update(dict.fromkeys(values, "slow_reading"))
             values = {}
-        if pids and slow and self._pss_paced.due():
-            values |= self._pss(pids)
+        if pids and slow and self._pss_limit.due():
+            values.update(self._pss(pids))
         return Sample((begun_s + ended_s) / 2, values)
 
     def close(self) -> None:
-        """Let go of the processes."""
+        """Close the files of the processes."""
         self._follow(())
 
-    def _energy(self) -> dict[str, float]:
+    def _energy(self) -> Values:
         if not self._packages:
             return {}
         try:
@@ -88,12 +89,12 @@ class HostReader(Reader):
         self._reasons.pop("package_energy_j", None)
         return {"package_energy_j": round(self._package_energy_j, 6)}
 
-    def _usage(self, pids: tuple[int, ...]) -> dict[str, float]:
+    def _usage(self, pids: tuple[int, ...]) -> Values:
         if self._tree is None:
             return {}
         self._follow(pids)
         used = [stat.usage() if (stat := self._stats.get(pid)) else None for pid in pids]
-        # A process that has ended and was not waited for yet holds nothing.
+        # A process that has ended but was not waited for yet holds no memory.
         if not used or used[0] is None or used[0].rss_bytes == 0:
             self._reasons.update(dict.fromkeys(OF_PROCESSES, "process_ended"))
             return {}
@@ -109,11 +110,11 @@ class HostReader(Reader):
         for gone in self._stats.keys() - set(pids):
             self._stats.pop(gone).close()
         for new in set(pids) - self._stats.keys():
-            # Where it has gone since it was seen, there is nothing to follow.
+            # It may have ended since it was listed.
             with contextlib.suppress(OSError):
                 self._stats[new] = Stat(new)
 
-    def _pss(self, pids: tuple[int, ...]) -> dict[str, int]:
+    def _pss(self, pids: tuple[int, ...]) -> Values:
         begun_s = time.monotonic()
         try:
             total = sum(proportional_bytes(pid) for pid in pids)
@@ -122,7 +123,7 @@ class HostReader(Reader):
             self._reasons["pss_bytes"] = "no_permission" if denied else f"read_failed: {error}"
             return {}
         finally:
-            self._pss_paced.took(begun_s)
+            self._pss_limit.took(begun_s)
         if total == 0:
             return {}
         self._reasons.pop("pss_bytes", None)
@@ -130,14 +131,14 @@ class HostReader(Reader):
 
 
 def wrapped_increase(before: int, now: int, modulus: int) -> int:
-    """What a counter that starts again at 0 after `modulus - 1` rose by, if it wrapped at most once."""
+    """Rise of a counter that restarts at 0 after `modulus - 1`, if it did so at most once."""
     return (now - before) % modulus
 
 
 def package_folders(powercap: Path) -> list[Path]:
     """RAPL's zones for whole CPU packages.
 
-    `psys` contains the packages and would count them twice, and `intel-rapl-mmio` shows the same package once more.
+    `psys` contains the packages, and `intel-rapl-mmio` repeats one of them: both would count energy twice.
     """
     zones = sorted(powercap.glob("intel-rapl:*"))
     return [zone for zone in zones if (zone / "name").read_text().startswith("package-")]
@@ -145,7 +146,7 @@ def package_folders(powercap: Path) -> list[Path]:
 
 @dataclass
 class Package:
-    """The energy counter of one CPU package, which starts again at 0 after its range."""
+    """The energy counter of one CPU package, which restarts at 0 after its range."""
 
     counter: Path
     modulus_uj: int

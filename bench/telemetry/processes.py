@@ -1,4 +1,4 @@
-"""What a process and its descendants hold and have used, from /proc (Linux)."""
+"""Memory and CPU time of a process and its descendants, from /proc (Linux)."""
 
 import os
 import time
@@ -10,40 +10,40 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Usage:
-    """What a process holds, and the CPU time of it and of the children that it has waited for."""
+    """Memory of a process, and its CPU time including that of the children that it has waited for."""
 
     rss_bytes: int
     cpu_s: float
 
 
 class Stat:
-    """The open /proc/<pid>/stat of one process: cheap to read again, and never another process that got its number.
+    """The open /proc/<pid>/stat of one process: cheap to read again, and never of a later process with its number.
 
     Raises:
-        OSError: the process has gone.
+        OSError: the process has ended.
     """
 
     def __init__(self, pid: int) -> None:
         self._file = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
 
     def usage(self) -> Usage | None:
-        """What the process holds and has used; None where it has gone."""
+        """Memory and CPU time; None if the process has ended."""
         try:
             text = os.pread(self._file, 4096, 0)
         except ProcessLookupError:
             return None
-        # The name in parentheses may hold spaces; what follows it starts with field 3 of proc(5).
+        # The name in parentheses may contain spaces; after it comes field 3 of proc(5).
         fields = text.rpartition(b")")[2].split()
         cpu_ticks = sum(int(ticks) for ticks in fields[11:15])
         return Usage(int(fields[21]) * PAGE_BYTES, cpu_ticks / TICKS_PER_S)
 
     def close(self) -> None:
-        """Let go of the process."""
+        """Close the file."""
         os.close(self._file)
 
 
 def proportional_bytes(pid: int) -> int:
-    """PSS of process `pid`: pages count in equal parts for all that share them; 0 where it has gone.
+    """PSS of process `pid`, in which a page counts in equal parts for all that share it; 0 if the process has ended.
 
     Raises:
         PermissionError: the process is another user's.
@@ -58,8 +58,8 @@ def proportional_bytes(pid: int) -> int:
     return 0
 
 
-class Paced:
-    """Leave to do something costly: never so often that it takes more than one part in 1000 of the time."""
+class RateLimit:
+    """Rate limiter: spends at most 0.1 % of the time on something costly."""
 
     def __init__(self) -> None:
         self._next_s = 0.0
@@ -69,30 +69,30 @@ class Paced:
         return time.monotonic() >= self._next_s
 
     def took(self, begun_s: float) -> None:
-        """Account for what was begun at `begun_s` (`time.monotonic`) and is now done."""
+        """Note that it began at `begun_s` (`time.monotonic`) and is done now."""
         now_s = time.monotonic()
         self._next_s = now_s + 1000 * (now_s - begun_s)
 
 
 class ProcessTree:
-    """A process and its living descendants. To find new ones asks every process of the machine, so it is paced."""
+    """A process and its living descendants. Finding new ones asks every process of the machine, so it is rare."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        self._paced = Paced()
+        self._limit = RateLimit()
         self._pids: tuple[int, ...] = ()
 
     def pids(self, refresh: bool) -> tuple[int, ...]:
-        """The process itself first, then its descendants as last seen; empty where it has gone."""
-        if not self._pids or (refresh and self._paced.due()):
+        """The process itself first, then its descendants as last seen; empty if it has ended."""
+        if not self._pids or (refresh and self._limit.due()):
             begun_s = time.monotonic()
             self._pids = descend(self._pid)
-            self._paced.took(begun_s)
+            self._limit.took(begun_s)
         return self._pids
 
 
 def descend(pid: int) -> tuple[int, ...]:
-    """`pid` and its living descendants, `pid` first; empty where it has gone."""
+    """`pid` and its living descendants, `pid` first; empty if it has ended."""
     import psutil
 
     try:

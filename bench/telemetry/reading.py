@@ -1,10 +1,12 @@
-"""One line of telemetry.jsonl, and the file as a stream of them."""
+"""One line of telemetry.jsonl, and the file as a stream of readings."""
 
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
+
+from bench.telemetry.schema import Values
 
 Role = Literal["gpu", "host"]
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
@@ -20,15 +22,15 @@ class Reading:
     late_s: float | None = None
     """How long after its deadline the reading began; None where it had no deadline."""
     missed: int = 0
-    """Deadlines since the reading before that passed without one."""
-    values: dict[str, Any] = field(default_factory=dict)
+    """Deadlines since the previous reading that passed without one."""
+    values: Values = field(default_factory=Values)
     facts: dict[str, Any] = field(default_factory=dict)
-    """Of the source, in its first line; of the sampler, in its last."""
+    """About the source in its first line; about how sampling it ended, under `closed`, in its last."""
     reasons: dict[str, str | None] = field(default_factory=dict)
-    """Reasons that are new since the reading before; None where one has gone."""
+    """Reasons that are new since the previous reading; None where one no longer holds."""
 
     def to_line(self) -> bytes:
-        """The reading as a line of JSON. What is empty is left out."""
+        """The reading as a line of JSON. Empty parts are left out."""
         content: dict[str, Any] = {"role": self.role, "t_s": round(self.t_s, 6)}
         if self.late_s is not None:
             content["late_s"] = round(self.late_s, 6)
@@ -44,7 +46,7 @@ class Reading:
 
 
 def parse(lines: Iterable[bytes]) -> Iterator[Reading]:
-    """The readings of `lines`, as far as they are whole: what follows a torn line was not written by the sampler."""
+    """The readings of `lines` up to the first line that is torn, since the sampler wrote nothing after it."""
     for line in lines:
         if not line.endswith(b"\n"):
             return

@@ -1,4 +1,4 @@
-"""A recorded telemetry.jsonl in place of hardware: for trying trackers and reports without a GPU, and for tests."""
+"""A recorded telemetry.jsonl in place of hardware: to try trackers and reports without a GPU, and for tests."""
 
 import time
 from collections.abc import Iterator
@@ -6,20 +6,35 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import InputError
-from bench.telemetry import Reader, Sample, Source, Unavailable
+from bench.telemetry import DeviceSource, Inventory, ListedDevice, Reader, Sample, Unavailable
 from bench.telemetry.reading import Reading, Role, read_file
+from bench.telemetry.schema import Values
 
 
-class Replay(Source):
-    """Gives the readings of one role again, at the pace at which they were taken, from the first one on."""
+class Replay(DeviceSource):
+    """Replays the readings of one role from the start, at the pace at which they were taken."""
 
     path: str
     """A telemetry.jsonl."""
     role: Role
 
     def open(self) -> "ReplayReader":
-        """Begin with the first reading."""
+        """Start with the first reading."""
         return ReplayReader(self._readings())
+
+    def inventory(self) -> Inventory:
+        """The recorded devices and versions."""
+        facts = ReplayReader(self._readings()).facts
+        devices = tuple(
+            ListedDevice(device.get("name") or uuid, uuid, device.get("memory_total_bytes"))
+            for uuid, device in facts.get("devices", {}).items()
+        )
+        missing = {
+            f"gpu.{index}.memory_bytes": "not_recorded"
+            for index, device in enumerate(devices)
+            if device.memory_bytes is None
+        }
+        return Inventory(devices, {name: text for name, text in facts.items() if isinstance(text, str)}, missing)
 
     def _readings(self) -> Iterator[Reading]:
         path = Path(self.path)
@@ -29,7 +44,7 @@ class Replay(Source):
 
 
 class ReplayReader(Reader):
-    """Readings by the time since it was opened."""
+    """Gives each reading as long after opening as it was recorded after the first one."""
 
     def __init__(self, readings: Iterator[Reading]) -> None:
         self._readings = readings
@@ -44,20 +59,20 @@ class ReplayReader(Reader):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Those recorded."""
+        """The recorded ones."""
         return self._facts
 
     @property
     def reasons(self) -> dict[str, str]:
-        """Those recorded up to now."""
+        """Those recorded until now."""
         return self._reasons
 
     def watch(self, pid: int) -> None:
-        """Nothing: the recorded process is the one that counts."""
+        """Do nothing: the recorded process counts."""
 
     def read(self, slow: bool) -> Sample:
-        """What was recorded last up to now, slow fields included if there were any since the last call."""
-        values: dict[str, Any] = {}
+        """The latest recorded values until now; none if there are none since the last call."""
+        values = Values()
         now_s = time.monotonic()
         while self._next is not None and self._next.t_s <= now_s - self._behind_s:
             self._take(self._next)
@@ -68,7 +83,7 @@ class ReplayReader(Reader):
         return Sample(now_s, values)
 
     def close(self) -> None:
-        """Nothing is held open but a file that is read to its end or forgotten."""
+        """Do nothing: the file closes when it has been read or is no longer used."""
 
     def _take(self, reading: Reading) -> None:
         for path, reason in reading.reasons.items():

@@ -1,27 +1,24 @@
-"""Reads every source at its ticks, in a thread of its own, for as long as a cell runs.
+"""Reads every source at regular ticks, each in its own thread, for as long as a cell runs.
 
-A reading that fails never fails a cell: whatever goes wrong in here ends as a reason in the readings.
+A reading that fails never fails a cell: whatever goes wrong here becomes a reason in the readings.
 """
 
 import contextlib
 import time
-import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import IO, Any
 
 from bench.telemetry import Reader, Source, Telemetry, Unavailable
-from bench.telemetry.reading import Reading, Role, parse
+from bench.telemetry.gather import Gathered
+from bench.telemetry.reading import Reading, Role
+from bench.telemetry.schema import SLOW_PERIOD_S, DeviceFacts, Values, judge
 
-SLOW_PERIOD_S = 1.0
-"""What changes slowly is read so often."""
-SPILL_BYTES = 64 * 2**20
-"""Memory for what the disk refuses; compressed, days of readings fit."""
 RECENT_S = 60.0
-"""How much `Sampler.drain` can be behind before readings are lost to it (and to nothing else)."""
+"""`Sampler.drain` keeps this much; what it is asked for later is lost to the live display, and to nothing else."""
 
 
 class Sampler:
@@ -29,7 +26,7 @@ class Sampler:
 
     Args:
         settings: what is read, and how often.
-        path: telemetry.jsonl, which is begun anew.
+        path: telemetry.jsonl, which is overwritten.
         origin_s: the cell's start on the monotonic clock, from which all times are counted; now if None.
     """
 
@@ -44,7 +41,7 @@ class Sampler:
         ]
 
     def start(self) -> None:
-        """Begin to read. Returns at once; sources are opened in their threads."""
+        """Start to read. Returns at once; sources are opened in their threads."""
         for feed in self._feeds:
             feed.start()
 
@@ -54,7 +51,7 @@ class Sampler:
             feed.watch(pid)
 
     def wait_idle(self) -> None:
-        """Wait until idle power is measured. Returns as soon as it is clear that there is nothing to measure."""
+        """Wait until idle power has been measured, or until it is clear that there is nothing to measure."""
         for feed in self._feeds:
             feed.opened.wait(self._settings.hang_s)
             if feed.measures_idle:
@@ -65,7 +62,7 @@ class Sampler:
         return self._log.drain()
 
     def stop(self) -> "Recording":
-        """Take a last reading of everything and end. A source that does not answer is left behind in its call.
+        """Take a last reading of everything and stop. A source that does not answer is left behind in its call.
 
         Returns after `hang_s` at the latest.
         """
@@ -77,7 +74,7 @@ class Sampler:
 
 
 class Feed(Thread):
-    """The life of one source: opened, read at its ticks, closed, all in this thread."""
+    """The thread in which one source is opened, read at its ticks and closed."""
 
     def __init__(self, role: Role, source: Source, hz: float, origin_s: float, log: "Log", stopping: Event) -> None:
         # A thread that hangs in a driver's call must not keep the process from ending.
@@ -95,7 +92,10 @@ class Feed(Thread):
         self._reader: Reader | None = None
         self._pid: int | None = None
         self._busy_since_s: float | None = None
-        self._told: dict[str, str] = {}
+        self._devices: Mapping[str, DeviceFacts] = {}
+        self._dropped: dict[str, str] = {}
+        """Why the last value of a field was dropped, by path."""
+        self._reported: dict[str, str] = {}
 
     def watch(self, pid: int) -> None:
         """Have the reader watch process `pid`, as soon as there is one."""
@@ -104,7 +104,7 @@ class Feed(Thread):
             self._reader.watch(pid)
 
     def run(self) -> None:
-        """Read until told to stop."""
+        """Read until asked to stop."""
         status = "ok"
         try:
             self._busy_since_s = time.monotonic()
@@ -122,7 +122,7 @@ class Feed(Thread):
         self._close(status, time.monotonic(), time.thread_time())
 
     def finish(self, give_up_s: float, hang_s: float) -> None:
-        """Wait for the thread's end, but not for a call that has hung for `hang_s` or still does at `give_up_s`."""
+        """Wait for the thread to end, unless a call has taken `hang_s` already or is not back at `give_up_s`."""
         while self.is_alive():
             now_s = time.monotonic()
             busy_since_s = self._busy_since_s
@@ -135,7 +135,9 @@ class Feed(Thread):
         reader = self._source.open()
         self.measures_idle = reader.measures_idle
         self.opened_at_s = time.monotonic()
-        self._tell(self.opened_at_s, facts=reader.facts, reasons=reader.reasons)
+        facts = reader.facts
+        self._devices = facts.get("devices", {})
+        self._report(self.opened_at_s, facts=facts, reasons=reader.reasons)
         self._reader = reader
         if self._pid is not None:
             reader.watch(self._pid)
@@ -152,7 +154,7 @@ class Feed(Thread):
             if stopping:
                 self._read(reader, now_s, late_s=None, missed=0, slow=True)
                 return
-            # Ticks that passed while the last reading took its time are gone: a tick has one reading or none.
+            # Ticks that passed during the last reading are missed: a tick has one reading or none.
             current = max(tick, int((now_s - first_s) / self._period_s))
             late_s = max(0.0, now_s - first_s - current * self._period_s)
             self._read(reader, now_s, late_s, missed=current - tick, slow=now_s >= slow_at_s)
@@ -161,36 +163,34 @@ class Feed(Thread):
             tick = current + 1
 
     def _read(self, reader: Reader, now_s: float, late_s: float | None, missed: int, slow: bool) -> None:
-        own: dict[str, str] = {}
-        at_s = now_s
-        values: dict[str, Any] = {}
+        at_s, values, failed = now_s, Values(), {}
         try:
-            at_s, values = reader.read(slow)
+            at_s, read = reader.read(slow)
+            values, verdicts = judge(read, self._devices)
+            self._dropped = {path: why for path, why in (self._dropped | verdicts).items() if why is not None}
         except Unavailable:
-            self._tell(now_s, reasons=reader.reasons)
+            self._report(now_s, reasons=reader.reasons)
             raise
         except Exception as error:
-            own[""] = f"read_failed: {type(error).__name__}: {error}"
-        try:
-            self._tell(at_s, late_s=late_s, missed=missed, values=values, reasons=reader.reasons | own)
-        except ValueError:
-            # Not a number, or infinite: JSON has no word for it, and the record no use.
-            self._tell(at_s, late_s=late_s, missed=missed, reasons=reader.reasons | {"": "implausible"})
+            failed = {"": f"read_failed: {type(error).__name__}: {error}"}
+        reasons = reader.reasons | self._dropped | failed
+        self._report(at_s, late_s=late_s, missed=missed, values=values, reasons=reasons)
 
-    def _tell(
+    def _report(
         self,
         at_s: float,
         *,
         reasons: dict[str, str],
         late_s: float | None = None,
         missed: int = 0,
-        values: dict[str, object] | None = None,
-        facts: dict[str, object] | None = None,
+        values: Values | None = None,
+        facts: dict[str, Any] | None = None,
     ) -> None:
-        news: dict[str, str | None] = {path: why for path, why in reasons.items() if self._told.get(path) != why}
-        news |= {path: None for path in self._told if path not in reasons}
-        self._log.write(Reading(self._role, at_s - self._origin_s, late_s, missed, values or {}, facts or {}, news))
-        self._told = dict(reasons)
+        changes: dict[str, str | None] = {path: why for path, why in reasons.items() if self._reported.get(path) != why}
+        changes |= {path: None for path in self._reported if path not in reasons}
+        t_s = at_s - self._origin_s
+        self._log.write(Reading(self._role, t_s, late_s, missed, values or Values(), facts or {}, changes))
+        self._reported = dict(reasons)
 
     def _close(self, status: str, at_s: float, cpu_s: float | None) -> None:
         facts = {"closed": {"status": status, "cpu_s": cpu_s}}
@@ -199,35 +199,34 @@ class Feed(Thread):
 
 
 class Log:
-    """telemetry.jsonl while it is written. What the disk refuses is kept in memory, so that no total suffers."""
+    """Where readings go: into memory for the record, to telemetry.jsonl, and to those who show them live.
+
+    If the file cannot be written, on a full disk for example, only the file is incomplete.
+    """
 
     def __init__(self, path: Path, recent: int) -> None:
-        self._path = path
         self._lock = Lock()
+        self._gathered = Gathered()
         self._recent: deque[Reading] = deque(maxlen=recent)
-        self._bytes = 0
-        self._spill: Spill | None = None
+        self._file_bytes: int | None = 0
         self._closed = False
         self._file: IO[bytes] | None = None
         try:
             self._file = path.open("wb", buffering=0)
         except OSError:
-            self._spill = Spill()
+            self._file_bytes = None
 
     def write(self, reading: Reading) -> None:
-        """Append `reading`, unless the log is closed: a thread that was left behind has no say any more."""
+        """Take `reading`, unless the log is closed: what a thread that was left behind still reads is ignored."""
         line = reading.to_line()
         with self._lock:
-            if self._closed:
-                return
-            self._recent.append(reading)
-            if self._spill is None and not self._write_file(line):
-                self._spill = Spill()
-            if self._spill is not None:
-                self._spill.write(line)
+            if not self._closed:
+                self._gathered.add(reading)
+                self._recent.append(reading)
+                self._append(line)
 
     def drain(self) -> list[Reading]:
-        """The readings since the last call, as far as they are kept."""
+        """The readings since the last call, or the latest of them if there were too many."""
         with self._lock:
             drained = list(self._recent)
             self._recent.clear()
@@ -235,88 +234,43 @@ class Log:
 
     def close(self) -> "Recording":
         """End the log."""
-        # Whoever holds the lock for so long hangs in a write; then the file is what it is.
+        # A thread that holds the lock for longer hangs in a write to the file, whose size is then not known.
         locked = self._lock.acquire(timeout=1.0)
         try:
             self._closed = True
-            if self._file is not None and locked:
-                with contextlib.suppress(OSError):
-                    self._file.close()
-            return Recording(self._path, self._bytes, self._spill, complete=locked and self._spill is None)
+            if locked and self._file is not None:
+                self._close_file()
+            return Recording(self._gathered, self._file_bytes if locked else None)
         finally:
             if locked:
                 self._lock.release()
 
-    def _write_file(self, line: bytes) -> bool:
-        assert self._file is not None
+    def _append(self, line: bytes) -> None:
+        if self._file is None or self._file_bytes is None:
+            return
         try:
             written = self._file.write(line)
         except OSError:
             written = 0
         if written == len(line):
-            self._bytes += len(line)
-            return True
-        # The line is torn now, and must stay the last one.
-        with contextlib.suppress(OSError):
-            self._file.close()
-        self._file = None
-        return False
+            self._file_bytes += len(line)
+        else:
+            # The last line is torn now, and no other may follow it.
+            self._file_bytes = None
+            self._close_file()
 
-
-class Spill:
-    """Lines in memory, compressed."""
-
-    def __init__(self) -> None:
-        self._compressor = zlib.compressobj(level=1)
-        self._chunks: list[bytes] = []
-        self._bytes = 0
-
-    def write(self, line: bytes) -> None:
-        """Keep `line`, unless memory for it has run out."""
-        if self._bytes >= SPILL_BYTES:
-            return
-        if chunk := self._compressor.compress(line):
-            self._chunks.append(chunk)
-            self._bytes += len(chunk)
-
-    def lines(self) -> Iterator[bytes]:
-        """What was kept."""
-        decompressor = zlib.decompressobj()
-        rest = b""
-        for chunk in (*self._chunks, self._compressor.copy().flush()):
-            *lines, rest = (rest + decompressor.decompress(chunk)).split(b"\n")
-            for line in lines:
-                yield line + b"\n"
+    def _close_file(self) -> None:
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._file = None
 
 
 @dataclass(frozen=True)
 class Recording:
-    """What the sampler has left."""
+    """What the sampler leaves."""
 
-    path: Path
-    written_bytes: int
-    """How much of telemetry.jsonl is whole lines."""
-    spill: Spill | None
-    complete: bool
-    """Whether all readings are in the file."""
-
-    @property
-    def file_bytes(self) -> int | None:
-        """Size of telemetry.jsonl; None where a part of the readings is not in it."""
-        return self.written_bytes if self.complete else None
-
-    def readings(self) -> Iterator[Reading]:
-        """All readings in the order taken, streamed from the file, and from memory where the disk refused them."""
-        with contextlib.suppress(OSError):
-            yield from parse(self._lines())
-        if self.spill is not None:
-            yield from parse(self.spill.lines())
-
-    def _lines(self) -> Iterator[bytes]:
-        left = self.written_bytes
-        if not left:
-            return
-        with self.path.open("rb") as file:
-            while left > 0 and (line := file.readline(left)):
-                left -= len(line)
-                yield line
+    gathered: Gathered
+    """All readings."""
+    file_bytes: int | None
+    """Size of telemetry.jsonl; None if some readings are missing in it."""

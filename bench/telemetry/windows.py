@@ -1,20 +1,25 @@
-"""Sampled signals gathered into windows as a stream, in memory that does not depend on how long the stream is."""
+"""Sampled quantities over stretches of time: their integral, peak, rise and gaps, and when those are known."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from bench.telemetry import energy
-from bench.telemetry.energy import Floats
+from bench.telemetry.energy import Bools, Floats
 
-CHUNK = 4096
-"""Samples that are held before they are gathered."""
+T = TypeVar("T")
+
+MIN_COVERAGE = 0.95
+"""If samples stand for less of a phase than this, a quantity is unknown. The power sensor's own error is about 5 %."""
+MIN_SECONDS = 2.0
+"""Power of a phase whose stretches are shorter than this on average is mostly that of its neighbours."""
+ROUNDING_S = 1e-6
 
 
 class Stretch(NamedTuple):
-    """A stretch of a cell's time that belongs to one phase; a phase that was left and taken up again has several."""
+    """A stretch of a cell's time that belongs to one phase; a phase that was left and resumed has several."""
 
     phase: str
     start_s: float
@@ -22,212 +27,162 @@ class Stretch(NamedTuple):
     seconds: float
 
 
-class Group:
-    """The windows of one phase, or the one of the whole cell."""
+class Amount(NamedTuple):
+    """A number, or why there is none."""
 
-    def __init__(self, index: int, starts_s: Floats, ends_s: Floats, members: Sequence[int]) -> None:
-        self.index = index
-        self.members = np.asarray(members, dtype=np.intp)
-        self.seconds = float((ends_s - starts_s)[self.members].sum())
-        self.start_s = float(starts_s[self.members].min())
-        self.end_s = float(ends_s[self.members].max())
+    value: float | None
+    reason: str = ""
 
-    def sum(self, values: Floats) -> float:
-        """Sum over the group's windows."""
-        return float(values[self.members].sum())
-
-    def max(self, values: Floats) -> float:
-        """Largest of the group's windows."""
-        return float(values[self.members].max())
+    def rounded(self) -> float | None:
+        """To a thousandth of its unit, which is as far as sensors resolve."""
+        return None if self.value is None else round(self.value, 3)
 
 
-class Windows:
-    """The stretches of time that are told apart, and which of them belong together.
+class Missing(dict[str, str]):
+    """Dotted path in the record to the reason why there is no value."""
+
+    def noting(self, path: str, value: T | None, reason: str) -> T | None:
+        """`value`; if it is None, its reason is noted."""
+        if value is None:
+            self[path] = reason
+        return value
+
+
+class Span:
+    """What one figure is about: all stretches of a phase, the whole cell, or the idle time before it.
 
     Args:
-        stretches: of the phases, which exclude each other.
-        idle_s: how long before the first phase the machine is taken to be idle.
+        windows: start and end of each stretch in seconds, half-open, in order, not overlapping.
     """
 
-    def __init__(self, stretches: Sequence[Stretch], idle_s: float) -> None:
-        ordered = sorted(stretches, key=lambda stretch: stretch.start_s)
-        n = len(ordered)
-        ends_s = [stretch.start_s + stretch.seconds for stretch in ordered]
-        first_s, last_s = (ordered[0].start_s, max(ends_s)) if ordered else (0.0, 0.0)
-        self.starts_s = np.array([*(stretch.start_s for stretch in ordered), first_s, first_s - idle_s])
-        self.ends_s = np.array([*ends_s, last_s, first_s])
-        names = list(dict.fromkeys(stretch.phase for stretch in ordered))
-        members = [[k for k, stretch in enumerate(ordered) if stretch.phase == name] for name in names]
-        *phases, self.whole, self.idle = (
-            Group(index, self.starts_s, self.ends_s, group) for index, group in enumerate([*members, [n], [n + 1]])
-        )
-        self.phases = dict(zip(names, phases, strict=True))
-        self.n_groups = len(names) + 2
-        self.group_of = np.array([*(names.index(stretch.phase) for stretch in ordered), len(names), len(names) + 1])
-        """Index of the group that each window belongs to."""
+    def __init__(self, windows: Sequence[tuple[float, float]]) -> None:
+        self.starts_s, self.ends_s = np.array(windows, dtype=np.float64).reshape(-1, 2).T
+        self.seconds = float((self.ends_s - self.starts_s).sum())
+        self.start_s = float(self.starts_s.min(initial=np.inf))
+        self.end_s = float(self.ends_s.max(initial=-np.inf))
+        self.too_short = self.seconds < MIN_SECONDS * len(windows) - ROUNDING_S
 
-    def __len__(self) -> int:
-        return len(self.starts_s)
+    def samples(self, t_s: Floats) -> list[tuple[int, int]]:
+        """For each stretch the first index into `t_s` that lies in it, and the first one after it."""
+        firsts, lasts = np.searchsorted(t_s, self.starts_s), np.searchsorted(t_s, self.ends_s)
+        return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
 
+    def touched_by(self, from_s: Floats, to_s: Floats) -> bool:
+        """Whether a stretch has time in common with any of the intervals `from_s[i]` to `to_s[i]`."""
+        following = np.searchsorted(self.ends_s, from_s, side="right")
+        return bool((np.append(self.starts_s, np.inf)[following] < to_s).any())
 
-class _Stream(ABC):
-    """Collects samples into chunks; each chunk begins with the last sample of the one before."""
-
-    def __init__(self, windows: Windows) -> None:
-        self._windows = windows
-        self._t_s: list[float] = []
-        self._values: list[float] = []
-        self._fresh = 0
-        """Index of the first sample that no chunk has had yet."""
-
-    @property
-    def empty(self) -> bool:
-        """Whether there was no sample at all, inside windows or outside."""
-        return not self._t_s
-
-    def add(self, t_s: float, value: float) -> None:
-        """Take one more sample. One that is not later than the sample before is left out."""
-        if self._t_s and t_s <= self._t_s[-1]:
-            return
-        self._t_s.append(t_s)
-        self._values.append(value)
-        if len(self._t_s) >= CHUNK:
-            self._gather(np.asarray(self._t_s), np.asarray(self._values, dtype=np.float64))
-            del self._t_s[:-1], self._values[:-1]
-            self._fresh = 1
-
-    def finish(self) -> None:
-        """Gather what is left. Nothing may be added afterwards."""
-        if self._t_s:
-            self._gather(np.asarray(self._t_s), np.asarray(self._values, dtype=np.float64))
-
-    @abstractmethod
-    def _gather(self, t_s: Floats, values: Floats) -> None:
-        """Account for the samples, of which those before `_fresh` were accounted for already."""
+    def cut_by(self, from_s: Floats, to_s: Floats) -> bool:
+        """Whether a stretch begins or ends strictly inside any of the intervals."""
+        edges_s = np.sort(np.concatenate((self.starts_s, self.ends_s)))
+        following = np.searchsorted(edges_s, from_s, side="right")
+        return bool((np.append(edges_s, np.inf)[following] < to_s).any())
 
 
-class Signal(_Stream):
-    """A quantity that holds between samples, such as power: integral, peak, and how well it is covered, per window."""
+@dataclass(frozen=True)
+class Spans:
+    """The times that a record has figures of."""
 
-    def __init__(self, windows: Windows, cap_s: float) -> None:
-        super().__init__(windows)
-        self._cap_s = cap_s
-        self.integral, self.covered_s = np.zeros(len(windows)), np.zeros(len(windows))
-        self.peak = np.full(len(windows), -np.inf)
-        self.count = np.zeros(len(windows))
-        self.worst_gap_s = np.zeros(len(windows))
-        """Longest time inside the window without a sample."""
-        self._seen_s = windows.starts_s.copy()
+    phases: Mapping[str, Span]
+    whole: Span
+    """From the first phase's start to the last one's end."""
+    idle: Span
 
-    def finish(self) -> None:
-        """Gather what is left, the hold of the last sample, and the gaps up to the windows' ends."""
-        super().finish()
-        if self._t_s:
-            self._hold(np.array(self._t_s[-1:]), np.array(self._values[-1:]), last_s=self._cap_s)
-        self.worst_gap_s = np.maximum(self.worst_gap_s, self._windows.ends_s - self._seen_s)
-
-    def _gather(self, t_s: Floats, values: Floats) -> None:
-        self._hold(t_s, values, last_s=0.0)
-        fresh_s, starts_s, ends_s = t_s[self._fresh :], self._windows.starts_s, self._windows.ends_s
-        self.peak = np.maximum(self.peak, energy.peaks(fresh_s, values[self._fresh :], starts_s, ends_s))
-        first, last = np.searchsorted(fresh_s, starts_s), np.searchsorted(fresh_s, ends_s)
-        self.count += last - first
-        for window in np.nonzero(last > first)[0]:
-            inside_s = fresh_s[first[window] : last[window]]
-            gaps_s = np.diff(inside_s, prepend=self._seen_s[window])
-            self.worst_gap_s[window] = max(self.worst_gap_s[window], gaps_s.max())
-            self._seen_s[window] = inside_s[-1]
-
-    def _hold(self, t_s: Floats, values: Floats, last_s: float) -> None:
-        until_s = energy.held_until(t_s, self._cap_s, last_s)
-        starts_s, ends_s = self._windows.starts_s, self._windows.ends_s
-        self.integral += energy.integrate(t_s, until_s, values, starts_s, ends_s)
-        self.covered_s += energy.integrate(t_s, until_s, np.ones_like(t_s), starts_s, ends_s)
+    @classmethod
+    def of(cls, stretches: Sequence[Stretch], idle_s: float) -> "Spans":
+        """The spans of at least one of `stretches`, which do not overlap, and of `idle_s` seconds before them."""
+        windows: dict[str, list[tuple[float, float]]] = {}
+        for stretch in sorted(stretches, key=lambda stretch: stretch.start_s):
+            windows.setdefault(stretch.phase, []).append((stretch.start_s, stretch.start_s + stretch.seconds))
+        phases = {name: Span(one) for name, one in windows.items()}
+        start_s, end_s = min(span.start_s for span in phases.values()), max(span.end_s for span in phases.values())
+        return cls(phases, Span([(start_s, end_s)]), Span([(start_s - idle_s, start_s)]))
 
 
-class Counter(_Stream):
-    """A quantity that only rises, such as an energy counter: what it rose by per window, or why that is not known."""
+@dataclass(frozen=True)
+class Signal:
+    """A quantity that holds between samples, such as power."""
 
-    def __init__(self, windows: Windows, max_gap_s: float, max_rate: float) -> None:
-        super().__init__(windows)
-        self._max_gap_s = max_gap_s
-        self._max_rate = max_rate
-        self.increase, self.covered_s = np.zeros(len(windows)), np.zeros(len(windows))
-        self.faults: dict[str, set[int]] = {
-            "counter_reset": set(),
-            "counter_implausible": set(),
-            "gap_at_boundary": set(),
-        }
-        """Reason to the windows that it holds for, the gravest first."""
+    t_s: Floats
+    """Rising."""
+    value: Floats
+    hold_s: float
+    """How long a sample stands for the time after it, unless the next one comes first."""
 
-    def _gather(self, t_s: Floats, values: Floats) -> None:
-        if len(t_s) < 2:
-            return
-        fell = energy.counter_falls(values)
-        jumped = energy.counter_jumps(t_s, values, self._max_rate)
-        starts_s, ends_s = self._windows.starts_s, self._windows.ends_s
-        increase, covered_s = energy.counter_increase(t_s, values, ~(fell | jumped), starts_s, ends_s)
-        self.increase += increase
-        self.covered_s += covered_s
-        self._blame(t_s, fell, "counter_reset", self._touches)
-        self._blame(t_s, jumped, "counter_implausible", self._touches)
-        self._blame(t_s, np.diff(t_s) > self._max_gap_s, "gap_at_boundary", self._cuts)
+    def integral(self, span: Span, low: str) -> Amount:
+        """Integral over `span`; `low` is the reason if samples stand for too little of it."""
+        if span.too_short:
+            return Amount(None, "too_short")
+        return Amount(self.sum(span)) if self.coverage(span) >= MIN_COVERAGE else Amount(None, low)
 
-    def _blame(
-        self, t_s: Floats, pairs: energy.Bools, reason: str, hit: Callable[[float, float], energy.Bools]
-    ) -> None:
-        for pair in np.nonzero(pairs)[0]:
-            self.faults[reason].update(np.nonzero(hit(t_s[pair], t_s[pair + 1]))[0].tolist())
+    def sum(self, span: Span) -> float:
+        """Integral over the part of `span` that samples stand for."""
+        return float(self._step_hold(span)[0].sum())
 
-    def _touches(self, from_s: float, to_s: float) -> energy.Bools:
-        result: energy.Bools = (self._windows.starts_s < to_s) & (self._windows.ends_s > from_s)
-        return result
+    def covered_s(self, span: Span) -> float:
+        """Seconds of `span` that samples stand for."""
+        return float(self._step_hold(span)[1].sum())
 
-    def _cuts(self, from_s: float, to_s: float) -> energy.Bools:
-        """Where a window begins or ends between two readings far apart, nobody knows on which side it was counted."""
-        starts_s, ends_s = self._windows.starts_s, self._windows.ends_s
-        result: energy.Bools = ((starts_s > from_s) & (starts_s < to_s)) | ((ends_s > from_s) & (ends_s < to_s))
-        return result
+    def coverage(self, span: Span) -> float:
+        """Share of `span` that samples stand for."""
+        return min(1.0, self.covered_s(span) / span.seconds) if span.seconds > 0 else 0.0
 
-    def fault(self, group: Group) -> str | None:
-        """The gravest reason not to trust the increase over `group`."""
-        members = set(group.members.tolist())
-        return next((reason for reason, windows in self.faults.items() if windows & members), None)
+    def _step_hold(self, span: Span) -> tuple[Floats, Floats]:
+        return energy.step_hold(self.t_s, self.value, span.starts_s, span.ends_s, self.hold_s)
+
+    def peak(self, span: Span) -> float | None:
+        """Largest sample in `span`, or None without one."""
+        return max((float(self.value[i:j].max()) for i, j in span.samples(self.t_s) if j > i), default=None)
+
+    def count(self, span: Span) -> int:
+        """Number of samples in `span`."""
+        return sum(j - i for i, j in span.samples(self.t_s))
+
+    def worst_gap_s(self, span: Span) -> float:
+        """Longest time inside a stretch without a sample."""
+        edges = zip(span.samples(self.t_s), span.starts_s, span.ends_s, strict=True)
+        return max(float(np.diff(self.t_s[i:j], prepend=start, append=end).max()) for (i, j), start, end in edges)
 
 
-class Lateness(_Stream):
-    """How punctual readings were, per group: a histogram of their lateness, and how many never were."""
+@dataclass(frozen=True)
+class Counter:
+    """A quantity that only rises, such as an energy counter."""
 
-    BINS = 1000
+    t_s: Floats
+    """Rising."""
+    value: Floats
+    hold_s: float
+    """The longest time between readings at the edge of a stretch, and beyond the first and the last reading."""
+    max_rate: float
+    """The fastest believable rise per second."""
 
-    def __init__(self, windows: Windows, period_s: float) -> None:
-        super().__init__(windows)
-        self._period_s = period_s
-        self._counts = np.zeros((windows.n_groups, self.BINS), dtype=np.int64)
-        self._missed = np.zeros(len(windows))
+    def increase(self, span: Span, low: str) -> Amount:
+        """What it rose by during `span`, linear between readings; `low` is the reason if too little of that is known.
 
-    def miss(self, deadline_s: float, n: int) -> None:
-        """Account for the `n` deadlines before `deadline_s` that passed without a reading."""
-        since_start = np.floor((deadline_s - self._windows.starts_s) / self._period_s)
-        since_end = np.floor((deadline_s - self._windows.ends_s) / self._period_s)
-        self._missed += since_start.clip(0, n) - since_end.clip(0, n)
+        Readings may begin after the span does, or end before it, by at most `hold_s` and by 5 % of the span. That time
+        is taken to have had the mean rate of the rest. Gaps inside a stretch have readings on both sides and need no
+        estimate.
+        """
+        if len(self.t_s) < 2:
+            return Amount(None, low)
+        fell = energy.counter_falls(self.value)
+        jumped = energy.counter_jumps(self.t_s, self.value, self.max_rate)
+        if fault := self._fault(span, fell, jumped):
+            return Amount(None, fault)
+        rises, covered = energy.counter_increase(self.t_s, self.value, ~(fell | jumped), span.starts_s, span.ends_s)
+        covered_s = float(covered.sum())
+        allowed_s = min(self.hold_s, (1 - MIN_COVERAGE) * span.seconds) + ROUNDING_S
+        if covered_s <= 0 or span.seconds - covered_s > allowed_s:
+            return Amount(None, low)
+        return Amount(float(rises.sum()) * span.seconds / covered_s)
 
-    def _gather(self, t_s: Floats, values: Floats) -> None:
-        fresh_s, bins = t_s[self._fresh :], values[self._fresh :] / self._period_s * self.BINS
-        bins = bins.astype(np.int64).clip(0, self.BINS - 1)
-        first, last = np.searchsorted(fresh_s, self._windows.starts_s), np.searchsorted(fresh_s, self._windows.ends_s)
-        for window in np.nonzero(last > first)[0]:
-            inside = bins[first[window] : last[window]]
-            self._counts[self._windows.group_of[window]] += np.bincount(inside, minlength=self.BINS)
-
-    def p99_s(self, group: Group) -> float | None:
-        """Lateness that 99 % of the group's readings kept to, rounded up to a thousandth of the period."""
-        counts = self._counts[group.index]
-        if not counts.any():
-            return None
-        rank = int(np.searchsorted(np.cumsum(counts), 0.99 * counts.sum()))
-        return (rank + 1) * self._period_s / self.BINS
-
-    def missed(self, group: Group) -> int:
-        """Deadlines that passed without a reading."""
-        return round(group.sum(self._missed))
+    def _fault(self, span: Span, fell: Bools, jumped: Bools) -> str | None:
+        """The gravest reason not to trust the increase over `span`."""
+        before_s, after_s = self.t_s[:-1], self.t_s[1:]
+        if span.touched_by(before_s[fell], after_s[fell]):
+            return "counter_reset"
+        if span.touched_by(before_s[jumped], after_s[jumped]):
+            return "counter_implausible"
+        # If a stretch begins or ends between two distant readings, nobody knows on which side the rise was.
+        apart = after_s - before_s > self.hold_s
+        return "gap_at_boundary" if span.cut_by(before_s[apart], after_s[apart]) else None

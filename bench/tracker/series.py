@@ -2,15 +2,12 @@
 
 import math
 from collections import defaultdict
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from bench.protocol import AnyEvent, Evaluated, Step
 from bench.telemetry.reading import Reading, Role
-
-COUNTERS = {"energy_j", "package_energy_j", "cpu_s"}
-"""Fields that only rise. The last reading of a second says all that its mean and maximum would."""
-BITS = {"event_reasons"}
-"""Fields that are no quantities; the record has what they mean."""
+from bench.telemetry.schema import FIELDS
 
 
 class Point(NamedTuple):
@@ -66,19 +63,20 @@ class Thinned:
         devices = reading.values.get("devices", {})
         for uuid in [*reading.facts.get("devices", {}), *devices]:
             self.devices.setdefault(uuid, f"gpu{len(self.devices)}")
-        groups = {self.devices[uuid]: fields for uuid, fields in devices.items()}
+        groups: dict[str, Mapping[str, Any]] = {self.devices[uuid]: fields for uuid, fields in devices.items()}
         groups[reading.role] = {field: value for field, value in reading.values.items() if field != "devices"}
         return [
             (f"{group}/{field}", value)
             for group, fields in groups.items()
             for field, value in fields.items()
-            if field not in BITS
+            if field in FIELDS and FIELDS[field].kind != "names"
         ]
 
     def _take(self, role: Role) -> Point | None:
         points: dict[str, float] = {}
         for name, values in self._values.pop(role, {}).items():
-            if name.rpartition("/")[2] in COUNTERS:
+            if FIELDS[name.rpartition("/")[2]].kind == "counter":
+                # The last reading of a second says all that its mean and maximum would.
                 points[f"telemetry/{name}"] = values[-1]
             else:
                 points[f"telemetry/{name}_mean"] = math.fsum(values) / len(values)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.telemetry.gather import Gathered
 from bench.telemetry.reading import Reading
 from bench.telemetry.sampler import Recording
 
@@ -27,14 +28,11 @@ def worked(step_s: dict[int, float], n_rounds: int) -> tuple[np.ndarray, list[Bl
 
 
 @pytest.fixture
-def recordings(tmp_path: Path) -> list[Recording]:
+def recordings() -> list[Recording]:
     """Of one sampler: ten readings, one of them after a missed one and late, and a tenth of a second of a core."""
     readings = [Reading("host", tick / 10, 0.05 if tick == 9 else 0.001, int(tick == 9)) for tick in range(10)]
     readings.append(Reading("host", 1.0, facts={"closed": {"status": "ok", "cpu_s": 0.1}}))
-    lines = b"".join(reading.to_line() for reading in readings)
-    path = tmp_path / "telemetry.jsonl"
-    path.write_bytes(lines)
-    return [Recording(path, len(lines), None, True)]
+    return [Recording(Gathered.of(readings), file_bytes=None)]
 
 
 def test_of_many_samplers_each_has_its_share(recordings: list[Recording]) -> None:
@@ -59,10 +57,9 @@ def test_a_round_in_which_a_block_stood_still_is_left_out(recordings: list[Recor
         summarise("train", steps[:40], blocks, 20, recordings)
 
 
-def test_a_sampler_that_hung_is_not_one_that_took_nothing(tmp_path: Path) -> None:
-    lines = Reading("host", 1.0, facts={"closed": {"status": "hung", "cpu_s": None}}).to_line()
-    (tmp_path / "telemetry.jsonl").write_bytes(lines)
-    hung = Recording(tmp_path / "telemetry.jsonl", len(lines), None, True)
+def test_a_sampler_that_hung_is_not_one_that_took_nothing() -> None:
+    closed = Reading("host", 1.0, facts={"closed": {"status": "hung", "cpu_s": None}})
+    hung = Recording(Gathered.of([closed]), file_bytes=None)
     with pytest.raises(SystemExit, match="hung"):
         summarise("train", *worked({0: 0.1, 1: 0.1, 20: 0.1}, n_rounds=1), 20, [hung])
 

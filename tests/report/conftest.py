@@ -37,8 +37,9 @@ from bench.report.render.table import Table
 from bench.report.request import Request
 from bench.report.tables.tables import tables
 from bench.telemetry import Telemetry
+from bench.telemetry.gather import Gathered
 from bench.telemetry.host import Host
-from bench.telemetry.join import Measured, TorchPeaks, measure
+from bench.telemetry.join import TelemetrySections, TorchPeaks, measure
 from bench.telemetry.nvml import Nvml
 from bench.telemetry.reading import Reading
 from bench.telemetry.sections import Memory, Power, Sampling
@@ -94,11 +95,11 @@ def gpu_readings(
 
 def measured_of(
     readings: Iterable[Reading], phases: Iterable[Phase], step_time_s: float = 0.37, **changes: Any
-) -> Measured:
+) -> TelemetrySections:
     """What a cell's own join makes of readings, on a machine with a GPU; `changes` are of the telemetry's settings."""
     settings = {"name": "default", "gpu": Nvml(name="nvml"), "host": Host(name="host")} | changes
     return measure(
-        readings,
+        Gathered.of(readings),
         [Stretch(phase.name, phase.start_s, phase.seconds) for phase in phases],
         Telemetry(**settings),
         file_bytes=None,
@@ -122,7 +123,7 @@ def make_record(
     score_settings: dict[str, str] | None = None,
     power_w: float | None = None,
     device_bytes: int | None = None,
-    measured: Measured | None = None,
+    measured: TelemetrySections | None = None,
     phases: tuple[Phase, ...] | None = None,
     training: dict[str, Any] | None = None,
     answers: bool = False,
@@ -164,7 +165,7 @@ def make_record(
     power = {"peak_sampled_power_w": power_w, "devices": {}, "phases": {}, "seconds": 40.0, "n_samples": 400}
     power |= {"coverage": 1.0, "worst_gap_s": 0.1, "missed_ticks": 0}
     if measured is None:
-        measured = Measured(
+        measured = TelemetrySections(
             power=None if power_w is None else Power.model_validate(dict.fromkeys(Power.model_fields) | power),
             memory=Memory.model_validate(dict.fromkeys(Memory.model_fields) | peaks),
             host=None,
@@ -389,7 +390,7 @@ def give_gpu_readings() -> Callable[..., Iterator[Reading]]:
 
 
 @pytest.fixture(name="measured_of")
-def give_measured_of() -> Callable[..., Measured]:
+def give_measured_of() -> Callable[..., TelemetrySections]:
     """`measured_of`, likewise."""
     return measured_of
 

@@ -15,14 +15,17 @@ import pytest
 
 from bench.record import Environment, Gpu
 from bench.supervisor import environment as module
+from bench.telemetry import DeviceSource, Inventory
+from bench.telemetry.nvml import Nvml
 
-Look = Callable[[], tuple[Environment, dict[str, str]]]
+NVML = Nvml(name="nvml")
+Look = Callable[..., tuple[Environment, dict[str, str]]]
 
 
 @pytest.fixture
 def look() -> Look:
-    """Asks anew, where a process asks once."""
-    return module.environment.__wrapped__
+    """Asks anew each time, unlike a process."""
+    return lambda source=NVML: module.environment.__wrapped__(source)
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -151,6 +154,20 @@ def test_a_driver_that_hangs_is_left_behind(look: Look, monkeypatch: pytest.Monk
     assert {missing.get(f"environment.{name}") for name in ("gpu", "driver", "cuda")} == {"hung"}
 
 
+class Broken(DeviceSource):
+    def open(self) -> Any: ...
+
+    def inventory(self) -> Inventory:
+        raise OSError("no bus")
+
+
+@pytest.mark.parametrize(("source", "reason"), [(None, "switched_off"), (Broken(name="b"), "failed: OSError: no bus")])
+def test_no_devices_without_a_source_that_lists_them(look: Look, source: DeviceSource | None, reason: str) -> None:
+    found, missing = look(source)
+    assert (found.gpu, found.driver, found.cuda) == (None, None, None)
+    assert {missing.get(f"environment.{name}") for name in ("gpu", "driver", "cuda")} == {reason}
+
+
 @pytest.mark.gpu
 def test_with_a_gpu(look: Look) -> None:
     found, missing = look()
@@ -165,7 +182,7 @@ def test_with_a_gpu(look: Look) -> None:
 def test_asked_for_once_and_without_torch() -> None:
     program = (
         "import sys; from bench.supervisor.environment import environment; "
-        "assert environment() is environment(); print('torch' in sys.modules)"
+        "assert environment(None) is environment(None); print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

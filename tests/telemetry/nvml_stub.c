@@ -2,7 +2,8 @@
  *
  * It plays as many boards as NVML_STUB_BOARDS says (1), each drawing 300 W and 100 W more than the board before, with an
  * energy counter that agrees. NVML_STUB_MIG=1 divides every board into two instances. NVML_STUB_PID names the process that
- * holds 2 GiB on every device. NVML_STUB_NAMES=a,b gives the boards different names.
+ * holds 2 GiB on every device. NVML_STUB_NAMES=a,b gives the boards different names. Compiled with OLD_DRIVER it lacks
+ * nvmlDeviceGetComputeRunningProcesses_v3, as drivers before 510 do.
  *
  * NVML_STUB is a list of rules, separated by blanks, that change what a function answers:
  *     FUNCTION[#BOARD]=CODE[@N]     return the error CODE
@@ -281,6 +282,7 @@ typedef struct {
     unsigned gpu_instance, compute_instance;
 } process_t;
 
+#ifndef OLD_DRIVER
 int nvmlDeviceGetComputeRunningProcesses_v3(device_t *device, unsigned *count, process_t *processes) {
     const char *pid = getenv("NVML_STUB_PID");
     double used = 2.0 * GIB;
@@ -297,3 +299,4 @@ int nvmlDeviceGetComputeRunningProcesses_v3(device_t *device, unsigned *count, p
     processes[0] = (process_t){(unsigned)atoi(pid), (unsigned long long)used, 0, 0};
     return SUCCESS;
 }
+#endif

@@ -17,7 +17,7 @@ def window(start_s: float, end_s: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def integral(t_s: np.ndarray, power_w: np.ndarray, start_s: float, end_s: float) -> tuple[float, float]:
-    energy_j, covered_s = energy.step_energy(t_s, power_w, *window(start_s, end_s), CAP_S)
+    energy_j, covered_s = energy.step_hold(t_s, power_w, *window(start_s, end_s), CAP_S)
     return energy_j[0], covered_s[0]
 
 
@@ -74,7 +74,7 @@ def test_a_gap_is_not_filled() -> None:
 
 def test_boundaries_between_samples_clip() -> None:
     t_s, power_w = np.array([0.0, 0.5, 1.0]), np.array([100.0, 300.0, 500.0])
-    energy_j, covered_s = energy.step_energy(t_s, power_w, np.array([0.25, 0.75]), np.array([0.75, 1.75]), CAP_S)
+    energy_j, covered_s = energy.step_hold(t_s, power_w, np.array([0.25, 0.75]), np.array([0.75, 1.75]), CAP_S)
     assert energy_j.tolist() == [100.0 * 0.25 + 300.0 * 0.25, 300.0 * 0.25 + 500.0 * 0.5]
     assert covered_s.tolist() == [0.5, 0.75]
 
@@ -83,14 +83,14 @@ def test_neighbouring_windows_add_up() -> None:
     t_s = at_10_hz(60.0)
     power_w = 300.0 + 100.0 * np.sin(t_s)
     edges = np.array([0.0, 0.123, 17.77, 41.0, 59.99])
-    parts, _ = energy.step_energy(t_s, power_w, edges[:-1], edges[1:], CAP_S)
-    whole, _ = energy.step_energy(t_s, power_w, edges[:1], edges[-1:], CAP_S)
+    parts, _ = energy.step_hold(t_s, power_w, edges[:-1], edges[1:], CAP_S)
+    whole, _ = energy.step_hold(t_s, power_w, edges[:1], edges[-1:], CAP_S)
     assert parts.sum() == pytest.approx(whole[0], rel=1e-12)
 
 
 def test_windows_outside_the_samples_are_empty() -> None:
     t_s = at_10_hz(10.0)
-    energy_j, covered_s = energy.step_energy(
+    energy_j, covered_s = energy.step_hold(
         t_s, np.full_like(t_s, 300.0), np.array([-5.0, 20.0]), np.array([-1.0, 30.0]), CAP_S
     )
     assert energy_j.tolist() == covered_s.tolist() == [0.0, 0.0]

@@ -14,8 +14,9 @@ import pytest
 
 from bench.telemetry import Telemetry, Unavailable
 from bench.telemetry.host import Host
-from bench.telemetry.join import Measured, measure
-from bench.telemetry.nvml import Nvml, NvmlReader
+from bench.telemetry.join import TelemetrySections, measure
+from bench.telemetry.nvml import Nvml
+from bench.telemetry.nvml.reader import NvmlReader
 from bench.telemetry.sampler import Sampler
 from bench.telemetry.windows import Stretch
 
@@ -112,7 +113,7 @@ def test_a_load_is_seen(reader: NvmlReader, tmp_path: Path) -> None:
         assert train.residual_percent == pytest.approx(0.0, abs=10.0)
 
 
-def loaded(settings: Telemetry, folder: Path, seconds: float) -> tuple[Measured, int]:
+def loaded(settings: Telemetry, folder: Path, seconds: float) -> tuple[TelemetrySections, int]:
     """What is measured while the card multiplies matrices, and how much memory torch says that it took."""
     origin_s = time.monotonic()
     sampler = Sampler(settings, folder / "telemetry.jsonl", origin_s)
@@ -138,7 +139,7 @@ def loaded(settings: Telemetry, folder: Path, seconds: float) -> tuple[Measured,
         Stretch("train", training_s, ended_s - training_s),
     ]
     measured = measure(
-        recording.readings(),
+        recording.gathered,
         phases,
         settings,
         file_bytes=recording.file_bytes,

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from bench.telemetry.host import Host, HostReader, Package, wrapped_increase
-from bench.telemetry.processes import Paced, ProcessTree, Stat, descend, proportional_bytes
+from bench.telemetry.processes import ProcessTree, RateLimit, Stat, descend, proportional_bytes
 
 MIB = 2**20
 
@@ -184,10 +184,10 @@ def test_nobody_is_nowhere() -> None:
 
 
 def test_what_is_costly_is_done_rarely() -> None:
-    paced = Paced()
-    assert paced.due()
-    paced.took(time.monotonic() - 1.0)
-    assert not paced.due()
-    paced.took(time.monotonic())
+    limit = RateLimit()
+    assert limit.due()
+    limit.took(time.monotonic() - 1.0)
+    assert not limit.due()
+    limit.took(time.monotonic())
     time.sleep(0.05)
-    assert paced.due()
+    assert limit.due()

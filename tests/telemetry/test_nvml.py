@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bench.telemetry import Unavailable
-from bench.telemetry.nvml import Board, Instance, choose
+from bench.telemetry.nvml.boards import Board, Instance, choose
 
 A, B = "GPU-00000000-0000-0000-0000-000000000000", "GPU-00000001-0000-0000-0000-000000000000"
 GIB = 2**30
@@ -101,13 +101,14 @@ class Scenario:
     rules: str = ""
     boards: int = 1
     environment: dict[str, str] = field(default_factory=dict)
-    library: bool = True
+    library: str = "current"
+    """Which build of the stand-in: `current`, `old` or `none`."""
 
 
 SCENARIOS = {
     "good": Scenario(boards=2),
     "chosen": Scenario(boards=3, environment={"CUDA_VISIBLE_DEVICES": B}),
-    "no library": Scenario(library=False),
+    "no library": Scenario(library="none"),
     "init fails": Scenario("nvmlInit=9"),
     "count fails": Scenario("nvmlDeviceGetCount=999"),
     "init hangs": Scenario("nvmlInit=hang"),
@@ -129,6 +130,11 @@ SCENARIOS = {
     "old card": Scenario("field186=3 field185=3 nvmlDeviceGetTotalEnergyConsumption=3 nvmlDeviceGetUtilizationRates=3"),
     "old driver": Scenario("field186=2 field185=2 nvmlDeviceGetMemoryInfo=13"),
     "no power at all": Scenario("field186=3 nvmlDeviceGetPowerUsage=3 nvmlDeviceGetTotalEnergyConsumption=3"),
+    "only a counter": Scenario("field186=3 nvmlDeviceGetPowerUsage=3", boards=2),
+    "no limit": Scenario("nvmlDeviceGetPowerManagementLimitConstraints=3"),
+    "no limit, absurd power": Scenario("nvmlDeviceGetPowerManagementLimitConstraints=3 field186~4900000"),
+    "driver without process lists": Scenario(library="old", environment={"NVML_STUB_PID": "own"}),
+    "name is not UTF-8": Scenario(environment={"NVML_STUB_NAMES": "H\udcff100"}),
     "forbidden": Scenario("nvmlDeviceGetTotalEnergyConsumption=4"),
     "mig": Scenario(environment={"NVML_STUB_MIG": "1"}),
     "busy and throttled": Scenario("nvmlDeviceGetUtilizationRates~90 nvmlDeviceGetCurrentClocksEventReasons~36"),
@@ -142,6 +148,7 @@ CELL = """
     from bench.telemetry import Telemetry
     from bench.telemetry.join import measure
     from bench.telemetry.nvml import Nvml
+    from bench.telemetry.reading import read_file
     from bench.telemetry.sampler import Sampler
     from bench.telemetry.windows import Stretch
 
@@ -158,9 +165,9 @@ CELL = """
         begun_s = time.monotonic()
         recording = sampler.stop()
         stopping_s = time.monotonic() - begun_s
-        readings = list(recording.readings())
+        readings = list(read_file(folder / "telemetry.jsonl"))
         measured = measure(
-            readings, [Stretch("train", start_s, end_s - start_s)], settings, file_bytes=recording.file_bytes,
+            recording.gathered, [Stretch("train", start_s, end_s - start_s)], settings, file_bytes=recording.file_bytes,
             torch_peaks={}, torch_missing="no_cuda", step_time_s=None,
         )
         devices = [device for reading in readings for device in reading.values.get("devices", {}).values()]
@@ -199,18 +206,20 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, An
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         pytest.skip("no C compiler to build the stand-in for libnvidia-ml.so.1 with")
-    library = tmp_path_factory.mktemp("library")
+    libraries = {"current": tmp_path_factory.mktemp("current"), "old": tmp_path_factory.mktemp("old")}
     source = Path(__file__).with_name("nvml_stub.c")
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", library / "libnvidia-ml.so.1", source], check=True)
+    for build, folder in libraries.items():
+        flags = ["-shared", "-fPIC", *(["-DOLD_DRIVER"] if build == "old" else [])]
+        subprocess.run([compiler, *flags, "-o", folder / "libnvidia-ml.so.1", source], check=True)
     folders = {name: tmp_path_factory.mktemp(name.replace(" ", "-")) for name in SCENARIOS}
-    for path, with_library in ((str(library), True), ("", False)):
+    for library in ("current", "old", "none"):
         plays = [
             (
                 str(folders[name]),
                 {"NVML_STUB": scenario.rules, "NVML_STUB_BOARDS": str(scenario.boards)} | scenario.environment,
             )
             for name, scenario in SCENARIOS.items()
-            if scenario.library == with_library
+            if scenario.library == library
         ]
         base = {name: value for name, value in os.environ.items() if not name.startswith(("CUDA_", "NVML_STUB"))}
         done = subprocess.run(
@@ -218,7 +227,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, An
             input=json.dumps(plays),
             capture_output=True,
             text=True,
-            env=base | {"LD_LIBRARY_PATH": path},
+            env=base | {"LD_LIBRARY_PATH": str(libraries.get(library, ""))},
             timeout=120,
         )
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -240,7 +249,6 @@ def test_a_good_driver(outcomes: dict[str, dict[str, Any]]) -> None:
     assert outcome["fields"] == [
         "average_power_w",
         "energy_j",
-        "event_reasons",
         "memory_clock_mhz",
         "memory_free_bytes",
         "memory_reserved_bytes",
@@ -249,6 +257,7 @@ def test_a_good_driver(outcomes: dict[str, dict[str, Any]]) -> None:
         "power_w",
         "sm_clock_mhz",
         "temperature_c",
+        "throttle_reasons",
         "utilisation_percent",
     ]
 
@@ -265,8 +274,6 @@ def test_the_visible_device_alone_is_read(outcomes: dict[str, dict[str, Any]]) -
         ("init fails", "nvml_init_failed: Driver Not Loaded"),
         ("count fails", "nvml_failed: Unknown Error"),
         ("init hangs", "hung"),
-        ("absurd power", "implausible"),
-        ("no power", "implausible"),
         ("no power at all", "not_supported"),
         ("mig", "mig_shared"),
     ],
@@ -281,6 +288,53 @@ def test_no_power(scenario: str, reason: str, outcomes: dict[str, dict[str, Any]
         assert outcome["telemetry"]["gpu"]["status"] == reason
     else:
         assert outcome["memory"]["device_peak_bytes"] == 10 * GIB
+
+
+@pytest.mark.parametrize(
+    ("scenario", "reason"),
+    [
+        ("only a counter", "not_supported"),
+        ("absurd power", "implausible"),
+        ("no power", "implausible"),
+        ("no limit, absurd power", "implausible"),
+    ],
+)
+def test_without_usable_power_the_counter_still_gives_energy(
+    scenario: str, reason: str, outcomes: dict[str, dict[str, Any]]
+) -> None:
+    outcome = outcomes[scenario]
+    power, watts = outcome["power"], 300.0 * (scenario != "only a counter") or 700.0
+    assert power["energy_method"] == "counter"
+    assert power["energy_j"] == power["energy_counter_j"] == pytest.approx(watts * power["seconds"], rel=0.002)
+    assert power["mean_power_w"] == pytest.approx(watts, rel=0.002)
+    absent = ("peak_sampled_power_w", "energy_integral_j", "idle_power_w", "net_energy_j")
+    assert {outcome["missing"][f"power.{name}"] for name in absent} == {reason}
+    assert outcome["missing"]["power.phases.train.peak_sampled_power_w"] == reason
+    assert outcome["missing"][f"power.devices.{A}.peak_sampled_power_w"] == reason
+    assert (power["coverage"], power["n_samples"]) == (0.0, 0)
+
+
+def test_without_a_known_limit_power_is_read_all_the_same(outcomes: dict[str, dict[str, Any]]) -> None:
+    outcome = outcomes["no limit"]
+    assert outcome["power"]["peak_sampled_power_w"] == 300.0
+    assert outcome["missing"][f"power.devices.{A}.power_limit_w"] == "not_supported"
+
+
+def test_a_driver_that_cannot_list_processes_loses_their_memory_alone(outcomes: dict[str, dict[str, Any]]) -> None:
+    outcome = outcomes["driver without process lists"]
+    assert outcome["fields"] == outcomes["good"]["fields"]
+    assert outcome["power"]["coverage"] == 1.0
+    assert outcome["power"]["energy_counter_j"] == pytest.approx(300.0 * outcome["power"]["seconds"], rel=0.001)
+    assert outcome["memory"]["process_device_peak_bytes"] is None
+    assert outcome["missing"]["memory.process_device_peak_bytes"] == "not_supported"
+    assert set(outcome["reasons"]) == {f"{A}.process_memory_bytes"}
+
+
+def test_a_name_that_is_not_utf_8_costs_nothing(outcomes: dict[str, dict[str, Any]]) -> None:
+    outcome = outcomes["name is not UTF-8"]
+    assert outcome["telemetry"]["gpu"]["status"] == "ok"
+    assert outcome["power"]["devices"][A]["name"] == "H\ufffd100"
+    assert outcome["power"]["mean_power_w"] == pytest.approx(300.0, rel=0.002)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from bench.telemetry.gather import Gathered
 from bench.telemetry.reading import Reading, parse
 from bench.telemetry.trace import BINS, from_json, thin, to_json
 from bench.telemetry.windows import Stretch
@@ -25,7 +26,7 @@ def watts(*runs):
 
 
 def trace_of(lines, phases=PHASES):
-    return thin(parse(lines), phases, hz=10.0)
+    return thin(Gathered.of(parse(lines)), phases, hz=10.0)
 
 
 def test_a_step_of_power_is_a_step_in_one_bin():

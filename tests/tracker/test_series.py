@@ -93,14 +93,14 @@ def test_a_second_has_its_mean_and_its_peak(readings: list[Reading]) -> None:
 def test_time_before_the_start_has_seconds_of_its_own() -> None:
     thinned = Thinned()
     points = [
-        thinned.add(Reading("host", t_s, 0.0, values={"package_w": power_w}))
-        for t_s, power_w in ((-1.5, 60.0), (-1.2, 62.0), (-0.5, 70.0), (0.5, 100.0))
+        thinned.add(Reading("host", t_s, 0.0, values={"rss_bytes": used}))
+        for t_s, used in ((-1.5, 60.0), (-1.2, 62.0), (-0.5, 70.0), (0.5, 100.0))
     ]
     assert points == [
         None,
         None,
-        Point(-2, {"telemetry/host/package_w_mean": 61.0, "telemetry/host/package_w_max": 62.0}),
-        Point(-1, {"telemetry/host/package_w_mean": 70.0, "telemetry/host/package_w_max": 70.0}),
+        Point(-2, {"telemetry/host/rss_bytes_mean": 61.0, "telemetry/host/rss_bytes_max": 62.0}),
+        Point(-1, {"telemetry/host/rss_bytes_mean": 70.0, "telemetry/host/rss_bytes_max": 70.0}),
     ]
 
 

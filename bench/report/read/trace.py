@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.telemetry.gather import Gathered
 from bench.telemetry.reading import read_file
 from bench.telemetry.trace import Series, Trace, from_json, thin
 from bench.telemetry.windows import Stretch
@@ -16,7 +17,7 @@ def read_trace(path: Path, phases: Sequence[Stretch], hz: float) -> Trace | None
     Raises:
         OSError: the file cannot be read.
     """
-    return thin(read_file(path), phases, hz)
+    return thin(Gathered.of(read_file(path)), phases, hz)
 
 
 def read_written_trace(path: Path, phases: Sequence[Stretch]) -> Trace | None:

@@ -10,6 +10,7 @@ from bench.record import Error
 from bench.report.read import load
 from bench.report.read.load import Problem, natural, read_studies, read_study
 from bench.report.read.trace import read_trace
+from bench.telemetry.gather import Gathered
 from bench.telemetry.trace import thin, to_json
 from bench.telemetry.windows import Stretch
 
@@ -220,7 +221,7 @@ def test_the_trace_that_the_supervisor_wrote_is_read_in_place_of_the_readings(wr
 def test_a_trace_that_is_of_another_run_or_broken_is_made_from_the_readings(write_cell, runs):
     other = write_cell("lora", folder="a-other")
     torn = write_cell("lora", seed=1, folder="b-torn")
-    (other / "trace.json").write_text(to_json(thin([], [Stretch("load", 0.0, 1.0)], hz=10.0)))
+    (other / "trace.json").write_text(to_json(thin(Gathered(), [Stretch("load", 0.0, 1.0)], hz=10.0)))
     (torn / "trace.json").write_text('{"n_bins":600')
     (study,) = read_studies(runs)
     assert sorted(study.traces) == ["demo/a-other", "demo/b-torn"]

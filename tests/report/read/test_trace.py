@@ -1,6 +1,7 @@
 import pytest
 
 from bench.report.read.trace import read_trace, read_written_trace
+from bench.telemetry.gather import Gathered
 from bench.telemetry.reading import Reading
 from bench.telemetry.trace import thin, to_json
 from bench.telemetry.windows import Stretch
@@ -25,7 +26,7 @@ def test_a_trace_is_thinned_from_the_readings(tmp_path):
 def test_a_trace_that_was_written_is_the_same(tmp_path):
     path = tmp_path / "trace.json"
     assert read_written_trace(path, PHASES) is None
-    path.write_text(to_json(thin(readings(), PHASES, hz=10.0)))
+    path.write_text(to_json(thin(Gathered.of(readings()), PHASES, hz=10.0)))
     trace = read_written_trace(path, PHASES)
     assert trace.rss_bytes.peak.tolist() == [100.0 + tick for tick in range(30)]
     assert read_written_trace(path, PHASES[:1]) is None
