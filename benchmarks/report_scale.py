@@ -168,7 +168,7 @@ def readings(watts: float) -> Iterator[Reading]:
         answer = {"power_w": power_w, "energy_j": round(counter_j, 3), "memory_used_bytes": used}
         answer |= {"process_memory_bytes": used, "utilisation_percent": 0 if tick < 0 else 97}
         if tick % 10 == 0:
-            answer |= {"event_reasons": 0, "temperature_c": 61.0, "sm_mhz": 1980.0}
+            answer |= {"throttle_reasons": [], "temperature_c": 61.0, "sm_mhz": 1980.0}
         yield Reading("gpu", at_s, 0.0004, values={"devices": {BOARD: answer}})
         cpu = {"rss_bytes": 3 * 2**30 + rng.randrange(2**28), "cpu_s": round(1.1 * (at_s + 2), 2)}
         yield Reading("host", at_s + 0.01, 0.0003, values=cpu)

@@ -87,7 +87,7 @@ def gpu_readings(
         watts = watts_at(tick / 10)
         answer = {"power_w": watts, "memory_used_bytes": used_bytes_at(tick / 10), "utilisation_percent": 0}
         answer |= {"energy_j": counter_j} if counts else {}
-        answer |= {"event_reasons": 0} if tick % 10 == 0 else {}
+        answer |= {"throttle_reasons": []} if tick % 10 == 0 else {}
         yield Reading("gpu", tick / 10, 0.0, values={"devices": {GPU: answer}})
         counter_j += watts / 10
     yield Reading("gpu", until_s, facts={"closed": {"status": "ok", "cpu_s": 0.1}})
