@@ -1,4 +1,4 @@
-"""The example that every data set gives, every prompt renders and every metric scores."""
+"""The example that every data set returns, every prompt renders and every metric scores."""
 
 import hashlib
 from collections.abc import Iterable
@@ -12,15 +12,15 @@ class Example(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(min_length=1)
-    """Stable: the same example has it in every run, so that runs can be compared example by example."""
+    """The same for the same example in every run, so that runs can be compared example by example."""
     cluster: str = Field(min_length=1)
-    """The document or article it came from; examples of one cluster are not independent."""
+    """The document or article that it came from; examples of one cluster are not independent."""
     question: str = Field(min_length=1)
     """The question or instruction."""
     context: str = ""
-    """The text that the answer is to be taken from, or empty."""
+    """The text to take the answer from, or empty."""
     references: tuple[str, ...] = Field(min_length=1)
-    """All accepted answers; the first is the one that is trained on. An empty string means: abstain."""
+    """All accepted answers; training uses the first. An empty string means to abstain."""
 
 
 class Splits(BaseModel):
@@ -33,7 +33,7 @@ class Splits(BaseModel):
 
 
 def fingerprint(examples: Iterable[Example]) -> str:
-    """SHA-256 (hex) over the examples' content in order: equal exactly when two runs saw the same examples."""
+    """SHA-256 (hex) over the examples' content in order: equal if and only if two runs saw the same examples."""
     digest = hashlib.sha256()
     for example in examples:
         digest.update(example.model_dump_json().encode())

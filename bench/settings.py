@@ -81,9 +81,9 @@ def _resolve(target: Any, kind: type[P]) -> type[P]:
         raise ValueError(f"_target_ must name a class of this project (bench. ...), got {target!r}")
     module, _, attribute = target.rpartition(".")
     try:
-        found = getattr(import_module(module), attribute)
+        named = getattr(import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"_target_ names no class: {target!r} ({error})") from error
-    if not (isinstance(found, type) and issubclass(found, kind)):
+    if not (isinstance(named, type) and issubclass(named, kind)):
         raise ValueError(f"_target_ must name a {kind.__name__}, got {target!r}")
-    return found
+    return named

@@ -1,4 +1,4 @@
-"""Examples as token ids: the prompt rendered once, for training and generation alike, and cut to the room there is."""
+"""Examples as token ids. Training and generation use the same ids; a context that is too long is shortened here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Encoded(NamedTuple):
     example: Example
     prompt_ids: tuple[int, ...]
     completion_ids: tuple[int, ...]
-    """The first reference, end of sequence included: what is learned, and what perplexity is taken over."""
+    """The first reference with its end-of-sequence token, which the model learns and perplexity is computed from."""
 
 
 class Room(NamedTuple):
@@ -28,15 +28,15 @@ class Room(NamedTuple):
     total: int
     """Prompt and answer together."""
     answer: int
-    """What is left for an answer at least, however short the reference is; 0 in training."""
+    """The least room for an answer, even if the reference is shorter; 0 in training."""
 
 
 def encode(
     examples: Sequence[Example], prompt: Prompt, tokenizer: PreTrainedTokenizerBase, room: Room
 ) -> tuple[list[Encoded], SplitCounts]:
-    """Encode a split. Where prompt and answer do not fit, the end of the context goes; the answer is never cut.
+    """Encode a split. If prompt and answer do not fit, the context loses its end; an answer is never cut.
 
-    Returns the examples that fit, in order, and how many were read, shortened and dropped.
+    Returns the examples that fit, in their order, and how many were read, shortened and dropped.
     """
     prompts = [prompt.render(example, example.context, tokenizer) for example in examples]
     pairs = [(text, prompt.completion(example.references[0])) for text, example in zip(prompts, examples, strict=True)]
@@ -57,7 +57,7 @@ def encode(
 
 
 def batched_by_length(encoded: Sequence[Encoded], size: int) -> Iterator[list[int]]:
-    """Positions in `encoded`, in batches of similar length, longest first: what does not fit fails at once."""
+    """Positions in `encoded` in batches of similar length, longest first, so that memory runs out early or never."""
     order = sorted(range(len(encoded)), key=lambda at: -len(encoded[at].prompt_ids) - len(encoded[at].completion_ids))
     for start in range(0, len(order), size):
         yield order[start : start + size]
@@ -66,7 +66,7 @@ def batched_by_length(encoded: Sequence[Encoded], size: int) -> Iterator[list[in
 def _ids(
     pairs: Sequence[tuple[str, str]], prompt: Prompt, tokenizer: PreTrainedTokenizerBase
 ) -> list[tuple[list[int], list[int]]]:
-    """Prompt and completion ids of every pair of texts, tokenised as one text: as a model would continue the prompt."""
+    """Prompt and completion ids of every pair of texts, tokenised as one text, as a model would continue the prompt."""
     eos = tokenizer.eos_token_id
     joined = tokenizer(
         [before + after for before, after in pairs],
@@ -75,9 +75,9 @@ def _ids(
     split: list[tuple[list[int], list[int]]] = []
     for at, ((before, _), ids) in enumerate(zip(pairs, joined["input_ids"], strict=True)):
         if ids and ids[-1] == eos:
-            # Added by a tokenizer that ends every text; the completion gets its own below.
+            # This tokenizer ends every text; the completion gets its end below.
             ids = ids[:-1]
-        # A token that reaches over the seam is the completion's: in the prompt it would give the answer away.
+        # A token across the seam belongs to the completion: in the prompt it would give the answer away.
         seam = joined.char_to_token(at, len(before))
         seam = len(ids) if seam is None else seam
         split.append((ids[:seam], [*ids[seam:], eos]))
@@ -89,12 +89,12 @@ def _shortened(
 ) -> list[int] | None:
     """The ids of the prompt before `after` with as much of the context's beginning as fits into `limit` tokens.
 
-    `excess` is by how much the whole one does not. None where not even an empty context fits.
+    `excess` is how many tokens too long the whole prompt is. None if not even an empty context fits.
     """
     context_ids = tokenizer(example.context, return_offsets_mapping=True, add_special_tokens=False)
     ends = [end for _, end in context_ids["offset_mapping"]]
     kept = len(ends) - excess
-    # Tokens at the seam can merge or split when the text around them changes, so the first cut may miss by a few.
+    # Tokens at the cut can merge or split with the text around them, so the first try may be a few too long.
     while kept > 0:
         context = example.context[: ends[kept - 1]]
         ((ids, _),) = _ids([(prompt.render(example, context, tokenizer), after)], prompt, tokenizer)

@@ -19,9 +19,7 @@ def score(cell: Cell, answers: Sequence[Answer]) -> Scores:
     merged = Scores(values={}, info={})
     for metric in cell.metric.values():
         own = _with_unique_names(metric.name, metric.score(answers, cell.dataset.language), merged)
-        merged = Scores.model_validate(
-            {field: getattr(merged, field) | getattr(own, field) for field in Scores.model_fields}
-        )
+        merged = Scores.together([merged, own])
     if cell.model.weights == "random":
         names = dict.fromkeys(merged.values)
         return merged.model_copy(

@@ -1,9 +1,10 @@
-"""Metrics: one module each, a frozen model of its settings with one verb, `score`."""
+"""Metrics: one module for each, a frozen model of its settings with one verb, `score`."""
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import Literal, Self
+from collections.abc import Iterable, Sequence
+from statistics import fmean
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -15,7 +16,7 @@ Language = Literal["en", "zh"]
 
 
 class Answer(BaseModel):
-    """What a model answered to one validation example, and how likely it found the reference."""
+    """A model's answer to one validation example, and how likely the reference is under the model."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -26,13 +27,13 @@ class Answer(BaseModel):
     prediction: str
     references: tuple[str, ...]
     reference_nll_nats: float | None
-    """Summed negative log-likelihood of the first reference's tokens, end of sequence included; null if not finite."""
+    """Summed negative log-likelihood of the first reference's tokens, end of sequence included; None if not finite."""
     reference_tokens: int
-    """How many tokens that sum is over."""
+    """The number of tokens in that sum."""
 
     @classmethod
     def of(cls, example: Example, prediction: str, nll_nats: float, tokens: int) -> Self:
-        """The answer `prediction` to `example`, whose first reference has the likelihood given."""
+        """The answer `prediction` to `example`; the likelihood is that of the first reference."""
         return cls(
             id=example.id,
             cluster=example.cluster,
@@ -46,26 +47,45 @@ class Answer(BaseModel):
 
 
 class Scores(BaseModel):
-    """What one metric gives. Every number is a fraction (0 to 1) unless its name says otherwise."""
+    """The result of one metric. Every number is a fraction (0 to 1) unless `info` says otherwise."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     values: dict[str, float | None]
     """Score name to the number over all answers."""
     examples: dict[str, tuple[float | None, ...]] = {}
-    """Score name to one number per answer, in the order given; only for scores that are means of such numbers."""
+    """Score name to one number per answer, in the answers' order; only for scores that are means of such numbers."""
     parts: dict[str, tuple[tuple[str | int, ...], ...]] = {}
-    """Score name to what it is computed from, per answer in the order given; only for scores that are no means."""
+    """Score name to what each answer contributes, in the answers' order; only for scores that are not means."""
     missing: dict[str, str] = {}
-    """Score name to the reason, for every null in `values`."""
+    """Score name to the reason, for every None in `values`."""
     info: dict[str, ScoreInfo]
     """Score name to how it is read, for every name in `values`."""
     settings: dict[str, str] = {}
-    """Score name to what pins its meaning, such as sacrebleu's signature or BERTScore's model, layer and rescaling."""
+    """Score name to what fixes its meaning, such as sacrebleu's signature or BERTScore's model, layer and rescaling."""
+
+    @classmethod
+    def together(cls, several: Iterable[Self]) -> Self:
+        """The scores of several metrics, which have different names, as one."""
+        merged: dict[str, dict[str, Any]] = {field: {} for field in cls.model_fields}
+        for scores in several:
+            for field, content in merged.items():
+                content.update(getattr(scores, field))
+        return cls(**merged)
+
+
+def means(info: dict[str, ScoreInfo], examples: dict[str, tuple[float, ...]], settings: str | None = None) -> Scores:
+    """Scores that are the means of one number per answer; `settings` says what fixes the meaning of all of them."""
+    return Scores(
+        values={name: fmean(numbers) for name, numbers in examples.items()},
+        examples=dict(examples),
+        info=info,
+        settings={} if settings is None else dict.fromkeys(examples, settings),
+    )
 
 
 def fraction(title: str) -> ScoreInfo:
-    """A score between 0 and 1 of which more is better, the mean of one number per example."""
+    """A score between 0 and 1, higher is better, the mean of one number per example."""
     return ScoreInfo(title=title, lowest=0.0, highest=1.0, better="higher", pooling="mean")
 
 
@@ -74,4 +94,4 @@ class Metric(Part):
 
     @abstractmethod
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
-        """Scores of all `answers` (at least one). What cannot be computed is null with a reason, never a number."""
+        """Scores of all `answers` (at least one). A score that cannot be computed is None with a reason."""

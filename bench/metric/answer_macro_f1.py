@@ -1,4 +1,4 @@
-"""Macro F1 with every distinct answer as a class of its own: the study's column."""
+"""Macro F1 with every distinct answer as a class of its own, as the published study computes it."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ from bench.metric.words import accepted_words, words
 
 
 class AnswerMacroF1(Metric):
-    """`answer_macro_f1`: F1 of each answer string taken as a class, averaged over the classes.
+    """`answer_macro_f1`: every answer string is a class, and the score is the mean of the classes' F1.
 
     An answer's class is its text after SQuAD's normalisation. The true class is the reference that the answer equals,
-    else the first reference. The classes are those that occur as an answer or as a truth; one that is never hit has
-    F1 0. It equals scikit-learn's `f1_score(truth, prediction, average="macro", zero_division=0)`.
+    otherwise the first reference. Every text that occurs as an answer or as a truth is a class; a class without a hit
+    has F1 0. The score equals scikit-learn's `f1_score(truth, prediction, average="macro", zero_division=0)`.
 
-    It is a number of the whole set, not a mean over examples, and far below `token_f1`: a wrong answer that is given
-    once adds a class with F1 0 and takes its reference's class down with it.
+    It is computed over the whole set, is no mean over examples, and is far lower than `token_f1`: a wrong answer adds a
+    class with F1 0 and lowers the F1 of its reference's class.
     """
 
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:

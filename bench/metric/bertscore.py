@@ -4,14 +4,13 @@ import csv
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from pydantic import PositiveInt
 
 from bench.content import digests
 from bench.hub import CHECKPOINT_FILES, local_folder, require_name
-from bench.metric import Answer, Language, Metric, Scores
+from bench.metric import Answer, Language, Metric, Scores, means
 from bench.metric.encoder import Encoder, Unavailable, encoder_folder, load_encoder, weights_digest
 from bench.metric.words import stated
 from bench.record import ScoreInfo
@@ -79,12 +78,7 @@ class BertScore(Metric):
         raw = _raw_f1(encoder, answers, self.batch_size)
         examples = tuple((score - baseline) / (1 - baseline) for score in raw)
         pinned = get_hash(name, layer, False, self.rescale_with_baseline, False, False)
-        return Scores(
-            values={_NAME: fmean(examples)},
-            examples={_NAME: examples},
-            info=_INFO,
-            settings={_NAME: f"{pinned}|weights:sha256:{weights_digest(folder)}"},
-        )
+        return means(_INFO, {_NAME: examples}, f"{pinned}|weights:sha256:{weights_digest(folder)}")
 
 
 def _tuned_layer(name: str) -> int:

@@ -18,10 +18,10 @@ class Bleu(Metric):
     """`bleu`: sentence BLEU averaged over answers. `corpus_bleu`: BLEU of the whole set. Fractions, by sacrebleu.
 
     Sentence BLEU leaves out the n-gram orders that an answer is too short for (effective order), so that a correct
-    one-word answer scores 1. Corpus BLEU does not: in a set of one-word answers it is 0, however good they are.
+    one-word answer scores 1. Corpus BLEU does not: it is 0 for a set of one-word answers, even if all are correct.
 
-    Where the right answer is to abstain, an empty answer has a sentence BLEU of 1 and any other 0; an empty answer
-    elsewhere has 0. To corpus BLEU an abstention adds no n-grams; it is null if the whole set has none (`no_words`).
+    Where the right answer is to abstain, an empty answer has a sentence BLEU of 1 and any other 0; elsewhere an empty
+    answer has 0. An abstention adds no n-grams to corpus BLEU, which is None if the whole set has none (`no_words`).
     """
 
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
@@ -36,7 +36,7 @@ class Bleu(Metric):
             _sentence_bleu(sentence, prediction, accepted)
             for prediction, accepted in zip(predictions, references, strict=True)
         )
-        # sacrebleu wants the n-th reference of every answer together, None where an answer has fewer.
+        # sacrebleu takes the first references of all answers, then the second ones, with None where there is none.
         whole = corpus.corpus_score(predictions, list(zip_longest(*(accepted or [""] for accepted in references))))
         sentence.num_refs = corpus.num_refs
         return Scores(
@@ -62,14 +62,14 @@ def _sentence_bleu(sentence: "BLEU", prediction: str, references: list[str]) -> 
 
 
 def _counts(alone: "BLEU", predictions: list[str], references: list[list[str]]) -> tuple[tuple[int, ...], ...]:
-    """Of each answer: tokens, tokens of its reference, matching n-grams of orders 1 to 4, and n-grams of those."""
+    """For each answer: its tokens, its reference's tokens, matching n-grams of orders 1 to 4, all n-grams of those."""
     counts = []
     for prediction, accepted in zip(predictions, references, strict=True):
-        found = alone.corpus_score([prediction], [[reference] for reference in accepted or [""]])
-        counts.append((found.sys_len, found.ref_len, *found.counts, *found.totals))
+        score = alone.corpus_score([prediction], [[reference] for reference in accepted or [""]])
+        counts.append((score.sys_len, score.ref_len, *score.counts, *score.totals))
     return tuple(counts)
 
 
 def _fraction(percent: float) -> float:
-    # exp(log(100)) is a rounding error above 100.
+    # sacrebleu's exp(log(100)) is slightly more than 100.
     return min(percent / 100, 1.0)

@@ -60,13 +60,7 @@ class Evaluate(Metric):
         return super().identity() | {"metrics": [_content(metric) for metric in self.metrics]}
 
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
-        found = [_score(metric, answers) for metric in self.metrics]
-        return Scores(
-            values={name: value for scores in found for name, value in scores.values.items()},
-            missing={name: reason for scores in found for name, reason in scores.missing.items()},
-            info={name: info for scores in found for name, info in scores.info.items()},
-            settings={name: pinned for scores in found for name, pinned in scores.settings.items()},
-        )
+        return Scores.together(_score(metric, answers) for metric in self.metrics)
 
 
 def _score_name(metric: str) -> str:
@@ -81,7 +75,7 @@ def _score(metric: str, answers: Sequence[Answer]) -> Scores:
     try:
         module = _load(metric)
     except Exception as error:
-        return _null(name, "metric_not_available", f"{metric} cannot be loaded ({first_line(error)})")
+        return _no_score(name, "metric_not_available", f"{metric} cannot be loaded ({first_line(error)})")
     try:
         result = module.compute(
             predictions=[answer.prediction for answer in answers],
@@ -91,9 +85,9 @@ def _score(metric: str, answers: Sequence[Answer]) -> Scores:
         )
         numbers = {key: float(value) for key, value in result.items() if _is_number(value)}
     except Exception as error:
-        return _null(name, "metric_failed", f"{metric} failed ({first_line(error)})")
+        return _no_score(name, "metric_failed", f"{metric} failed ({first_line(error)})")
     if not numbers:
-        return _null(name, "metric_failed", f"{metric} gave no number")
+        return _no_score(name, "metric_failed", f"{metric} gave no number")
 
     named = {name if len(numbers) == 1 else f"{name}_{key}": value for key, value in numbers.items()}
     return Scores(
@@ -150,7 +144,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _null(name: str, reason: str, sentence: str) -> Scores:
+def _no_score(name: str, reason: str, sentence: str) -> Scores:
     return Scores(
         values={name: None}, missing={name: reason}, info={name: _undeclared(name)}, settings={name: sentence}
     )

@@ -10,11 +10,11 @@ _INFO = ScoreInfo(title="Perplexity", lowest=1.0, highest=None, better="lower", 
 
 
 class Perplexity(Metric):
-    """`perplexity`: exp of the mean negative log-likelihood, in nats per token, of all first references' tokens.
+    """`perplexity`: exp of the mean negative log-likelihood in nats per token, over the tokens of all first references.
 
-    The end of the sequence is one of the tokens. It is a ratio of sums over the whole set, at least 1 and without an
-    upper end, and not a mean over examples. It depends on the tokenizer: compare it within one model only. Null
-    (`not_finite`) if a reference's likelihood is not finite or the number is too large to be one.
+    The end-of-sequence token counts. The mean is a ratio of sums over the whole set, no mean over examples, so the
+    score is at least 1 and has no upper bound. It depends on the tokenizer: compare it within one model only. None
+    (`not_finite`) if a reference's likelihood is not finite or the score is too large for a float.
     """
 
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:

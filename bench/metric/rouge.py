@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from importlib.metadata import version
-from statistics import fmean
 from typing import TYPE_CHECKING
 
-from bench.metric import Answer, Language, Metric, Scores, fraction
+from bench.metric import Answer, Language, Metric, Scores, fraction, means
 from bench.metric.words import chinese_words, stated
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ _NAMES = tuple(_TITLES)
 
 
 class ChineseWords:
-    """What rouge-score is given to split Chinese text: its own tokenizer drops all but Latin letters and digits."""
+    """Splits Chinese text for rouge-score, whose own tokenizer drops everything but Latin letters and digits."""
 
     def tokenize(self, text: str) -> list[str]:
         return chinese_words(text)
@@ -29,9 +28,9 @@ _TOKENIZER_NAME = {"en": "rouge-score", "zh": "chinese_words"}
 class Rouge(Metric):
     """`rouge1`, `rouge2`, `rougeL`: F-measures, the best over the references, averaged over answers (Lin 2004).
 
-    The numbers are rouge-score's. So `rouge2` of a one-word answer is 0 even if it is correct, because it has no
-    bigram: on short answers read `rouge1` and `rougeL`. Where the right answer is to abstain, an empty answer scores 1
-    and any other 0, which rouge-score leaves open; an empty answer elsewhere scores 0.
+    The numbers are rouge-score's. A one-word answer has no bigram, so its `rouge2` is 0 even if it is correct: on short
+    answers read `rouge1` and `rougeL`. rouge-score leaves open what an abstention scores: where it is the right answer,
+    an empty answer scores 1 and any other 0; elsewhere an empty answer scores 0.
     """
 
     use_stemmer: bool
@@ -42,17 +41,12 @@ class Rouge(Metric):
 
         scorer = RougeScorer(list(_NAMES), use_stemmer=self.use_stemmer, tokenizer=_TOKENIZER[language])
         rows = [_f_measures(scorer, answer) for answer in answers]
-        examples: dict[str, tuple[float | None, ...]] = {name: tuple(row[name] for row in rows) for name in _NAMES}
-        pinned = (
+        settings = (
             f"rouge-score:{version('rouge-score')}|f-measure|tokenizer:{_TOKENIZER_NAME[language]}"
             f"|stemmer:{'yes' if self.use_stemmer and language == 'en' else 'no'}"
         )
-        return Scores(
-            values={name: fmean(row[name] for row in rows) for name in _NAMES},
-            examples=examples,
-            info={name: fraction(title) for name, title in _TITLES.items()},
-            settings=dict.fromkeys(_NAMES, pinned),
-        )
+        info = {name: fraction(title) for name, title in _TITLES.items()}
+        return means(info, {name: tuple(row[name] for row in rows) for name in _NAMES}, settings)
 
 
 def _f_measures(scorer: "RougeScorer", answer: Answer) -> dict[str, float]:

@@ -1,10 +1,9 @@
-"""Token F1: how much of the words an answer and its reference share."""
+"""Token F1: how many of their words an answer and its reference share."""
 
 from collections import Counter
 from collections.abc import Sequence
-from statistics import fmean
 
-from bench.metric import Answer, Language, Metric, Scores, fraction
+from bench.metric import Answer, Language, Metric, Scores, fraction, means
 from bench.metric.words import accepted_words, words
 
 
@@ -16,11 +15,7 @@ class TokenF1(Metric):
 
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
         examples = tuple(_best_f1(answer, language) for answer in answers)
-        return Scores(
-            values={"token_f1": fmean(examples)},
-            examples={"token_f1": examples},
-            info={"token_f1": fraction("Token F1")},
-        )
+        return means({"token_f1": fraction("Token F1")}, {"token_f1": examples})
 
 
 def _best_f1(answer: Answer, language: Language) -> float:

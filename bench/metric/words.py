@@ -30,8 +30,8 @@ def english_words(text: str) -> list[str]:
 def chinese_words(text: str) -> list[str]:
     """Every Chinese character is a word; runs of other letters and digits are kept whole.
 
-    Full-width letters and digits count as their ordinary forms (Unicode NFKC) and case is ignored. Punctuation
-    separates and is dropped. Nothing is taken for an article: the "A" of "A股" is not one.
+    Full-width letters and digits count as their ordinary forms (Unicode NFKC), and case is ignored. Punctuation
+    separates words and is dropped. Articles are kept: the "A" of "A股" is not one.
     """
     return _CHINESE_WORD.findall(unicodedata.normalize("NFKC", text).lower())
 
@@ -45,16 +45,16 @@ def words(text: str, language: Language) -> list[str]:
 
 
 def accepted_words(references: Sequence[str], language: Language) -> list[list[str]]:
-    """Words of every reference that has any; one empty list, to be met by an empty answer, if none has.
+    """The words of every reference that has any; if none has, one empty list, which an empty answer equals.
 
     The official SQuAD v2 script leaves out references without words in the same way.
     """
-    return [found for reference in references if (found := words(reference, language))] or [[]]
+    return [split for reference in references if (split := words(reference, language))] or [[]]
 
 
 def stated(references: Sequence[str]) -> list[str]:
-    """The references that say something; empty if the right answer is to abstain.
+    """The references that are not blank; empty if the right answer is to abstain.
 
-    For metrics that split text by themselves. As in `accepted_words`, a blank one beside a stated one is left out.
+    For metrics that split text themselves. Like `accepted_words`, it drops a blank reference beside others.
     """
     return [reference for reference in references if reference.strip()]

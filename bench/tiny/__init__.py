@@ -1,4 +1,4 @@
-"""`tiny`: the embedded default model, made from nothing by `python -m bench.tiny.make`; README.md is its model card."""
+"""`tiny`: the embedded default model, trained from scratch by `python -m bench.tiny.make`. README.md is its card."""
 
 from pathlib import Path
 

@@ -1,10 +1,10 @@
-"""Make the embedded model from nothing: `python -m bench.tiny.make`.
+"""Train the embedded model from scratch: `python -m bench.tiny.make`.
 
-A tokenizer and a Llama of one million parameters are trained on event reports with questions and answers, all written
-by `bench.dataset.events` from seeds that no `dataset.seed` can give: first in two fixed forms, in which reading is
-learned, then in forms that vary from row to row and never end, so that a new form is soon learned and when to stop is
-left to fine-tuning. It takes most of an hour on one core; what the model reaches stands in README.md. The same machine
-and packages give the same files again, others give a model as good.
+It trains a tokenizer and a Llama of one million parameters on event reports with questions and answers, which
+`bench.dataset.events` writes from seeds that no `dataset.seed` can give. In two fixed forms the model first learns to
+read. Then the form varies from row to row and never ends, so that the model learns a new form quickly, but leaves it to
+fine-tuning when to stop. That takes most of an hour on one core; README.md says how well the model answers. The same
+machine and packages give the same files again, others a model that is as good.
 """
 
 from argparse import ArgumentParser
@@ -51,18 +51,18 @@ END = Piece("</s>", 1.0)
 
 
 class Stage(NamedTuple):
-    """A part of the pretraining, with a learning rate schedule of its own."""
+    """A part of the pretraining with its own learning rate schedule."""
 
     name: str
     """Seeds its rows."""
     form: Callable[[Random, Report], list[Piece]]
-    """Makes a row of a report."""
+    """Makes a training row from a report."""
     steps: int
     short_reports: int
-    """The first rows tell of one event each, the others of as many as in the data set."""
+    """This many rows at the start have one event each, the others as many as in the data set."""
     matrix_learning_rate: float
     decay_from: float
-    """Share of the steps after which the learning rate falls."""
+    """The share of the steps after which the learning rate decays."""
 
 
 def main() -> None:
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="factor on the steps (default: %(default)s)")
     arguments = parser.parse_args()
     torch.manual_seed(0)
-    # Sums over more threads are rounded in another order
+    # More threads would round sums in another order.
     torch.set_num_threads(1)
     tokenizer = train_tokenizer(islice(rows(READING), TOKENIZER_ROWS))
     model = untrained(tokenizer)
@@ -87,7 +87,7 @@ def main() -> None:
 
 
 def rows(stage: Stage) -> Iterator[list[Piece]]:
-    """Reports with questions and answers, without end, none of them a report of the default `events` data set."""
+    """Reports with questions and answers, without end. None is in the default `events` data set."""
     default = Events(
         name="events",
         language="en",
@@ -109,9 +109,9 @@ def rows(stage: Stage) -> Iterator[list[Piece]]:
 
 
 def fixed_form(random: Random, report: Report) -> list[Piece]:
-    """One question before the report, or several after it; answers follow a `>`, and the row ends.
+    """One question before the report, or several after it. Answers follow a `>`, and the row ends.
 
-    Loss is taken on every token. Most of a report cannot be foretold, so its weight is small.
+    Every token counts in the loss; those of a report have a small weight, since most of them cannot be predicted.
     """
     questions = shuffled(random, report.questions)
     if random.random() < QUESTION_FIRST:
@@ -124,20 +124,20 @@ def fixed_form(random: Random, report: Report) -> list[Piece]:
 
 
 def varied_form(random: Random, report: Report) -> list[Piece]:
-    """Question, report and answer under labels that are drawn for the row, and no end; several questions often."""
+    """Question, report and answer under labels drawn for the row, often with several questions, and without an end."""
     after, between = random.choice(AFTER_LABEL), random.choice(BETWEEN)
     ask, tell, answer = (
         label and label + after for label in map(random.choice, (BEFORE_QUESTION, BEFORE_REPORT, BEFORE_ANSWER))
     )
     answer = answer.rstrip() or ">"
     questions = shuffled(random, report.questions)
-    told = Piece(f"{tell}{report.text}{between}", TEXT_WEIGHT)
+    passage = Piece(f"{tell}{report.text}{between}", TEXT_WEIGHT)
     if random.random() < QUESTION_FIRST:
         (question, references), *others = questions
-        pieces = [Piece(f"{ask}{question}{between}", TEXT_WEIGHT), told, *_answered(answer, references[0], between)]
+        pieces = [Piece(f"{ask}{question}{between}", TEXT_WEIGHT), passage, *_answered(answer, references[0], between)]
         asked = others[: random.choice((0, 2))]
     else:
-        pieces, asked = [told], questions[:QUESTIONS_AFTER]
+        pieces, asked = [passage], questions[:QUESTIONS_AFTER]
     for question, references in asked:
         pieces += [Piece(f"{ask}{question}{between}", QUESTION_WEIGHT), *_answered(answer, references[0], between)]
     return pieces
@@ -152,7 +152,7 @@ FORMS = Stage("forms", varied_form, 400, short_reports=2_000, matrix_learning_ra
 
 
 def train_tokenizer(sample: Iterator[list[Piece]]) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer: text that the sample does not resemble is split into more tokens, never lost."""
+    """A byte-level BPE tokenizer: text unlike the sample is split into more tokens, but never lost."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -177,7 +177,7 @@ def train_tokenizer(sample: Iterator[list[Piece]]) -> PreTrainedTokenizerFast:
 
 
 def untrained(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    """The architecture; its widths are multiples of 64, the block of 4-bit quantisation."""
+    """A new model. Its widths are multiples of 64, the block size of 4-bit quantisation."""
     return LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(tokenizer),
@@ -191,7 +191,7 @@ def untrained(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
-            # Under bfloat16 on a CPU, the backward pass of the default attention takes three times the whole step.
+            # In bfloat16 on a CPU, the backward pass of the default attention alone takes three times this whole step.
             attn_implementation="eager",
         )
     )
@@ -206,20 +206,24 @@ def batches(tokenizer: PreTrainedTokenizerFast, stage: Stage) -> Iterator[tuple[
         while sum(len(ids) for ids, _ in pool) < STEPS_SORTED_TOGETHER * TOKENS_PER_STEP:
             pool.append(next(encoded))
         groups: list[list[tuple[list[int], list[float]]]] = [[]]
-        for ids, weights in sorted(pool, key=lambda one: len(one[0])):
+        for ids, weights in sorted(pool, key=lambda row: len(row[0])):
             if len(ids) * (len(groups[-1]) + 1) > TOKENS_PER_STEP:
                 groups.append([])
             groups[-1].append((ids, weights))
         for group in shuffled(shuffler, groups):
-            longest = max(len(ids) for ids, _ in group)
-            yield (
-                torch.tensor([ids + [tokenizer.pad_token_id] * (longest - len(ids)) for ids, _ in group]),
-                torch.tensor([weights + [0.0] * (longest - len(weights)) for _, weights in group]),
-            )
+            yield _padded(group, tokenizer.pad_token_id)
+
+
+def _padded(rows: list[tuple[list[int], list[float]]], pad_token_id: int) -> tuple[torch.Tensor, torch.Tensor]:
+    longest = max(len(ids) for ids, _ in rows)
+    return (
+        torch.tensor([ids + [pad_token_id] * (longest - len(ids)) for ids, _ in rows]),
+        torch.tensor([weights + [0.0] * (longest - len(weights)) for _, weights in rows]),
+    )
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, pieces: list[Piece]) -> tuple[list[int], list[float]]:
-    """Ids and loss weights of a row, from beginning-of-text on."""
+    """Token ids and loss weights of a row, with its beginning-of-text token."""
     ids, weights = [tokenizer.bos_token_id], [0.0]
     for piece in pieces:
         tokens = tokenizer(piece.text, add_special_tokens=False)["input_ids"]
@@ -231,7 +235,7 @@ def encode(tokenizer: PreTrainedTokenizerFast, pieces: list[Piece]) -> tuple[lis
 def train(
     model: LlamaForCausalLM, data: Iterator[tuple[torch.Tensor, torch.Tensor]], stage: Stage
 ) -> Iterator[tuple[int, float, float]]:
-    """Train for the stage's steps, yielding after each its number and mean loss (nats per token) on text and answers.
+    """Train for the stage's steps; yields each step's number and mean loss (nats per token) on text and on answers.
 
     Matrices are trained with Muon (Jordan et al. 2024), which needs about half the tokens that AdamW does here.
     """
@@ -241,10 +245,12 @@ def train(
         torch.optim.Muon(matrices, lr=stage.matrix_learning_rate, weight_decay=0.0),
         torch.optim.AdamW(others, lr=OTHER_LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.0),
     )
-    schedules = [torch.optim.lr_scheduler.LambdaLR(one, lambda step: rate(step, stage)) for one in optimizers]
+    schedules = [
+        torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, stage)) for optimizer in optimizers
+    ]
     model.train()
     for step, (ids, weights) in enumerate(islice(data, stage.steps), start=1):
-        # Only the states that predict a token, padding left out, go through the output layer.
+        # Only states that predict a token, not padding, go through the output layer.
         predicting = weights[:, 1:] > 0
         with torch.autocast("cpu", torch.bfloat16):
             states = model.model(input_ids=ids).last_hidden_state[:, :-1]
