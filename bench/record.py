@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, final
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -28,6 +28,7 @@ class Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
+@final
 class Error(Entry):
     type: str
     message: str
@@ -35,12 +36,14 @@ class Error(Entry):
     """The phase that was under way; null before the first one."""
 
 
+@final
 class Gpu(Entry):
     name: str
     uuid: str
     memory_bytes: int | None
 
 
+@final
 class Environment(Entry):
     """Where and with what the numbers came about."""
 
@@ -59,6 +62,7 @@ class Environment(Entry):
     memory_bytes: int
 
 
+@final
 class Base(Entry):
     """The base model as it was loaded."""
 
@@ -72,6 +76,7 @@ class Base(Entry):
     """The longest sequence in tokens that the model and its tokenizer take."""
 
 
+@final
 class SplitCounts(Entry):
     n_read: int
     n_dropped: int
@@ -80,6 +85,7 @@ class SplitCounts(Entry):
     """Examples whose context was shortened to fit; an answer never is."""
 
 
+@final
 class Overlap(Entry):
     """How it was checked that no validation document occurs in training."""
 
@@ -88,6 +94,7 @@ class Overlap(Entry):
     n_shared_texts: int
 
 
+@final
 class Data(Entry):
     n_train: int
     n_validation: int
@@ -104,6 +111,7 @@ class Data(Entry):
     overlap: Overlap
 
 
+@final
 class Parameters(Entry):
     trainable: int
     total: int
@@ -127,6 +135,7 @@ class Evaluation(Entry):
     """Mean cross-entropy in nats per completion token over the validation examples; null if not finite."""
 
 
+@final
 class Training(Entry):
     steps: int
     epochs: float
@@ -167,11 +176,13 @@ class LatencyAtBatch(Entry):
     tokens_per_s_p95: float
 
 
+@final
 class Latency(Entry):
     single: LatencyAtBatch
     batched: LatencyAtBatch
 
 
+@final
 class ScoreInfo(Entry):
     """How to read a score. Its metric declares this, the record carries it, and the report reads it here."""
 

@@ -53,7 +53,7 @@ from bench.record import (
     SplitCounts,
     Training,
 )
-from bench.report.statistics.formulas import POOLED
+from bench.report.statistics.formulas import POOLS
 from bench.supervisor.account import Account
 from bench.supervisor.environment import environment
 from bench.supervisor.journal import Journal
@@ -134,15 +134,15 @@ class Answers:
                 parts[name].append(part)
         path.write_text("".join(lines), encoding="utf-8")
         values: dict[str, float | None] = {name: fmean(each) for name, each in examples.items()}
-        values |= {name: whole(name, each) for name, each in parts.items()}
-        values["perplexity"] = whole("perplexity", [(nat, 6) for nat in nats])
-        values |= {"bertscore_f1": None}
-        return Scores(values=values, missing={"bertscore_f1": "encoder_not_available"})
+        info = self._scores[0].info
+        values |= {name: whole(info[name].pooling or "", each) for name, each in parts.items()}
+        values["perplexity"] = whole("exp_ratio", [(nat, 6) for nat in nats])
+        return Scores(values=values, info=info)
 
 
-def whole(score: str, parts: Sequence[Any]) -> float:
-    """A score of all examples from the parts of each."""
-    pooled, formula = POOLED[score](parts)
+def whole(pooling: str, parts: Sequence[Any]) -> float:
+    """A score of all examples from the parts of each, given the kind of pooling."""
+    pooled, formula = POOLS[pooling](parts)
     return float(formula(np.asarray(pooled.sum(axis=0), dtype=float)[:, np.newaxis])[0])
 
 
@@ -215,6 +215,7 @@ def told(cell: Cell, examples: Sequence[Example], scores: Scores) -> Iterator[pr
             n_validation=len(examples),
             n_dropped=0,
             n_truncated=0,
+            n_references_too_long=0,
             n_clusters_validation=len({example.cluster for example in examples}),
             train=counts.model_copy(update={"n_read": 2100}),
             validation=counts,
@@ -247,7 +248,7 @@ def told(cell: Cell, examples: Sequence[Example], scores: Scores) -> Iterator[pr
         yield protocol.Trained(training=training())
         yield protocol.Missing(reasons={"training.best_step": "last_weights_kept"})
         yield protocol.Saved(bytes=13_600_000)
-    yield protocol.Scored(scores=scores.values, settings=scores.settings)
+    yield protocol.Scored(scores=scores.values, settings=scores.settings, info=scores.info)
     yield protocol.Missing(reasons={f"scores.{name}": reason for name, reason in scores.missing.items()})
     times = dict.fromkeys(("time_to_first_token_s_p50", "time_to_first_token_s_p95"), 0.02)
     times |= dict.fromkeys(("time_per_output_token_s_p50", "time_per_output_token_s_p95"), 0.01)

@@ -95,7 +95,7 @@ def _report(study: Path, report: Path, request: Request) -> bool | None:
     """Write a study's report, unless it is there. Returns whether it is; None where no record can be read."""
     from bench.errors import InputError
     from bench.report import stamp
-    from bench.report.words import counted
+    from bench.report.wording import counted
 
     made_from = stamp.inputs(study, asdict(request))
     said = stamp.read(report, made_from)
@@ -127,7 +127,7 @@ def _write(study: Path, report: Path, request: Request) -> dict[str, Any]:
     with contextlib.suppress(OSError):
         if len(visible(study)) >= cores.WORTH:
             cores.prepare()
-    from bench.report.read.load import read_study
+    from bench.report.read.study import read_study
     from bench.report.write import write_report
 
     found = read_study(study, request.traces)
@@ -140,7 +140,7 @@ def _write(study: Path, report: Path, request: Request) -> dict[str, Any]:
 
 
 def _complain(path: Path, sentence: str) -> None:
-    from bench.report.words import printable
+    from bench.report.wording import printable
 
     print(printable(f"{path} {sentence}"), file=sys.stderr)
 

@@ -1,13 +1,13 @@
 """A study's report as files: one page to read, the same as Markdown and LaTeX, every table and figure on its own."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench.errors import InputError
 from bench.report.compare.choice import choices
-from bench.report.compare.effects import HIGHER_IS_BETTER, LOWER_IS_BETTER, effects
-from bench.report.compare.setups import SCORES_OF, Cell, Group, groups
+from bench.report.compare.comparisons import Comparison, comparisons
+from bench.report.compare.effects import effects
 from bench.report.figures import charts
 from bench.report.figures.timeline import left_out, traces
 from bench.report.page.browser import Answered, browser_html
@@ -15,11 +15,12 @@ from bench.report.page.contents import Contents
 from bench.report.page.index import index_html
 from bench.report.page.latex import report_tex
 from bench.report.page.markdown import report_md
-from bench.report.read.load import Study
+from bench.report.read.cells import StoredCell
+from bench.report.read.study import Study
 from bench.report.render.formats import FORMATS
 from bench.report.request import Request
 from bench.report.tables.tables import tables
-from bench.report.words import STATUSES, counted, listed, printable
+from bench.report.wording import STATUSES, counted, listed, printable
 
 KINDS = ("tables", "figures", "figures/traces")
 """Folders of a report."""
@@ -33,14 +34,14 @@ def write_report(study: Study, folder: Path, request: Request) -> None:
             that there is not, or a reference that is several setups.
         OSError: the folder cannot be made or written.
     """
-    found = groups(study.cells, study.predictions, request.seed)
-    refusals = [refusal for group in found for refusal in group.refusals]
+    found = comparisons(study.cells, study.predictions, request.seed)
+    refusals = [refusal for comparison in found for refusal in comparison.refusals]
     if refusals and not request.allow_mixed:
         raise InputError(
             f"{study.name}: its scores cannot be compared: {' '.join(map(printable, refusals))} Give each its own "
             "study, or report them side by side with --allow-mixed."
         )
-    _require_known(request, study)
+    _require_known(request, found, study)
     compared = effects(found, request.reference, request.family)
     for kind in KINDS:
         (folder / kind).mkdir(parents=True, exist_ok=True)
@@ -81,44 +82,39 @@ def write_report(study: Study, folder: Path, request: Request) -> None:
         (folder / name).write_bytes(content)
 
 
-def _require_known(request: Request, study: Study) -> None:
-    scores = [column.removeprefix(SCORES_OF) for column in study.cells.columns if column.startswith(SCORES_OF)]
-    first = request.family[0]
-    if first in scores and first not in HIGHER_IS_BETTER | LOWER_IS_BETTER:
-        raise InputError(
-            f"--family: whether more of {first} is better is not known, so it cannot decide which method is the best: "
-            f"put one of {', '.join(sorted((HIGHER_IS_BETTER | LOWER_IS_BETTER) & set(scores)))} before it."
-        )
+def _require_known(request: Request, found: Sequence[Comparison], study: Study) -> None:
+    scores = {name: score for comparison in found for name, score in comparison.scores.items()}
     if scores and (unknown := [score for score in request.family if score not in scores]):
         raise InputError(
             f"--family: no cell of {study.name} has the score {listed(unknown)}; there are {', '.join(sorted(scores))}."
         )
 
 
-def _answered(study: Study, groups: Iterable[Group]) -> list[Answered]:
+def _answered(study: Study, found: Iterable[Comparison]) -> list[Answered]:
     """The cells whose answers can be shown, in the order of the tables."""
     return [
         Answered(
-            model=group.model,
+            model=comparison.model,
             method=setup.method,
             label=setup.label,
-            seed=cell["cell.seed"],
-            validation=_validation(group, cell),
-            predictions=study.predictions[cell["folder"]],
-            asked=study.asked.get(cell["folder"]),
+            seed=cell.seed,
+            validation=_validation(comparison, cell),
+            predictions=study.predictions[cell.folder],
+            asked=study.asked.get(cell.folder),
         )
-        for group in groups
-        for setup in group.setups
+        for comparison in found
+        for setup in comparison.setups
         for cell in setup.ok
-        if cell["folder"] in study.predictions
+        if cell.folder in study.predictions
     ]
 
 
-def _validation(group: Group, cell: Cell) -> str:
-    return f"{group.dataset}, fingerprint {cell['data.validation_fingerprint'][:8]}"
+def _validation(comparison: Comparison, cell: StoredCell) -> str:
+    fingerprint = cell.record.data.validation_fingerprint if cell.record.data else ""
+    return f"{comparison.dataset}, fingerprint {fingerprint[:8]}"
 
 
 def _summary(study: Study) -> str:
-    counts = Counter(study.cells["status"])
+    counts: Counter[str] = Counter(cell.record.status for cell in study.cells)
     endings = listed(f"{counts[status]} {words}" for status, words in STATUSES.items() if counts[status])
     return f"{counted(len(study.cells), 'cell')}: {endings}."

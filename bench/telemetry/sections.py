@@ -1,6 +1,6 @@
 """What telemetry adds to a cell's record. A null has its reason in the record's `missing`, under its own path."""
 
-from typing import Literal
+from typing import Literal, final
 
 from pydantic import BaseModel, ConfigDict
 
@@ -44,6 +44,7 @@ class PhasePower(Section):
     """The same by reason, those that occurred; several may hold at once."""
 
 
+@final
 class Carbon(Section):
     """Gross energy times the grid's intensity. The boards alone: not the rest of the machine, not its making."""
 
@@ -65,6 +66,7 @@ class DevicePower(Section):
     peak_sampled_power_w: float | None
 
 
+@final
 class Power(PhasePower):
     """Power and energy from the first phase's start to the last one's end, and by phase."""
 
@@ -96,6 +98,7 @@ class PhaseMemory(Section):
     """Sampled sum over the cell's processes, shared pages divided among all that share them; the larger, the rarer."""
 
 
+@final
 class Memory(PhaseMemory):
     """Peaks over the whole cell, and by phase."""
 
@@ -113,6 +116,7 @@ class PhaseHostUse(Section):
     """Energy of the machine's CPU packages by RAPL, by whomever used."""
 
 
+@final
 class HostUse(PhaseHostUse):
     """What the whole cell took of the machine, and by phase."""
 

@@ -42,7 +42,7 @@ def test_a_grid_has_as_many_cells_as_asked_for_and_all_are_different(n_cells: in
 
 def test_scores_of_a_whole_set_are_the_metrics_own() -> None:
     f1 = AnswerMacroF1(name="answer_macro_f1").score(ANSWERS, "en")
-    assert whole("answer_macro_f1", f1.parts["answer_macro_f1"]) == f1.values["answer_macro_f1"] == 0.2
+    assert whole("macro_f1", f1.parts["answer_macro_f1"]) == f1.values["answer_macro_f1"] == 0.2
     bleu = Bleu(name="bleu").score(ANSWERS, "en")
     assert whole("corpus_bleu", bleu.parts["corpus_bleu"]) == pytest.approx(bleu.values["corpus_bleu"])
 

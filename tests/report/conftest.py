@@ -30,9 +30,9 @@ from bench.record import (
     Training,
 )
 from bench.record_history import SCORES_OF_VERSION_1
+from bench.report.compare.comparisons import comparisons
 from bench.report.compare.effects import effects
-from bench.report.compare.setups import groups
-from bench.report.read.load import read_studies
+from bench.report.read.study import read_studies
 from bench.report.render.table import Table
 from bench.report.request import Request
 from bench.report.tables.tables import tables
@@ -144,15 +144,15 @@ def make_record(
     trainable = TRAINABLE.get(method, 2_000) if trainable is None else trainable
     ended = status == "ok"
     values: dict[str, float | None] = {
+        "token_f1": 0.7,
+        "exact_match": 0.4,
         "answer_macro_f1": 0.25,
         "bleu": 0.5,
-        "bertscore_f1": None,
         "rouge1": 0.625,
         "rouge2": 0.375,
         "rougeL": 0.6,
-        "token_f1": 0.7,
-        "exact_match": 0.4,
         "perplexity": 3.5,
+        "bertscore_f1": None,
     }
     reasons = dict.fromkeys(Record.model_fields, "not_reached") | {
         "environment": "no_nvml",
@@ -354,7 +354,7 @@ def write_cell(runs: Path) -> WriteCell:
 def tables_of(runs: Path, request: Request | None = None) -> dict[str, Table]:
     """The tables of the first study under `runs`, by name."""
     study, request = read_studies(runs)[0], request or Request()
-    found = groups(study.cells, study.predictions, request.seed)
+    found = comparisons(study.cells, study.predictions, request.seed)
     compared = effects(found, request.reference, request.family)
     return {table.name: table for table in tables(study, found, request, compared)}
 

@@ -7,10 +7,10 @@ import pytest
 from bench.errors import InputError
 from bench.record import Error, Phase
 from bench.report.compare.choice import choices
+from bench.report.compare.comparisons import comparisons
 from bench.report.compare.effects import best, effects
-from bench.report.compare.setups import groups
 from bench.report.figures.tradeoff import tradeoff_figures
-from bench.report.read.load import read_studies
+from bench.report.read.study import read_studies
 from bench.report.request import Request
 
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
@@ -20,10 +20,14 @@ OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too lar
 def group(runs):
     def only():
         study = read_studies(runs)[0]
-        (found,) = groups(study.cells, study.predictions)
+        (found,) = comparisons(study.cells, study.predictions)
         return found
 
     return only
+
+
+def best_of(group, score):
+    return best(group, group.scores[score])
 
 
 def picked(group, **wanted):
@@ -47,7 +51,7 @@ def test_what_cannot_be_tested_is_not_bold(write_cell, runs, group):
         folder = write_cell(method, scores={"token_f1": f1})
         if method == "baseline":
             (folder / "predictions.jsonl").unlink()
-    assert best(group(), "token_f1") == frozenset()
+    assert best_of(group(), "token_f1") == frozenset()
 
 
 def test_a_resumed_cell_is_not_the_cheapest(write_cell, group):
@@ -55,7 +59,7 @@ def test_a_resumed_cell_is_not_the_cheapest(write_cell, group):
     write_cell("qlora", scores={"token_f1": 0.79}, training={"resumed_from_step": 70})
     answer, _ = picked(group())["Within 5 % of the best token_f1, least time"]
     assert answer == "lora"
-    (figure,) = tradeoff_figures([group()], "scores.token_f1")
+    (figure,) = tradeoff_figures([group()], "token_f1")
     assert (
         figure.texts[2]
         .get_text()
@@ -88,7 +92,7 @@ def test_what_ran_out_of_memory_once_does_not_fit(write_cell, group):
 def test_a_score_of_which_nobody_knows_the_good_end_decides_nothing(write_cell, group):
     write_cell("baseline", scores={"wer": 0.9})
     write_cell("lora", scores={"wer": 0.1})
-    assert best(group(), "wer") == frozenset()
+    assert best_of(group(), "wer") == frozenset()
 
 
 def test_a_reference_that_is_nowhere_is_refused(write_cell, group):

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from bench.record import Error
-from bench.report.read.load import read_studies
+from bench.report.read.study import read_studies
 from bench.report.render.templates import SIUNITX_SETUP
 from bench.report.request import Request
 from bench.report.write import write_report

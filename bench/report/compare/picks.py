@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.report.words import printable
+from bench.report.wording import printable
 
 LONGEST = 2_000
 """Characters of one text that are shown."""

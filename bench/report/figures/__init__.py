@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
+from bench.report.compare.comparisons import Comparison
 from bench.report.compare.effects import Effect
-from bench.report.compare.setups import SCORES_OF, Group
-from bench.report.figures.bars import costs_figures, scores_figures
+from bench.report.figures.bars import costs_figures, drawn_scores, scores_figures
 from bench.report.figures.chart import Chart, Drawn, chart, pages
 from bench.report.figures.curves import curves_figures
 from bench.report.figures.distributions import distribution_figures
@@ -13,12 +13,11 @@ from bench.report.figures.forest import forest_figures
 from bench.report.figures.looks import looks
 from bench.report.figures.tradeoff import main_score, tradeoff_figures
 from bench.report.parallel import begin
-from bench.report.read.load import Study
-from bench.report.tables.tables import SCORES
-from bench.report.words import file_stem, listed, score_title
+from bench.report.read.study import Study
+from bench.report.wording import file_stem, listed
 
 
-def charts(study: Study, found: Sequence[Group], compared: Sequence[Effect]) -> Iterator[Chart]:
+def charts(study: Study, found: Sequence[Comparison], compared: Sequence[Effect]) -> Iterator[Chart]:
     """The study's charts in reading order, given its groups, at least one, and its effects; begun as `begin` does.
 
     A chart that would show nothing is left out; one with too much for a page is several.
@@ -28,7 +27,7 @@ def charts(study: Study, found: Sequence[Group], compared: Sequence[Effect]) -> 
     return chain(begin(chart, _overall(study, found, compared)), losses)
 
 
-def _losses(study: Study, found: Sequence[Group]) -> Iterator[Drawn]:
+def _losses(study: Study, found: Sequence[Comparison]) -> Iterator[Drawn]:
     look = looks(found)
     for group in found:
         yield from pages(
@@ -39,15 +38,16 @@ def _losses(study: Study, found: Sequence[Group]) -> Iterator[Drawn]:
         )
 
 
-def _overall(study: Study, found: Sequence[Group], compared: Sequence[Effect]) -> Iterator[Drawn]:
+def _overall(study: Study, found: Sequence[Comparison], compared: Sequence[Effect]) -> Iterator[Drawn]:
     models = listed(group.title for group in found)
     # Chosen by what was compared first, as the picks are
-    path = main_score(found, [effect.score for effect in compared[:1]])
-    score = score_title((path or "").removeprefix(SCORES_OF))
+    name = main_score(found, [effect.score for effect in compared[:1]])
+    score = next((group.scores[name].title for group in found if name and name in group.scores), "")
+    bars = [score.title for score in drawn_scores(found).values()]
     yield from pages(
         "scores",
         "Scores by method",
-        f"Bars of {listed(SCORES.values())} by method, for {models}.",
+        f"Bars of {listed(bars or ['no score'])} by method, for {models}.",
         scores_figures(found),
     )
     yield from pages(
@@ -60,7 +60,7 @@ def _overall(study: Study, found: Sequence[Group], compared: Sequence[Effect]) -
         "tradeoff",
         f"{score} against energy, memory and time",
         f"Points of {score} over what it cost by method, the Pareto front marked, for {models}.",
-        tradeoff_figures(found, path),
+        tradeoff_figures(found, name),
     )
     yield from pages(
         "distribution",

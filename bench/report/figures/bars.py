@@ -17,14 +17,14 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
-from bench.report.compare.setups import Group, Measured
+from bench.report.compare.comparisons import Comparison
+from bench.report.compare.quantities import PEAK_POWER, Quantity
+from bench.report.compare.setups import Estimate
 from bench.report.figures.chart import FAINT, GREY, STYLE, plain
 from bench.report.figures.looks import Look, looks
 from bench.report.figures.sheet import sheet, sheets
 from bench.report.numbers import DASH, fixed
 from bench.report.statistics.intervals import Interval
-from bench.report.tables.tables import SCORES
-from bench.report.words import MEMORIES
 
 CROSS = "\N{MULTIPLICATION SIGN}"
 DOT = "dot"
@@ -41,35 +41,52 @@ BESIDE = 0.38
 HALO = (withStroke(linewidth=2.4, foreground="white"),)
 
 
+MOST_SCORES = 6
+"""Panels beside each other on a page."""
+
+
 @dataclass(frozen=True)
 class Panel:
-    """One figure of the record, drawn for every setup of a group."""
+    """One quantity, drawn for every setup of a comparison."""
 
-    path: str
-    heading: str
+    quantity: Quantity
     shown: Callable[[float], str]
-    scale: float = 1.0
     limit: float | None = None
-    """Where the axis ends; null for wherever the largest bar of all groups does."""
+    """Where the axis ends; None for wherever the longest bar of all comparisons does."""
+
+    @property
+    def heading(self) -> str:
+        return self.quantity.heading
 
 
-def scores_figures(found: Sequence[Group]) -> list[Figure]:
-    """Six panels, one for each of the study's scores, for each group; over as many pages as it takes."""
-    panels = [Panel(path, title, fixed(3), limit=1.0) for path, title in SCORES.items()]
-    return _draw({group.title: panels for group in found}, found, width=1.0)
+def drawn_scores(found: Sequence[Comparison]) -> dict[str, Quantity]:
+    """The first scores that have a number and of which more is better, by name, over all comparisons."""
+    scores = {name: score for group in reversed(found) for name, score in group.scores.items()}
+    names = dict.fromkeys(name for group in found for name in group.scores)
+    known = [name for name in names if scores[name].better == "higher" and _has_number(found, scores[name])]
+    return {name: scores[name] for name in known[:MOST_SCORES]}
 
 
-def costs_figures(found: Sequence[Group]) -> list[Figure]:
-    """A panel for the peak power and one for the peak memory that the group's table has, for each group."""
-    power = Panel("power.peak_sampled_power_w", "Peak power (W)", fixed(1))
-    panels = {
-        group.title: [power, Panel(group.memory, f"{MEMORIES[group.memory][0]} (GB)", fixed(2), scale=1e-9)]
-        for group in found
-    }
+def _has_number(found: Sequence[Comparison], quantity: Quantity) -> bool:
+    return any(quantity.get(cell) is not None for group in found for cell in group.ok)
+
+
+def scores_figures(found: Sequence[Comparison]) -> list[Figure]:
+    """A panel for each of the first scores, for each comparison; over as many pages as it takes."""
+    panels = [
+        Panel(score, fixed(3), limit=score.score and score.score.highest) for score in drawn_scores(found).values()
+    ]
+    return _draw({group.title: panels for group in found}, found, width=1.0) if panels else []
+
+
+def costs_figures(found: Sequence[Comparison]) -> list[Figure]:
+    """A panel for the peak power and one for the peak memory of each comparison."""
+    power = Panel(PEAK_POWER, fixed(1))
+    panels = {group.title: [power, Panel(group.memory, fixed(2))] for group in found}
     return _draw(panels, found, width=2.3)
 
 
-def _draw(panels: Mapping[str, Sequence[Panel]], found: Sequence[Group], width: float) -> list[Figure]:
+def _draw(panels: Mapping[str, Sequence[Panel]], found: Sequence[Comparison], width: float) -> list[Figure]:
     """Pages with the `panels` of each group by its title, each of at least that width in inches."""
     limits, look = _limits(panels, found), looks(found)
     figures = []
@@ -86,9 +103,9 @@ def _draw(panels: Mapping[str, Sequence[Panel]], found: Sequence[Group], width: 
     return figures
 
 
-def _marks(group: Group, panel: Panel) -> set[str]:
+def _marks(group: Comparison, panel: Panel) -> set[str]:
     """Those of `MARKS` that a panel has; one without a number has a sentence instead."""
-    measured = [setup.measure(panel.path) for setup in group.setups]
+    measured = [setup.measure(panel.quantity) for setup in group.setups]
     if all(one.mean is None for one in measured):
         return set()
     marks = {DASH if setup.ok else CROSS for setup, one in zip(group.setups, measured, strict=True) if one.mean is None}
@@ -96,8 +113,8 @@ def _marks(group: Group, panel: Panel) -> set[str]:
     return marks | ({DOT} if any(len(one.by_seed) > 1 for one in measured) else set())
 
 
-def _bars(ax: Axes, group: Group, panel: Panel, look: Mapping[str, Look], limit: float) -> None:
-    measured = [setup.measure(panel.path) for setup in group.setups]
+def _bars(ax: Axes, group: Comparison, panel: Panel, look: Mapping[str, Look], limit: float) -> None:
+    measured = [setup.measure(panel.quantity) for setup in group.setups]
     ax.set_xlabel(panel.heading)
     ax.set_xlim(0, limit)
     if all(one.mean is None for one in measured):
@@ -111,9 +128,16 @@ def _bars(ax: Axes, group: Group, panel: Panel, look: Mapping[str, Look], limit:
         if one.mean is None:
             ax.text(limit * 0.02, place, DASH if setup.ok else CROSS, va="center", color=GREY)
             continue
-        length = one.mean * panel.scale
+        length = one.mean * panel.quantity.scale
         drawn.append((place, length, look[setup.method], one))
-        ax.text(max(_reach(one)) * panel.scale, place, panel.shown(length), transform=beside, va="center", fontsize=7)
+        ax.text(
+            max(_reach(one)) * panel.quantity.scale,
+            place,
+            panel.shown(length),
+            transform=beside,
+            va="center",
+            fontsize=7,
+        )
     # All at once: of hundreds, each on its own takes longer to be made than to be drawn
     ax.barh(
         [place for place, _, _, _ in drawn],
@@ -125,16 +149,16 @@ def _bars(ax: Axes, group: Group, panel: Panel, look: Mapping[str, Look], limit:
         linewidth=0.6,
     )
     several = [(place, one) for place, _, _, one in drawn if len(one.by_seed) > 1]
-    dots = [seed * panel.scale for _, one in several for seed in one.by_seed]
+    dots = [seed * panel.quantity.scale for _, one in several for seed in one.by_seed]
     # Below the interval, which lies in the middle
     below = [place + (0.2 if one.interval else 0.0) for place, one in several for _ in one.by_seed]
     ax.plot(dots, below, linestyle="", marker="o", markersize=2.5, color="black", clip_on=False)
-    _whiskers(ax, {place: one.interval for place, _, _, one in drawn if one.interval}, panel.scale)
+    _whiskers(ax, {place: one.interval for place, _, _, one in drawn if one.interval}, panel.quantity.scale)
 
 
-def _explain(ax: Axes, group: Group, panel: Panel) -> None:
+def _explain(ax: Axes, group: Comparison, panel: Panel) -> None:
     """Why a panel has no bar, in the place of an empty axis."""
-    reasons = dict.fromkeys(setup.measure(panel.path).reason for setup in group.setups if setup.ok)
+    reasons = dict.fromkeys(setup.measure(panel.quantity).reason for setup in group.setups if setup.ok)
     text = "; ".join(str(reason) for reason in reasons) or "no cell ended ok"
     # Ticks stay, unseen, so that the panel's name is level with its neighbours'
     ax.tick_params(axis="x", color="none", labelcolor="none")
@@ -161,16 +185,20 @@ def _whiskers(ax: Axes, intervals: Mapping[int, Interval], scale: float) -> None
     ax.vlines(np.concatenate([low, high]), np.tile(places - 0.11, 2), np.tile(places + 0.11, 2), **style)
 
 
-def _reach(one: Measured) -> list[float]:
+def _reach(one: Estimate) -> list[float]:
     """Everything that is drawn of a figure, unscaled."""
     return [*one.by_seed, *([] if one.mean is None else [one.mean]), *([one.interval.high] if one.interval else [])]
 
 
-def _limits(panels: Mapping[str, Sequence[Panel]], found: Sequence[Group]) -> dict[str, float]:
+def _limits(panels: Mapping[str, Sequence[Panel]], found: Sequence[Comparison]) -> dict[str, float]:
     """Where the axes end, the same for all panels that show the same."""
     limits: dict[str, float] = {}
     for group in found:
         for panel in panels[group.title]:
-            drawn = [value * panel.scale for setup in group.setups for value in _reach(setup.measure(panel.path))]
+            drawn = [
+                value * panel.quantity.scale
+                for setup in group.setups
+                for value in _reach(setup.measure(panel.quantity))
+            ]
             limits[panel.heading] = max([limits.get(panel.heading, 0.0), panel.limit or 0.0, *drawn])
     return {heading: limit or 1.0 for heading, limit in limits.items()}

@@ -12,13 +12,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from bench.report.compare.setups import Cell, Group, Setup
+from bench.report.compare.comparisons import Comparison
+from bench.report.compare.setups import Setup
 from bench.report.figures.canvas import NOTE, Canvas
 from bench.report.figures.chart import FAINT, GREY, STYLE, plain
 from bench.report.figures.layout import label
 from bench.report.figures.looks import Look
+from bench.report.read.cells import StoredCell
 from bench.report.read.losses import Floats, Losses
-from bench.report.words import counted, ending, mid_sentence, reason
+from bench.report.wording import counted, mid_sentence
 
 SETUPS = 6
 """In one row of panels: of more, lines can no longer be told apart."""
@@ -57,7 +59,7 @@ class Curve(NamedTuple):
     losses: Floats
 
 
-def curves_figures(group: Group, losses: Mapping[str, Losses], look: Mapping[str, Look]) -> list[Figure]:
+def curves_figures(group: Comparison, losses: Mapping[str, Losses], look: Mapping[str, Look]) -> list[Figure]:
     """Pages of panels; none if no cell of the group told of a loss.
 
     Args:
@@ -98,19 +100,21 @@ def average(curves: Sequence[Curve]) -> Curve:
     return Curve(steps, np.mean([np.interp(steps, *curve) for curve in known], axis=0))
 
 
-def _is_told(cell: Cell, losses: Mapping[str, Losses]) -> bool:
-    return cell["folder"] in losses or len(_evaluations(cell).steps) > 0
+def _is_told(cell: StoredCell, losses: Mapping[str, Losses]) -> bool:
+    return cell.folder in losses or len(_evaluations(cell).steps) > 0
 
 
-def _evaluations(cell: Cell) -> Curve:
+def _evaluations(cell: StoredCell) -> Curve:
     """Of the evaluations whose loss is finite."""
-    told = [each for each in cell.get("training.evaluations", ()) if each["loss"] is not None]
-    return Curve(np.array([each["step"] for each in told], float), np.array([each["loss"] for each in told], float))
+    told = [
+        each for each in (cell.record.training.evaluations if cell.record.training else ()) if each.loss is not None
+    ]
+    return Curve(np.array([each.step for each in told], float), np.array([each.loss for each in told], float))
 
 
-def _training(cell: Cell, losses: Mapping[str, Losses]) -> Curve | None:
+def _training(cell: StoredCell, losses: Mapping[str, Losses]) -> Curve | None:
     """Smoothed."""
-    found = losses.get(cell["folder"])
+    found = losses.get(cell.folder)
     return Curve(found.steps, smooth(found.losses)) if found else None
 
 
@@ -136,7 +140,7 @@ def _rows(shown: Sequence[Setup]) -> list[list[Setup]]:
 
 
 def _page(
-    group: Group,
+    group: Comparison,
     rows: Sequence[Sequence[Setup]],
     silent: Sequence[Setup],
     losses: Mapping[str, Losses],
@@ -189,11 +193,11 @@ def _draw_training(
         drawn = drawn or bool(told)
         # One line with gaps: of the smoothed ones there are many enough
         steps = [step for _, curve in told for step in (*curve.steps, np.nan)]
-        raw = [loss for cell, _ in told for loss in (*losses[cell["folder"]].losses, np.nan)]
+        raw = [loss for cell, _ in told for loss in (*losses[cell.folder].losses, np.nan)]
         ax.plot(steps, raw, color=stroke.colour, alpha=0.22, linewidth=0.5, gid="raw", zorder=1)
         for cell, curve in told:
             _thin(ax, curve, stroke)
-            if cell["status"] != "ok":
+            if not cell.ok:
                 _end(ax, curve, stroke)
         mean = average([curve for cell in setup.ok if (curve := _training(cell, losses))])
         # Its marks at other steps than the other setups' marks
@@ -307,12 +311,12 @@ def _key(rows: Sequence[Sequence[Setup]], silent: Sequence[Setup], losses: Mappi
     told = []
     if any(len(setup.ok) > 1 for setup in shown):
         told.append("Thick: mean over seeds, thin: single seeds.")
-    stretches = sorted({losses[cell["folder"]].stretch for cell in cells if cell["folder"] in losses})
+    stretches = sorted({losses[cell.folder].stretch for cell in cells if cell.folder in losses})
     if stretches:
         words = "step" if stretches == [1] else f"{' or '.join(map(str, stretches))} steps"
         told.append(f"Faint: training loss of every {words}; other lines of it are smoothed over {100 // SHARE} % of")
         told[-1] += " the training."
-    if any(cell["status"] != "ok" and cell["folder"] in losses for cell in cells):
+    if any(not cell.ok and cell.folder in losses for cell in cells):
         told.append("Cross: the cell did not end ok there.")
     whys: dict[str, list[str]] = {}
     for setup in silent:
@@ -325,6 +329,6 @@ def _key(rows: Sequence[Sequence[Setup]], silent: Sequence[Setup], losses: Mappi
 
 def _why(setup: Setup) -> str:
     cell = setup.cells[0]
-    if cell["status"] == "ok" and "training.steps" in cell:
+    if cell.ok and cell.record.training:
         return "it kept no losses"
-    return plain(mid_sentence(reason(cell["missing"], "training"))) if cell["status"] == "ok" else plain(ending(cell))
+    return plain(mid_sentence(cell.reason("training"))) if cell.ok else plain(cell.ending)

@@ -15,17 +15,17 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from bench.report.compare.setups import Group, Setup
+from bench.report.compare.comparisons import Comparison
+from bench.report.compare.setups import Setup
 from bench.report.figures.bars import CROSS
 from bench.report.figures.chart import GREY, STYLE
 from bench.report.figures.looks import Look, looks
 from bench.report.figures.sheet import BELOW, sheet, sheets
 from bench.report.numbers import DASH
 from bench.report.read.predictions import Floats, Predictions
-from bench.report.words import score_title
 
-SCORES = ("token_f1", "bleu", "rougeL")
-"""Those that are drawn, of the scores that examples have; exact match is all in its mean."""
+MOST_SCORES = 3
+"""Panels beside each other on a page."""
 LEVELS = ("exactly 0", "below 1/3", "below 2/3", "below 1", "exactly 1")
 STRENGTHS = (0.0, 0.25, 0.45, 0.7, 1.0)
 """How much of a method's colour each level has; the rest is white."""
@@ -40,7 +40,7 @@ ROOM = 0.1
 """The least share that has room for its number."""
 
 
-def distribution_figures(found: Sequence[Group], predictions: Mapping[str, Predictions]) -> list[Figure]:
+def distribution_figures(found: Sequence[Comparison], predictions: Mapping[str, Predictions]) -> list[Figure]:
     """Pages with a row for each setup; none if no example has a score that is drawn.
 
     Args:
@@ -48,12 +48,26 @@ def distribution_figures(found: Sequence[Group], predictions: Mapping[str, Predi
         predictions: what was answered, by the cell's folder.
     """
     setups = [setup for group in found for setup in group.setups]
-    scores = [score for score in SCORES if any(_of(setup, score, predictions) for setup in setups)]
+    scores = _drawn_scores(found, predictions)
     if not scores:
         return []
     told = [[size(seeds) for score in scores if (seeds := _of(setup, score, predictions))] for setup in setups]
     look, sizes = looks(found), Counter(chain(*told))
     return [_page(page, found, scores, predictions, look, sizes) for page in sheets(found)]
+
+
+def _drawn_scores(found: Sequence[Comparison], predictions: Mapping[str, Predictions]) -> list[str]:
+    """The first scores that examples have; those that are only ever 0 or 1, whose mean says it all, if no others."""
+    setups = [setup for group in found for setup in group.setups]
+    names = dict.fromkeys(name for group in found for name in group.scores)
+    seeds = {name: [seed for setup in setups for seed in _of(setup, name, predictions)] for name in names}
+    known = [name for name in names if seeds[name]]
+    return ([name for name in known if any(map(_is_graded, seeds[name]))] or known)[:MOST_SCORES]
+
+
+def _is_graded(seed: Floats) -> bool:
+    """Whether any example scores something between 0 and 1."""
+    return bool(((seed > NEARLY) & (seed < 1 - NEARLY)).any())
 
 
 def size(seeds: Sequence[Floats]) -> str:
@@ -71,8 +85,8 @@ def shares(values: Floats) -> Floats:
 
 
 def _page(
-    page: Sequence[Group],
-    found: Sequence[Group],
+    page: Sequence[Comparison],
+    found: Sequence[Comparison],
     scores: Sequence[str],
     predictions: Mapping[str, Predictions],
     look: Mapping[str, Look],
@@ -97,12 +111,17 @@ def _page(
 
 
 def _draw(
-    ax: Axes, group: Group, score: str, predictions: Mapping[str, Predictions], look: Mapping[str, Look], usual: str
+    ax: Axes,
+    group: Comparison,
+    score: str,
+    predictions: Mapping[str, Predictions],
+    look: Mapping[str, Look],
+    usual: str,
 ) -> None:
     ax.set_xlim(0.0, 1.0)
     ax.spines["left"].set_visible(False)
     ax.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
-    ax.set_xlabel(f"Share of examples by {score_title(score)}")
+    ax.set_xlabel(f"Share of examples by {group.scores[score].title if score in group.scores else score}")
     bars: dict[int, tuple[Floats, Look]] = {}
     for place, setup in enumerate(group.setups):
         seeds = _of(setup, score, predictions)
@@ -117,7 +136,7 @@ def _draw(
 
 def _of(setup: Setup, score: str, predictions: Mapping[str, Predictions]) -> list[Floats]:
     """By seed, of the cells that ended ok and kept their answers, where every number lies between 0 and 1."""
-    answered = [predictions[cell["folder"]] for cell in setup.ok if cell["folder"] in predictions]
+    answered = [predictions[cell.folder] for cell in setup.ok if cell.folder in predictions]
     seeds = [each.scores[score] for each in answered if np.isfinite(each.scores.get(score, NONE)).any()]
     inside = all(np.nanmin(seed) >= -NEARLY and np.nanmax(seed) <= 1 + NEARLY for seed in seeds)
     return seeds if inside else []

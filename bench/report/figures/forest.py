@@ -8,13 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from bench.report.compare.comparisons import Comparison
 from bench.report.compare.effects import Effect
-from bench.report.compare.setups import Group
 from bench.report.figures.chart import FAINT, GREY, STYLE
 from bench.report.figures.looks import Look, looks
 from bench.report.figures.sheet import sheet, sheets
 from bench.report.numbers import DASH
-from bench.report.words import score_title
 
 COLUMNS = 3
 """Scores on a page."""
@@ -25,7 +24,7 @@ Found = Mapping[tuple[str, str, str], Effect]
 """Effects by the group's title, the setup's label and the score."""
 
 
-def forest_figures(effects: Sequence[Effect], found: Sequence[Group]) -> list[Figure]:
+def forest_figures(effects: Sequence[Effect], found: Sequence[Comparison]) -> list[Figure]:
     """Pages with a row for each setup that has an effect; none without an effect.
 
     Of scores of which some have a test, only those are drawn: the others are in the table.
@@ -34,10 +33,10 @@ def forest_figures(effects: Sequence[Effect], found: Sequence[Group]) -> list[Fi
         effects: differences from the references, of any scores.
         found: all groups of the study.
     """
-    own = {(effect.group, effect.setup, effect.score): effect for effect in effects}
+    own = {(effect.comparison, effect.setup, effect.score): effect for effect in effects}
     tested = dict.fromkeys(effect.score for effect in effects if effect.p_adjusted is not None)
     scores = list(tested or dict.fromkeys(effect.score for effect in effects))
-    compared = {(effect.group, effect.setup) for effect in effects if effect.score in scores}
+    compared = {(effect.comparison, effect.setup) for effect in effects if effect.score in scores}
     together = [
         replace(group, setups=tuple(setup for setup in group.setups if (group.title, setup.label) in compared))
         for group in found
@@ -52,7 +51,7 @@ def forest_figures(effects: Sequence[Effect], found: Sequence[Group]) -> list[Fi
 
 
 def _page(
-    page: Sequence[Group], shown: Sequence[Group], scores: Sequence[str], own: Found, look: Mapping[str, Look]
+    page: Sequence[Comparison], shown: Sequence[Comparison], scores: Sequence[str], own: Found, look: Mapping[str, Look]
 ) -> Figure:
     references = {group: effect.reference for (group, _, _), effect in own.items()}
     headings = [f"{group.title}: difference from {references[group.title]}" for group in page]
@@ -65,7 +64,7 @@ def _page(
     return figure
 
 
-def _draw(ax: Axes, group: Group, score: str, own: Found, look: Mapping[str, Look]) -> None:
+def _draw(ax: Axes, group: Comparison, score: str, own: Found, look: Mapping[str, Look]) -> None:
     low, high = _limits([effect for effect in own.values() if effect.score == score])
     ax.set_xlim(low, high)
     # More would touch: they can be as long as -0.050
@@ -73,7 +72,7 @@ def _draw(ax: Axes, group: Group, score: str, own: Found, look: Mapping[str, Loo
     ax.spines["left"].set_visible(False)
     ax.grid(axis="x", color=FAINT, linewidth=0.6)
     ax.axvline(0.0, color="black", linewidth=0.8, gid="zero")
-    ax.set_xlabel(score_title(score))
+    ax.set_xlabel(group.scores[score].title if score in group.scores else score)
     beside = {"transform": ax.get_yaxis_transform(), "fontsize": 7, "va": "center", "clip_on": False}
     for place, setup in enumerate(group.setups):
         effect = own.get((group.title, setup.label, score))

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.report.compare.setups import Group, Setup
+from bench.report.compare.comparisons import Comparison
+from bench.report.compare.setups import Setup
 from bench.report.figures.chart import plain
-from bench.report.words import STATUSES, listed
+from bench.report.wording import STATUSES, listed
 
 LABEL_WIDTH = 26
 """Characters of a setup's label on one line."""
@@ -20,7 +21,7 @@ def label(setup: Setup, width: int = LABEL_WIDTH) -> str:
     """A setup's name in lines of at most `width` characters; one without a cell that ended ok says how they ended."""
     lines = textwrap.wrap(plain(setup.label), width, max_lines=3)
     if not setup.ok:
-        lines += textwrap.wrap(listed(dict.fromkeys(STATUSES[cell["status"]] for cell in setup.cells)), width)
+        lines += textwrap.wrap(listed(dict.fromkeys(STATUSES[cell.record.status] for cell in setup.cells)), width)
     return "\n".join(lines)
 
 
@@ -29,12 +30,12 @@ def cut(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: width - 3]}..."
 
 
-def paged(found: Sequence[Group], room: float, row: float, head: float) -> list[list[Group]]:
+def paged(found: Sequence[Comparison], room: float, row: float, head: float) -> list[list[Comparison]]:
     """The groups over pages that have `room` each, where a setup takes `row` and a group `head` beside.
 
     Only a group that is too long for a page is divided.
     """
-    filled: list[list[Group]] = [[]]
+    filled: list[list[Comparison]] = [[]]
     left = room
     for group in found:
         setups = group.setups

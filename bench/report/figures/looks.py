@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bench.report.compare.setups import Group
+from bench.report.compare.comparisons import Comparison
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 """Okabe and Ito's palette for the colour-blind, without black."""
@@ -22,7 +22,7 @@ class Look:
     marker: str
 
 
-def looks(found: Iterable[Group]) -> dict[str, Look]:
+def looks(found: Iterable[Comparison]) -> dict[str, Look]:
     """The look of each method of a study, given all of its groups."""
     methods = dict.fromkeys(setup.method for group in found for setup in group.setups)
     return {

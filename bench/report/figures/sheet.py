@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.report.compare.setups import Group
+from bench.report.compare.comparisons import Comparison
 from bench.report.figures.canvas import HEADING, Canvas
 from bench.report.figures.chart import plain
 from bench.report.figures.layout import cut, label, paged
@@ -22,19 +22,19 @@ LEAST = 5.5
 """Of a page's width: headings and the key have to fit."""
 
 
-def sheets(found: Sequence[Group]) -> list[list[Group]]:
+def sheets(found: Sequence[Comparison]) -> list[list[Comparison]]:
     """The groups over as many pages as their setups need."""
     return paged(found, PAGE, pitch(found), HEADING[1] + UNDER_TITLE + BELOW)
 
 
-def pitch(found: Sequence[Group]) -> float:
+def pitch(found: Sequence[Comparison]) -> float:
     """From one setup to the next, in inches: as much as the label with the most lines needs."""
     return 0.08 + 0.16 * max(label(setup).count("\n") + 1 for group in found for setup in group.setups)
 
 
 def sheet(
-    page: Sequence[Group],
-    found: Sequence[Group],
+    page: Sequence[Comparison],
+    found: Sequence[Comparison],
     headings: Sequence[str],
     panels: Sequence[tuple[float, float]],
     key: Sequence[str],

@@ -13,13 +13,15 @@ from matplotlib.patches import StepPatch
 from matplotlib.ticker import MaxNLocator
 
 from bench.phase import TINTS
-from bench.report.compare.setups import Cell, Group
+from bench.report.compare.comparisons import Comparison
+from bench.report.compare.quantities import MEMORIES, PEAK_POWER, Quantity
 from bench.report.figures.canvas import Canvas
 from bench.report.figures.chart import GREY, STYLE, Chart, Drawn, chart, plain
 from bench.report.parallel import begin
-from bench.report.read.load import Study
-from bench.report.read.trace import Series, Trace
-from bench.report.words import ending, file_stem, printable, reason
+from bench.report.read.cells import StoredCell
+from bench.report.read.study import Study
+from bench.report.wording import file_stem, printable
+from bench.telemetry.trace import Series, Trace
 from bench.telemetry.windows import Stretch
 
 BAND = "#4f7396"
@@ -49,23 +51,23 @@ class Panel(NamedTuple):
     unit: str
     scale: float
     """What a number of the series is multiplied with before it is shown in `unit`."""
-    path: str
-    """Of its peak in the record."""
+    quantity_of_peak: Quantity
+    """Its peak in the record."""
     peak: str
     """What that is called."""
 
 
-def traces(study: Study, found: Sequence[Group]) -> Iterator[Chart]:
+def traces(study: Study, found: Sequence[Comparison]) -> Iterator[Chart]:
     """A figure for each cell that has a trace, in the order of the tables; begun as `begin` does."""
     wanted = []
     for group in found:
         for setup in group.setups:
             for cell in setup.cells:
-                trace = study.traces.get(cell["folder"])
+                trace = study.traces.get(cell.folder)
                 if trace is None:
                     continue
-                ended = "" if cell["status"] == "ok" else f": {ending(cell)}"
-                title = f"{group.title}, {setup.label}, seed {cell['cell.seed']}{ended}"
+                ended = "" if cell.ok else f": {cell.ending}"
+                title = f"{group.title}, {setup.label}, seed {cell.seed}{ended}"
                 wanted.append((cell, trace, title))
     return begin(_trace_chart, wanted)
 
@@ -82,18 +84,18 @@ def left_out(study: Study) -> str:
     )
 
 
-def _trace_chart(wanted: tuple[Cell, Trace, str]) -> Chart:
+def _trace_chart(wanted: tuple[StoredCell, Trace, str]) -> Chart:
     cell, trace, title = wanted
     alt = f"Power and memory over time, with the phases shaded: {title}."
     return chart(Drawn(trace_name(cell), title, alt, trace_figure(cell, trace, title)))
 
 
-def trace_name(cell: Cell) -> str:
+def trace_name(cell: StoredCell) -> str:
     """Of its figure: path under `figures/`, without suffix."""
-    return f"traces/{file_stem(*cell['folder'].partition('/')[2].split('-'))}"
+    return f"traces/{file_stem(*cell.folder.partition('/')[2].split('-'))}"
 
 
-def trace_figure(cell: Cell, trace: Trace, title: str) -> Figure:
+def trace_figure(cell: StoredCell, trace: Trace, title: str) -> Figure:
     """Power above memory, over one axis of time; a sentence in the place of what was not sampled."""
     panels = _panels(trace)
     box = (LEFT, WIDTH - LEFT - RIGHT)
@@ -120,22 +122,20 @@ def trace_figure(cell: Cell, trace: Trace, title: str) -> Figure:
 
 
 def _panels(trace: Trace) -> list[Panel]:
-    power = Panel(trace.power_w, "Power", "W", 1.0, "power.peak_sampled_power_w", "peak sampled power")
+    power = Panel(trace.power_w, "Power", "W", 1.0, PEAK_POWER, "peak sampled power")
     if trace.device_bytes:
-        path = "memory.device_peak_bytes"
-        return [power, Panel(trace.device_bytes, "GPU memory", "GB", 1e-9, path, "peak GPU memory")]
-    path = "memory.rss_peak_bytes"
-    return [power, Panel(trace.rss_bytes, "Process memory", "GB", 1e-9, path, "peak process memory (RSS)")]
+        return [power, Panel(trace.device_bytes, "GPU memory", "GB", 1e-9, MEMORIES[0], "peak GPU memory")]
+    return [power, Panel(trace.rss_bytes, "Process memory", "GB", 1e-9, MEMORIES[-1], "peak process memory (RSS)")]
 
 
-def _key(cell: Cell, trace: Trace, panels: Sequence[Panel]) -> str:
+def _key(cell: StoredCell, trace: Trace, panels: Sequence[Panel]) -> str:
     """How to read the lines, and the peaks that the record has of them."""
     bin_s = trace.edges_s[-1] / (len(trace.edges_s) - 1)
     told = f"Line: mean, band: up to the largest sample, of every {bin_s:.2g} s."
     peaks = [
-        f"{panel.peak} {cell[panel.path] * panel.scale:.4g} {panel.unit}"
+        f"{panel.peak} {peak * panel.scale:.4g} {panel.unit}"
         for panel in panels
-        if panel.series and panel.path in cell
+        if panel.series and (peak := panel.quantity_of_peak.get(cell)) is not None
     ]
     return f"{told} Whole cell: {', '.join(peaks)}." if peaks else told
 
@@ -153,10 +153,10 @@ def _draw(ax: Axes, trace: Trace, series: Series, panel: Panel) -> None:
     ax.yaxis.set_label_coords(-0.42 / (WIDTH - LEFT - RIGHT), 0.5)
 
 
-def _explain(ax: Axes, cell: Cell, panel: Panel) -> None:
+def _explain(ax: Axes, cell: StoredCell, panel: Panel) -> None:
     """Why there is no line, in the place of an empty axis."""
-    known = panel.path in cell
-    why = "not in what is left of telemetry.jsonl" if known else reason(cell["missing"], panel.path)
+    known = panel.quantity_of_peak.get(cell) is not None
+    why = "not in what is left of telemetry.jsonl" if known else cell.reason(panel.quantity_of_peak.key)
     text = f"{panel.quantity}: {why}"
     ax.set_yticks([])
     ax.tick_params(axis="x", labelbottom=False, length=0)

@@ -11,20 +11,17 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.report.compare.effects import LOWER_IS_BETTER
-from bench.report.compare.setups import SCORES_OF, Group, Measured, Setup
+from bench.report.compare.comparisons import Comparison
+from bench.report.compare.quantities import ENERGY, PHASES_SECONDS, Quantity
+from bench.report.compare.setups import Estimate, Setup
 from bench.report.figures.canvas import NOTE, Canvas
 from bench.report.figures.chart import DPI, FAINT, GREY, STYLE, plain
 from bench.report.figures.layout import Box, cut, place
 from bench.report.figures.looks import Look, looks
-from bench.report.read.load import PHASES_S
 from bench.report.statistics.intervals import Interval
 from bench.report.statistics.pareto import front
-from bench.report.tables.tables import SCORES
-from bench.report.words import MEMORIES, listed, score_title
+from bench.report.wording import listed
 
-FIRST = "scores.token_f1"
-"""The score of choice, where it was taken: right and nearly right answers count, however long they are."""
 LABELS = 12
 """In a panel of more setups, only some of those on the front are named."""
 NAMED = 6
@@ -50,11 +47,14 @@ POINT = 0.06
 class Cost:
     """What a score is drawn against."""
 
-    path: str
-    title: str
+    quantity: Quantity
     unit: str
     scale: float
     """What a number of the record is multiplied with to be in `unit`."""
+
+    @property
+    def title(self) -> str:
+        return self.quantity.title
 
 
 @dataclass(frozen=True)
@@ -68,60 +68,60 @@ class Point:
     cost_interval: Interval | None
 
 
-def main_score(found: Sequence[Group], preferred: Sequence[str] = ()) -> str | None:
-    """Path of the one score that setups are chosen by, of which more is better; null if no setup has one.
+def main_score(found: Sequence[Comparison], preferred: Sequence[str] = ()) -> str | None:
+    """Name of the one score that setups are chosen by, of which more is better; None if no setup has one.
 
     Args:
-        found: all groups of the study.
-        preferred: names of scores that come first, then `FIRST` and the study's in their order.
+        found: all comparisons of the study.
+        preferred: names of scores that come first, then all in the order of the metrics.
     """
-    setups = [setup for group in found for setup in group.setups]
-    paths = [f"{SCORES_OF}{name}" for name in preferred if name not in LOWER_IS_BETTER]
-    return next((path for path in (*paths, FIRST, *SCORES) if any(_has(setup, path) for setup in setups)), None)
+    names = (*preferred, *(name for group in found for name in group.scores))
+    return next((name for name in names if any(_drawn(group, name) for group in found)), None)
 
 
-def tradeoff_figures(found: Sequence[Group], score: str | None) -> list[Figure]:
-    """Pages with a row of panels for each group that has the score at that path; none if no group has."""
-    shown = [group for group in found if score and any(_has(setup, score) for setup in group.setups)]
+def tradeoff_figures(found: Sequence[Comparison], score: str | None) -> list[Figure]:
+    """Pages with a row of panels for each comparison that has the score; none if there is none."""
+    shown = [group for group in found if score and _drawn(group, score)]
     look = looks(found)
     return [_page(shown[at : at + GROUPS], score, look) for at in range(0, len(shown), GROUPS) if score]
 
 
-def _has(setup: Setup, path: str) -> bool:
-    return setup.measure(path).mean is not None
+def _drawn(group: Comparison, name: str) -> bool:
+    """Whether more is better of the score, and any setup has it."""
+    score = group.scores.get(name)
+    if score is None or score.better != "higher":
+        return False
+    return any(setup.measure(score).mean is not None for setup in group.setups)
 
 
-def points(group: Group, score: str, cost: Cost) -> list[Point]:
+def points(group: Comparison, score: str, cost: Cost) -> list[Point]:
     """The setups of a group that have both numbers."""
     drawn = []
     for setup in group.setups:
-        own, paid = setup.measure(score), setup.cost(cost.path)
+        own, paid = setup.measure(group.scores[score]), setup.cost(cost.quantity)
         if own.mean is not None and paid.mean is not None:
             bounds = _scaled(paid, cost.scale)
             drawn.append(Point(setup, own.mean, paid.mean * cost.scale, own.interval, bounds))
     return drawn
 
 
-def _scaled(one: Measured, scale: float) -> Interval | None:
+def _scaled(one: Estimate, scale: float) -> Interval | None:
     bounds = one.interval
     return bounds and Interval(bounds.low * scale, bounds.high * scale, bounds.kind)
 
 
-def _costs(group: Group) -> list[Cost]:
-    longest = max((cell[PHASES_S] for cell in group.ok), default=0.0)
+def _costs(group: Comparison) -> list[Cost]:
+    longest = max((cell.phases_seconds or 0.0 for cell in group.ok), default=0.0)
     unit, seconds = next((unit, s) for unit, s, most in UNITS if longest <= most)
-    return [
-        Cost("power.energy_j", "Energy", "kJ", 1e-3),
-        Cost(group.memory, MEMORIES[group.memory][0], "GB", 1e-9),
-        Cost(PHASES_S, "Time", unit, 1 / seconds),
-    ]
+    scaled = (ENERGY, group.memory)
+    return [*(Cost(each, each.unit, each.scale) for each in scaled), Cost(PHASES_SECONDS, unit, 1 / seconds)]
 
 
 UNITS = (("s", 1.0, 600.0), ("min", 60.0, 4 * 3600.0), ("h", 3600.0, float("inf")))
 """Of a cell's time: sign, seconds, and up to which longest time it is used."""
 
 
-def _page(page: Sequence[Group], score: str, look: Mapping[str, Look]) -> Figure:
+def _page(page: Sequence[Comparison], score: str, look: Mapping[str, Look]) -> Figure:
     rows = [[(cost, points(group, score, cost)) for cost in _costs(group)] for group in page]
     n_panels = max(sum(bool(drawn) for _, drawn in row) for row in rows)
     panel = (WIDTH - RIGHT - LEFT - GAP * (n_panels - 1)) / n_panels if n_panels else 0.0
@@ -151,7 +151,7 @@ def _page(page: Sequence[Group], score: str, look: Mapping[str, Look]) -> Figure
                 _draw(ax, cost, drawn, look, renderer, (panel, HEIGHT))
                 ax.tick_params(axis="y", labelleft=ax is axes[0])
             for ax in axes[:1]:
-                ax.set_ylabel(score_title(score.removeprefix(SCORES_OF)))
+                ax.set_ylabel(page[0].scores[score].title)
                 ax.yaxis.set_label_coords(-0.5 / panel, 0.5)
     return figure
 
@@ -302,19 +302,19 @@ def _legend(figure: Figure, methods: Sequence[str], look: Mapping[str, Look], bo
         text.set_parse_math(False)
 
 
-def _untold(group: Group, score: str, row: Sequence[tuple[Cost, Sequence[Point]]]) -> list[str]:
+def _untold(group: Comparison, score: str, row: Sequence[tuple[Cost, Sequence[Point]]]) -> list[str]:
     """In lines, why a panel or a setup is not there."""
     told = []
     for cost, drawn in row:
         if not drawn:
-            whys = dict.fromkeys(setup.cost(cost.path).reason or "" for setup in group.setups if setup.ok)
+            whys = dict.fromkeys(setup.cost(cost.quantity).reason or "" for setup in group.setups if setup.ok)
             told.append(f"{cost.title} is not drawn: {'; '.join(plain(why) for why in whys)}.")
     absent: dict[str, list[str]] = {}
     for setup in group.setups:
-        why = next((one.reason for one in (setup.measure(score),) if one.mean is None), None)
+        why = next((one.reason for one in (setup.measure(group.scores[score]),) if one.mean is None), None)
         for cost, drawn in row:
             if why is None and drawn and all(point.setup is not setup for point in drawn):
-                why = f"{cost.title.lower()}: {setup.cost(cost.path).reason}"
+                why = f"{cost.title.lower()}: {setup.cost(cost.quantity).reason}"
         if why:
             absent.setdefault(why, []).append(plain(setup.label))
     for why, names in absent.items():

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from bench.report.read.predictions import Asked, Floats, Predictions
 from bench.report.render import templates
-from bench.report.words import inert, printable
+from bench.report.wording import inert, printable
 
 BUDGET_BYTES = 8_000_000
 """Total size of the texts that the page includes, over all validation sets."""

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from bench.report.compare.comparisons import Comparison
 from bench.report.compare.picks import Picks
-from bench.report.compare.setups import Group
 from bench.report.figures.chart import Chart
-from bench.report.read.load import Problem
+from bench.report.read.problem import Problem
 from bench.report.render.table import Table
 
 
@@ -39,7 +39,7 @@ class Contents:
     predictions: Markup
     """The predictions browser, which `browser_html` makes."""
     problems: Sequence[Problem]
-    groups: Sequence[Group]
+    groups: Sequence[Comparison]
     facts: Sequence[Fact] = ()
     cautions: Sequence[str] = ()
     """What a reader must know before reading any number, such as how many examples were left out."""

@@ -14,14 +14,14 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from bench.report.compare.setups import Group
+from bench.report.compare.comparisons import Comparison
 from bench.report.figures.chart import Chart
 from bench.report.figures.timeline import trace_name
 from bench.report.page.contents import Contents
 from bench.report.render import templates
 from bench.report.render.formats import html_table
 from bench.report.render.table import Row, Table
-from bench.report.words import counted, printable
+from bench.report.wording import counted, printable
 
 ASSETS = Path(__file__).with_name("assets")
 SCRIPTS = ("sort.js", "browser.js", "filter.js")
@@ -107,14 +107,14 @@ def _sections(contents: Contents) -> list[PageSection]:
     ]
 
 
-def _filters(groups: Sequence[Group]) -> list[tuple[str, list[str]]]:
+def _filters(groups: Sequence[Comparison]) -> list[tuple[str, list[str]]]:
     """The models and the methods to tick, where there is more than one; the page's script shows them."""
     models = dict.fromkeys(printable(group.model) for group in groups)
     methods = dict.fromkeys(printable(setup.method) for group in groups for setup in group.setups)
     return [(name, list(values)) for name, values in (("model", models), ("method", methods)) if len(values) > 1]
 
 
-def _subjects(groups: Iterable[Group]) -> Subjects:
+def _subjects(groups: Iterable[Comparison]) -> Subjects:
     """By model and setup as the tables name them, by a cell's folder, and by the name of its figure."""
     subjects: dict[tuple[str, ...], Attributes] = {}
     for group in groups:
@@ -122,7 +122,7 @@ def _subjects(groups: Iterable[Group]) -> Subjects:
             own = {"data-model": printable(group.model), "data-method": printable(setup.method)}
             subjects[printable(group.model), setup.label] = own
             for cell in setup.cells:
-                subjects[printable(cell["folder"]),] = subjects[trace_name(cell),] = own
+                subjects[printable(cell.folder),] = subjects[trace_name(cell),] = own
     return subjects
 
 

@@ -1,65 +1,68 @@
-"""The training loss of one cell, step by step, thinned to what a figure can show."""
+"""The training loss of one cell by step, thinned to what a figure can show."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field, ValidationError
 
 Floats = NDArray[np.float64]
 
 POINTS = 200
-"""About as many as a panel of a figure has dots in width, whatever the training's length."""
-STEP = re.compile(
-    rb'\{"kind":"step","at_s":[^,]*,"step":(\d{1,9}),"n_steps":[^,]*,"epoch":[^,]*,"loss":([-+.eE\d]{1,32}|null)[,}]'
-)
-"""A step as the journal writes it: to parse all of its JSON would take ten times as long."""
+"""About as many as a figure's panel is dots wide, however long the training was."""
 
 
 @dataclass(frozen=True)
 class Losses:
-    """Mean cross-entropy in nats per completion token, over stretches of steps that are equally long.
+    """Mean cross-entropy in nats per completion token, over stretches of equally many steps.
 
-    Over the whole training, the steps before a resume included.
+    Of the whole training, including the steps before a resume.
     """
 
     steps: Floats
-    """The middle of each stretch, rising; at most `POINTS`."""
+    """The middle of each stretch, in rising order; at most `POINTS`."""
     losses: Floats
     """The mean over the stretch; NaN where it has no finite loss."""
     stretch: int
-    """How many steps one has."""
+    """Steps in one stretch."""
+
+
+class _Step(BaseModel):
+    """The part of a journal's step that is read."""
+
+    kind: Literal["step"]
+    step: Annotated[int, Field(ge=0, lt=10**9)]
+    loss: float | None
 
 
 def read_losses(path: Path) -> Losses | None:
-    """The losses in an events.jsonl; null if it tells of none.
+    """The losses in an events.jsonl; None if it has none.
 
-    Lines that are cut off or broken are passed over. Of steps taken again after a resume, the later ones count.
+    Lines that are cut off or broken are skipped. Of steps that were taken again after a resume, the later ones count.
 
     Raises:
         OSError: the file cannot be read.
     """
-    told: dict[int, float] = {}
+    losses: dict[int, float] = {}
     last = 0
     with path.open("rb") as file:
-        for line in file:
-            found = STEP.match(line)
-            if found is None:
-                continue
-            step = int(found[1])
-            if step <= last:
-                told = {before: loss for before, loss in told.items() if before < step}
+        # Few lines are parsed that are no steps: to parse all of them would take much longer
+        for line in (line for line in file if b'"step"' in line):
             try:
-                told[step] = float("nan") if found[2] == b"null" else float(found[2])
-            except ValueError:
+                event = _Step.model_validate_json(line)
+            except ValidationError:
                 continue
-            last = step
-    return _thinned(told) if told else None
+            if event.step <= last:
+                losses = {before: loss for before, loss in losses.items() if before < event.step}
+            losses[event.step] = float("nan") if event.loss is None else event.loss
+            last = event.step
+    return _thinned(losses) if losses else None
 
 
-def _thinned(told: dict[int, float]) -> Losses:
-    steps, losses = np.array(list(told)), np.array(list(told.values()))
+def _thinned(by_step: dict[int, float]) -> Losses:
+    steps, losses = np.array(list(by_step)), np.array(list(by_step.values()))
     stretch = -(-int(steps[-1] - steps[0] + 1) // POINTS)
     bins = (steps - steps[0]) // stretch
     finite = np.isfinite(losses)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 Floats = NDArray[np.float64]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
-"""What a float holds without rounding."""
+"""A float holds these without rounding."""
 Read = TypeVar("Read", bound=BaseModel)
 
 
@@ -22,18 +22,20 @@ class Predictions:
     """A cell's predictions.jsonl. All sequences are parallel: one entry for each of n validation examples."""
 
     ids: tuple[str, ...]
-    """Stable over cells: comparisons are paired on them."""
+    """The same in all cells, so that comparisons can be paired."""
     clusters: tuple[str, ...]
     answers: tuple[str, ...]
     scores: Mapping[str, Floats]
-    """Score name to one number per example, NaN for a null, for scores that are means of them."""
+    """Score name to one number per example, NaN where there is none, for scores that are means of them."""
     parts: Mapping[str, tuple[Any, ...]]
-    """Score name to what it is computed from, for scores that are no means."""
+    """Score name to what it is computed from, for scores that are not means."""
+    likelihoods: tuple[tuple[float | None, int], ...] = ()
+    """Negative log-likelihood of each first reference in nats (None if not finite), and its tokens."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What all cells of one validation set were asked, parallel to their `Predictions`."""
+    """The questions that all cells of one validation set answered, parallel to their `Predictions`."""
 
     questions: tuple[str, ...]
     contexts: tuple[str, ...]
@@ -41,7 +43,7 @@ class Asked:
 
 
 class _Line(BaseModel):
-    """What is read of one line; the other fields, `_Question`'s among them, never become Python objects."""
+    """What is read of one line; its other fields never become Python objects, which takes time."""
 
     model_config = ConfigDict(strict=True)
 
@@ -52,7 +54,7 @@ class _Line(BaseModel):
     reference_tokens: Count
     scores: dict[str, FiniteFloat | None]
     parts: dict[str, tuple[str | Count, ...]] = {}
-    """Was not kept at first."""
+    """Not in the files of the first versions."""
 
 
 class _Question(BaseModel):
@@ -83,18 +85,18 @@ def read_predictions(path: Path) -> Predictions:
     ids = tuple(line.id for line in lines)
     if len(set(ids)) < len(ids):
         raise ValueError("has an answer twice")
-    likelihoods = tuple((line.reference_nll_nats, line.reference_tokens) for line in lines)
     return Predictions(
         ids=ids,
         clusters=tuple(line.cluster for line in lines),
         answers=tuple(line.prediction for line in lines),
         scores={name: np.array(values, dtype=float) for name, values in scores.items()},
-        parts={name: tuple(values) for name, values in parts.items()} | {"perplexity": likelihoods},
+        parts={name: tuple(values) for name, values in parts.items()},
+        likelihoods=tuple((line.reference_nll_nats, line.reference_tokens) for line in lines),
     )
 
 
 def read_asked(path: Path) -> Asked:
-    """What the examples of a predictions.jsonl ask. Raises as `read_predictions` does."""
+    """The questions in a predictions.jsonl. Raises as `read_predictions` does."""
     lines = list(_lines(path, _Question))
     return Asked(
         questions=tuple(line.question for line in lines),
@@ -103,20 +105,20 @@ def read_asked(path: Path) -> Asked:
     )
 
 
-def disagreement(found: Predictions, n: int | None, scores: Mapping[str, float | None]) -> str | None:
-    """What a record that tells of `n` answers with these `scores` says otherwise than the answers do; null if nothing.
+def disagreement(answers: Predictions, n: int | None, scores: Mapping[str, float | None]) -> str | None:
+    """Where answers contradict a record with `n` validation examples and these `scores`; None if nowhere.
 
-    Only scores that are means over examples are compared, where every example has one.
+    Only scores that are means over examples are compared, and only where every example has a number.
     """
-    if n is not None and n != len(found.ids):
-        return f"has {len(found.ids)} answers, and its record says {n}"
-    for name, values in found.scores.items():
-        told = scores.get(name)
-        if told is None:
+    if n is not None and n != len(answers.ids):
+        return f"has {len(answers.ids)} answers, and its record says {n}"
+    for name, values in answers.scores.items():
+        recorded = scores.get(name)
+        if recorded is None:
             return f"has the score {name}, and its record has not"
         mean = fmean(values) if len(values) else math.nan
-        if math.isfinite(mean) and not math.isclose(mean, told, rel_tol=1e-9, abs_tol=1e-12):
-            return f"has a mean {name} of {mean:.6g}, and its record says {told:.6g}"
+        if math.isfinite(mean) and not math.isclose(mean, recorded, rel_tol=1e-9, abs_tol=1e-12):
+            return f"has a mean {name} of {mean:.6g}, and its record says {recorded:.6g}"
     return None
 
 

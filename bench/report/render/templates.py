@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from bench.report.render.escape import escape_latex, escape_markdown
-from bench.report.words import counted, printable
+from bench.report.wording import counted, printable
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 PARAGRAPH = 2_000

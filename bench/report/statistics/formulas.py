@@ -1,9 +1,9 @@
-"""What a score is computed from, example by example, and the formula that computes it from their sums."""
+"""The parts of each example in a score, and the formulas that compute scores from sums of parts."""
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 from scipy.sparse import coo_array, csr_array
@@ -12,39 +12,40 @@ from bench.report.read.predictions import Predictions
 from bench.report.statistics.intervals import Floats, Formula, mean_formula
 
 Parts = Floats | csr_array
-"""Of each example: (n, k)."""
-Pooled = Callable[[Sequence[Any]], tuple[Parts, Formula]]
+"""k numbers for each of n examples: (n, k)."""
+Pooling = Literal["mean", "macro_f1", "corpus_bleu", "exp_ratio"]
+"""As `ScoreInfo.pooling`."""
 
 BLEU_ORDERS = 4
 
 
 class NotResampled(Exception):
-    """Why a score cannot be computed on other examples: one sentence without its full stop."""
+    """Why a score cannot be computed on resampled examples: one sentence without its full stop."""
 
 
-def parts_of(score: str, answers: Predictions) -> tuple[Parts, Formula]:
-    """The parts of a score's examples, and how it is computed from sums of them.
+def parts_of(score: str, pooling: Pooling | None, answers: Predictions) -> tuple[Parts, Formula]:
+    """The parts of each example in a score, and the formula that computes the score from their sums.
 
     Raises:
-        NotResampled: it is no mean, and what it is computed from was not kept; or an example has no number.
+        NotResampled: it is not a mean, and its parts were not kept; or an example has no number.
     """
     if score in answers.scores:
         values = answers.scores[score]
         if np.isnan(values).any():
             raise NotResampled("not every example has a number")
         return np.column_stack([values, np.ones(len(values))]), mean_formula
-    # `evaluate` prefixes and repeated metrics keep the name of the score last
-    pooled, parts = POOLED.get(score.rpartition(".")[2]), answers.parts.get(score)
-    if pooled is None or parts is None:
+    # Likelihoods of the references are kept for every cell, and by no score's name
+    parts = answers.parts.get(score, answers.likelihoods if pooling == "exp_ratio" else ())
+    if pooling is None or pooling not in POOLS or not parts:
         raise NotResampled("it is computed over all examples at once, and what each contributes was not kept")
-    return pooled(parts)
+    return POOLS[pooling](parts)
 
 
 def macro_f1(classes: Sequence[tuple[str, str]]) -> tuple[Parts, Formula]:
     """F1 by answer class, averaged over the classes that occur: of pairs of predicted and true class.
 
-    The parts are, for each class that is ever hit, how often it is, and how often it is predicted or true; then how
-    often others are, those that are so in the same examples as one, since all of them occur or none.
+    The parts are, for each class that is ever hit, how often it is hit and how often it is predicted or true. Then
+    how often the other classes are; those that occur in the same examples share a column: all of them occur or none.
     """
     hit = {name: at for at, name in enumerate(dict.fromkeys(own for own, true in classes if own == true))}
     rows, columns = [], []
@@ -95,12 +96,16 @@ def corpus_bleu(counts: Sequence[Sequence[int]]) -> tuple[Parts, Formula]:
     return np.array(counts, dtype=float), formula
 
 
-def perplexity(likelihoods: Sequence[tuple[float | None, int]]) -> tuple[Parts, Formula]:
-    """The exponential of nats per token: of pairs of an answer's negative log-likelihood and its tokens."""
-    if any(nats is None for nats, _ in likelihoods):
+def exp_ratio(pairs: Sequence[tuple[float | None, int]]) -> tuple[Parts, Formula]:
+    """The exponential of a ratio of sums, as perplexity is: of pairs of negative log-likelihood in nats and tokens."""
+    if any(nats is None for nats, _ in pairs):
         raise NotResampled("not every example has a number")
-    return np.array(likelihoods, dtype=float), lambda sums: np.exp(sums[0] / sums[1])
+    return np.array(pairs, dtype=float), lambda sums: np.exp(sums[0] / sums[1])
 
 
-POOLED: dict[str, Pooled] = {"answer_macro_f1": macro_f1, "corpus_bleu": corpus_bleu, "perplexity": perplexity}
-"""The scores that are no means over examples."""
+POOLS: Mapping[str, Callable[[Sequence[Any]], tuple[Parts, Formula]]] = {
+    "macro_f1": macro_f1,
+    "corpus_bleu": corpus_bleu,
+    "exp_ratio": exp_ratio,
+}
+"""Kind of pooling, as the record declares it, to its function; means need none."""

@@ -1,4 +1,4 @@
-"""A setup's scores on resampled documents: the same draws for every setup that was asked the same."""
+"""Scores on resampled documents. Setups that answered the same documents get the same draws."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -7,12 +7,18 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from bench.report.read.predictions import Predictions
-from bench.report.statistics.formulas import NotResampled, parts_of
+from bench.report.statistics.formulas import NotResampled, Pooling, parts_of
 from bench.report.statistics.intervals import N_RESAMPLES, Floats, Spread, resample, spread
 
 
-def spread_of(score: str, by_seed: Sequence[Predictions], report_seed: int) -> Spread:
-    """The spread of a score over documents and seeds; at least one seed.
+def spread_of(score: str, pooling: Pooling | None, by_seed: Sequence[Predictions], report_seed: int) -> Spread:
+    """The spread of a score over documents and seeds.
+
+    Args:
+        score: its name in the record.
+        pooling: how it follows from its examples, as the record declares.
+        by_seed: the answers of each seed, at least one.
+        report_seed: of all resampling.
 
     Raises:
         NotResampled: why it has none.
@@ -23,13 +29,13 @@ def spread_of(score: str, by_seed: Sequence[Predictions], report_seed: int) -> S
     n_documents = len(set(first.clusters))
     if n_documents < 2:
         raise NotResampled("all examples are from one document")
-    pools = [(_documents(answers.clusters), *parts_of(score, answers)) for answers in by_seed]
+    pools = [(_documents(answers.clusters), *parts_of(score, pooling, answers)) for answers in by_seed]
     counts = _counts(n_documents, report_seed)
     return spread([(documents @ parts, formula) for documents, parts, formula in pools], counts)
 
 
 def asked_alike(one: Predictions, other: Predictions) -> bool:
-    """Whether both answer the same examples of the same documents, in whichever order."""
+    """Whether both answer the same examples of the same documents, in any order."""
     if (one.ids, one.clusters) == (other.ids, other.clusters):
         return True
     asked, other_asked = (sorted(zip(each.ids, each.clusters, strict=True)) for each in (one, other))
@@ -37,14 +43,14 @@ def asked_alike(one: Predictions, other: Predictions) -> bool:
 
 
 def document_means(score: str, by_seed: Sequence[Predictions]) -> Floats:
-    """Each document's part in the mean score over examples and seeds, which they add up to; for means alone."""
+    """Each document's contribution to the mean score over examples and seeds: (c,), with the mean as their sum."""
     sums = [_documents(answers.clusters) @ answers.scores[score] for answers in by_seed]
     return np.mean(sums, axis=0) / len(by_seed[0].ids)
 
 
 @lru_cache(maxsize=64)
 def _documents(clusters: tuple[str, ...]) -> csr_array:
-    """Which example is from which document: (c, n), documents in the order of their names."""
+    """1 where an example is from a document: (c, n), documents in the order of their names."""
     _, codes = np.unique(np.array(clusters), return_inverse=True)
     ones = np.ones(len(codes))
     return csr_array((ones, (codes, np.arange(len(codes)))), shape=(int(codes.max()) + 1, len(codes)))

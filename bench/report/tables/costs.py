@@ -1,116 +1,156 @@
 """The tables of what each setup cost: time, energy, memory, training speed, latency."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 from bench.phase import PhaseName
-from bench.report.compare.setups import Cell, Group, Setup
-from bench.report.numbers import fixed, significant
-from bench.report.read.load import PER_TOKENS
-from bench.report.render.table import Column, Row, Table, TableCell
-from bench.report.tables.rows import behind, name_columns, name_entries, number_entry, numbers_of
-from bench.report.words import ENERGY_METHODS, listed, printable
-
-KILO, MEGA, GIGA, MILLI, PERCENT = 1e-3, 1e-6, 1e-9, 1e3, 1e2
-"""What a number in the record's unit is multiplied with, to be shown in one that is called so."""
-
-MEMORY_FIGURES = {
-    "device_peak_bytes": "GPU",
-    "process_device_peak_bytes": "GPU, cell's processes",
-    "torch_reserved_peak_bytes": "Torch reserved",
-    "torch_allocated_peak_bytes": "Torch allocated",
-    "rss_peak_bytes": "Process RSS",
-    "pss_peak_bytes": "Process PSS",
-}
-"""The record's peaks of memory: name to column title."""
-MEMORY_REMARKS = (
-    "All are peaks, and no two of them are the same thing. GPU: in use on the cell's GPUs together, by whomever (NVML, "
-    "sampled); cell's processes: what the driver says that they hold of it, sampled once a second. Torch reserved and "
-    "allocated: what its CUDA allocator took from the device, and what tensors took of that. RSS: resident memory of "
-    "the cell's processes together, pages that they share counted in each (sampled). PSS: the same with shared pages "
-    "divided among all that share them, sampled more rarely. 1 GB is 1,000,000,000 bytes."
+from bench.record import LatencyAtBatch
+from bench.report.compare.comparisons import Comparison
+from bench.report.compare.quantities import (
+    CELL_SECONDS,
+    ENERGY,
+    GIGA,
+    KILO,
+    MEGA,
+    PEAK_POWER,
+    STEP_SECONDS,
+    THROUGHPUT,
+    Quantity,
 )
-"""What the figures mean."""
+from bench.report.compare.setups import Setup
+from bench.report.numbers import fixed, significant
+from bench.report.read.cells import StoredCell
+from bench.report.render.table import Row, Table, TableCell
+from bench.report.tables.rows import (
+    behind,
+    cautions,
+    name_columns,
+    name_entries,
+    number_column,
+    number_entry,
+    numbers_of,
+)
+from bench.report.wording import ENERGY_METHODS, listed, printable
+from bench.telemetry.sections import PhaseMemory, Power
+
+MILLI, PERCENT = 1e3, 1e2
+"""Factors from a unit to the one that is called so."""
 
 
 @dataclass(frozen=True)
-class Cost:
-    """One table: its columns of numbers, and what must be known to read them."""
+class CostTable:
+    """One table: its numbers, and what must be known to read them."""
 
     name: str
     title: str
-    columns: tuple[Column, ...]
+    quantities: tuple[Quantity, ...]
     remarks: tuple[str, ...]
-    note: Callable[[Setup, str], str] = lambda setup, path: ""
-    """What to say of a setup's number at a path; empty for nothing."""
+    note: Callable[[Setup, Quantity], str] = lambda setup, quantity: ""
+    """The note on one number of a setup; empty for none."""
     caveat: Callable[[Setup], str] = lambda setup: ""
-    """What to say of all of a setup's numbers."""
+    """The note on all numbers of a setup."""
 
 
-def cost_tables(found: Sequence[Group]) -> list[Table]:
-    """Every table has a row for each setup of the groups found."""
-    cells = [cell for group in found for cell in group.ok]
-    memory = _memory("costs-memory", "Peak memory over the whole cell", "memory", MEMORY_REMARKS)
-    before = Column("memory.device_before_bytes", "GPU, before the cell", "GB", scale=GIGA, format=fixed(2))
-    alone = "The same figures as over the whole cell, in the train phase alone, without validation."
-    memory_train = _memory("costs-memory-train", "Peak memory in the train phase", "memory.phases.train", alone)
-    whole = Cost(memory.name, memory.title, (*memory.columns, before), memory.remarks)
-    return [
-        _table(cost, found) for cost in (_time(), _energy(cells), whole, memory_train, _training(), _latency(cells))
-    ]
+def cost_tables(found: Sequence[Comparison]) -> list[Table]:
+    """The tables, each with a row for each setup."""
+    cells = [cell for comparison in found for cell in comparison.ok]
+    kinds = (_time(), _energy(cells), _memory_of_cell(), _memory_of_training(), _training(), _latency(cells))
+    return [_table(kind, found) for kind in kinds]
 
 
-def _table(cost: Cost, found: Sequence[Group]) -> Table:
-    told = [behind(group) if len(found) == 1 else f"{group.title}: {behind(group)}" for group in found if group.ok]
+def _table(kind: CostTable, found: Sequence[Comparison]) -> Table:
+    counts = [behind(each) if len(found) == 1 else f"{each.title}: {behind(each)}" for each in found if each.ok]
     return Table(
-        name=cost.name,
-        title=cost.title,
-        columns=(*name_columns(found), *cost.columns),
-        rows=tuple(_row(cost, group, setup) for group in found for setup in group.setups),
-        remarks=(*told, *cost.remarks) if told else (),
-        warnings=tuple(sentence for group in found for sentence in (*group.refusals, *group.warnings)),
+        name=kind.name,
+        title=kind.title,
+        columns=(*name_columns(found), *map(number_column, kind.quantities)),
+        rows=tuple(_row(kind, comparison, setup) for comparison in found for setup in comparison.setups),
+        remarks=(*counts, *kind.remarks) if counts else (),
+        warnings=cautions(found),
     )
 
 
-def _row(cost: Cost, group: Group, setup: Setup) -> Row:
-    paths = [column.key for column in cost.columns]
+def _row(kind: CostTable, comparison: Comparison, setup: Setup) -> Row:
     if not setup.ok:
-        return Row((*name_entries(group, setup), *(TableCell(None) for _ in paths)), instead=setup.ending())
-    names = name_entries(group, setup, setup.resumed(), setup.refitted(), cost.caveat(setup))
-    return Row((*names, *(number_entry(setup, path, cost.note(setup, path)) for path in paths)))
+        names = name_entries(comparison, setup)
+        return Row((*names, *(TableCell(None) for _ in kind.quantities)), instead=setup.ending)
+    names = name_entries(comparison, setup, setup.resumed, setup.refitted, kind.caveat(setup))
+    return Row((*names, *(number_entry(setup, each, kind.note(setup, each)) for each in kind.quantities)))
 
 
-def _time() -> Cost:
-    phases = [
-        Column(f"phase_seconds.{phase}", phase.capitalize(), "s", format=fixed(1)) for phase in get_args(PhaseName)
-    ]
-    rest = (
-        Column("seconds", "Cell", "s", format=fixed(1)),
-        Column("host.cpu_s", "CPU time", "s", format=fixed(1)),
-    )
-    remarks = (
+def _time() -> CostTable:
+    phases = tuple(_phase_seconds(phase) for phase in get_args(PhaseName))
+    cpu = Quantity("host.cpu_s", "CPU time", lambda cell: cell.record.host and cell.record.host.cpu_s, "s", 1, fixed(1))
+    remark = (
         "Phases exclude each other: validation inside training counts as validate alone. Cell is everything from start "
         "to record, so it is more than its phases, by the most in the first cell of a sweep, which waits for all "
-        "imports. CPU time is that of the cell's processes in all phases, all cores together.",
+        "imports. CPU time is that of the cell's processes in all phases, all cores together."
     )
-    return Cost("costs-time", "Time", (*phases, *rest), remarks)
+    return CostTable("costs-time", "Time", (*phases, replace(CELL_SECONDS, title="Cell"), cpu), (remark,))
 
 
-def _energy(cells: Sequence[Cell]) -> Cost:
-    joules = significant(4)
-    columns = [
-        Column("power.energy_j", "Energy", "kJ", scale=KILO, format=joules),
-        Column("power.phases.train.energy_j", "Train energy", "kJ", scale=KILO, format=joules),
-        Column(PER_TOKENS, "Energy per 1,000 training tokens", "J", format=joules),
-        Column("power.net_energy_j", "Net energy", "kJ", scale=KILO, format=joules),
-        Column("power.idle_power_w", "Idle power", "W", format=fixed(1)),
-        Column("power.mean_power_w", "Mean power", "W", format=fixed(1)),
-        Column("power.peak_sampled_power_w", "Peak sampled power", "W", format=fixed(1)),
-        Column("power.coverage", "Coverage", "%", scale=PERCENT, format=fixed(1)),
-        Column("power.residual_percent", "Residual", "%", format=fixed(1)),
-        Column("power.throttled_s", "Throttled", "s", format=fixed(1)),
-        Column("host.package_energy_j", "CPU energy", "kJ", scale=KILO, format=joules),
+def _phase_seconds(phase: str) -> Quantity:
+    get: Callable[[StoredCell], float | None] = lambda cell: cell.phase_seconds.get(phase)  # noqa: E731
+    return Quantity(f"phase_seconds.{phase}", phase.capitalize(), get, "s", show=fixed(1))
+
+
+def _power(name: str, title: str, get: Callable[[Power], float | None], unit: str = "W", scale: float = 1) -> Quantity:
+    return Quantity(
+        f"power.{name}",
+        title,
+        lambda cell: get(cell.record.power) if cell.record.power else None,
+        unit,
+        scale,
+        fixed(1),
+    )
+
+
+TRAIN_ENERGY = Quantity(
+    "power.phases.train.energy_j",
+    "Train energy",
+    lambda cell: cell.train_power.energy_j if cell.train_power else None,
+    "kJ",
+    KILO,
+)
+ENERGY_PER_TOKENS = Quantity(
+    "train_energy_j_per_1000_tokens",
+    "Energy per 1,000 training tokens",
+    lambda cell: cell.train_energy_j_per_1000_tokens,
+    "J",
+)
+NET_ENERGY = replace(
+    _power("net_energy_j", "Net energy", lambda power: power.net_energy_j, "kJ", KILO), show=ENERGY.show
+)
+CPU_ENERGY = Quantity(
+    "host.package_energy_j",
+    "CPU energy",
+    lambda cell: cell.record.host and cell.record.host.package_energy_j,
+    "kJ",
+    KILO,
+)
+CARBON = Quantity(
+    "power.carbon.emission_g",
+    "Carbon",
+    lambda cell: cell.record.power and cell.record.power.carbon and cell.record.power.carbon.emission_g,
+    "g CO2e",
+    show=significant(3),
+)
+
+
+def _energy(cells: Sequence[StoredCell]) -> CostTable:
+    quantities = [
+        ENERGY,
+        TRAIN_ENERGY,
+        ENERGY_PER_TOKENS,
+        NET_ENERGY,
+        _power("idle_power_w", "Idle power", lambda power: power.idle_power_w),
+        _power("mean_power_w", "Mean power", lambda power: power.mean_power_w),
+        replace(PEAK_POWER, title="Peak sampled power", show=fixed(1)),
+        _power("coverage", "Coverage", lambda power: power.coverage, "%", PERCENT),
+        _power("residual_percent", "Residual", lambda power: power.residual_percent, "%"),
+        _power("throttled_s", "Throttled", lambda power: power.throttled_s, "s"),
+        CPU_ENERGY,
     ]
     remarks = [
         "Energy and power are gross, of the cell's GPU boards together, from the first phase's start to the last one's "
@@ -120,24 +160,28 @@ def _energy(cells: Sequence[Cell]) -> Cost:
         "residual is how far their integral lies above the energy counter; throttled is the time in which a board had "
         "lowered its clocks. CPU energy is that of the machine's CPU packages (RAPL), by whomever used.",
     ]
-    if factors := sorted({(cell[GRAMS], cell[SOURCE]) for cell in cells if GRAMS in cell}):
-        columns.append(Column("power.carbon.emission_g", "Carbon", "g CO2e", format=significant(3)))
-        told = listed(f"{grams:g} g/kWh ({printable(source)})" for grams, source in factors)
-        remarks.append(f"Carbon is energy times the grid's intensity: {told}. The GPU boards alone.")
-    return Cost("costs-energy", "Energy and power", tuple(columns), tuple(remarks), _energy_method, _aliasing)
+    carbon = [cell.record.power.carbon for cell in cells if cell.record.power and cell.record.power.carbon]
+    if factors := sorted({(each.intensity_g_per_kwh, each.intensity_source) for each in carbon}):
+        quantities.append(CARBON)
+        listing = listed(f"{grams:g} g/kWh ({printable(source)})" for grams, source in factors)
+        remarks.append(f"Carbon is energy times the grid's intensity: {listing}. The GPU boards alone.")
+    return CostTable("costs-energy", "Energy and power", tuple(quantities), tuple(remarks), _energy_method, _aliasing)
 
 
-GRAMS, SOURCE = "power.carbon.intensity_g_per_kwh", "power.carbon.intensity_source"
-
-
-def _energy_method(setup: Setup, path: str) -> str:
-    if not path.endswith(".energy_j"):
+def _energy_method(setup: Setup, quantity: Quantity) -> str:
+    section = {ENERGY: lambda cell: cell.record.power, TRAIN_ENERGY: lambda cell: cell.train_power}.get(quantity)
+    if section is None:
         return ""
-    return setup.told(path.replace("energy_j", "energy_method"), ENERGY_METHODS)
+
+    def method(cell: StoredCell) -> str | None:
+        power = section(cell)
+        return ENERGY_METHODS[power.energy_method] if power and power.energy_method else None
+
+    return setup.describe(method)
 
 
 def _aliasing(setup: Setup) -> str:
-    if not any(cell.get("power.step_time_aliases") for cell in setup.ok):
+    if not any(cell.record.power and cell.record.power.step_time_aliases for cell in setup.ok):
         return ""
     return (
         "training steps repeat in time with the power sensor, so sampled power may be off by more than the sensor's "
@@ -145,44 +189,134 @@ def _aliasing(setup: Setup) -> str:
     )
 
 
-def _memory(name: str, title: str, section: str, remark: str) -> Cost:
-    columns = tuple(
-        Column(f"{section}.{figure}", title, "GB", scale=GIGA, format=fixed(2))
-        for figure, title in MEMORY_FIGURES.items()
-    )
-    return Cost(name, title, columns, (remark,))
+PEAKS: tuple[tuple[str, str, Callable[[PhaseMemory], int | None]], ...] = (
+    ("device_peak_bytes", "GPU", lambda memory: memory.device_peak_bytes),
+    ("process_device_peak_bytes", "GPU, cell's processes", lambda memory: memory.process_device_peak_bytes),
+    ("torch_reserved_peak_bytes", "Torch reserved", lambda memory: memory.torch_reserved_peak_bytes),
+    ("torch_allocated_peak_bytes", "Torch allocated", lambda memory: memory.torch_allocated_peak_bytes),
+    ("rss_peak_bytes", "Process RSS", lambda memory: memory.rss_peak_bytes),
+    ("pss_peak_bytes", "Process PSS", lambda memory: memory.pss_peak_bytes),
+)
+"""The record's peaks of memory: name, column title and getter."""
+BEFORE = Quantity(
+    "memory.device_before_bytes",
+    "GPU, before the cell",
+    lambda cell: cell.record.memory and cell.record.memory.device_before_bytes,
+    "GB",
+    GIGA,
+    fixed(2),
+)
 
 
-def _training() -> Cost:
-    columns = (
-        Column("training.tokens_per_s", "Throughput", "tokens/s", format=significant(4)),
-        Column("training.step_time_s_p50", "Step time, p50", "s", format=significant(3)),
-        Column("training.step_time_s_p95", "Step time, p95", "s", format=significant(3)),
-        Column("training.micro_batch", "Micro batch", format=significant(2)),
-        Column("training.effective_batch", "Effective batch", format=significant(2)),
-        Column("parameters.saved_bytes", "Saved", "MB", scale=MEGA, format=significant(3)),
+def _peaks(section: str, memory: Callable[[StoredCell], PhaseMemory | None]) -> tuple[Quantity, ...]:
+    def quantity(name: str, title: str, peak: Callable[[PhaseMemory], int | None]) -> Quantity:
+        def get(cell: StoredCell) -> int | None:
+            peaks = memory(cell)
+            return None if peaks is None else peak(peaks)
+
+        return Quantity(f"{section}.{name}", title, get, "GB", GIGA, fixed(2))
+
+    return tuple(quantity(*peak) for peak in PEAKS)
+
+
+def _memory_of_cell() -> CostTable:
+    remark = (
+        "All are peaks, and no two of them are the same thing. GPU: in use on the cell's GPUs together, by whomever "
+        "(NVML, sampled); cell's processes: what the driver says that they hold of it, sampled once a second. Torch "
+        "reserved and allocated: what its CUDA allocator took from the device, and what tensors took of that. RSS: "
+        "resident memory of the cell's processes together, pages that they share counted in each (sampled). PSS: the "
+        "same with shared pages divided among all that share them, sampled more rarely. 1 GB is 1,000,000,000 bytes."
     )
-    remarks = (
+    peaks = _peaks("memory", lambda cell: cell.record.memory)
+    return CostTable("costs-memory", "Peak memory over the whole cell", (*peaks, BEFORE), (remark,))
+
+
+def _memory_of_training() -> CostTable:
+    remark = "The same figures as over the whole cell, in the train phase alone, without validation."
+    peaks = _peaks("memory.phases.train", lambda cell: cell.train_memory)
+    return CostTable("costs-memory-train", "Peak memory in the train phase", peaks, (remark,))
+
+
+def _training() -> CostTable:
+    quantities = (
+        THROUGHPUT,
+        replace(STEP_SECONDS, title="Step time, p50"),
+        Quantity(
+            "training.step_time_s_p95",
+            "Step time, p95",
+            lambda cell: cell.record.training and cell.record.training.step_time_s_p95,
+            "s",
+            show=significant(3),
+        ),
+        Quantity(
+            "training.micro_batch",
+            "Micro batch",
+            lambda cell: cell.record.training and cell.record.training.micro_batch,
+            show=significant(2),
+        ),
+        Quantity(
+            "training.effective_batch",
+            "Effective batch",
+            lambda cell: cell.record.training and cell.record.training.effective_batch,
+            show=significant(2),
+        ),
+        Quantity(
+            "parameters.saved_bytes",
+            "Saved",
+            lambda cell: cell.record.parameters and cell.record.parameters.saved_bytes,
+            "MB",
+            MEGA,
+            significant(3),
+        ),
+    )
+    remark = (
         "Throughput is tokens trained on, padding left out, per second of the steps after warm-up, which the step "
-        "times are of, too. Saved is the size on disk of what training changed; 1 MB is 1,000,000 bytes.",
+        "times are of, too. Saved is the size on disk of what training changed; 1 MB is 1,000,000 bytes."
     )
-    return Cost("costs-training", "Training speed and size on disk", columns, remarks)
+    return CostTable("costs-training", "Training speed and size on disk", quantities, (remark,))
 
 
-def _latency(cells: Sequence[Cell]) -> Cost:
-    columns = []
-    for batch, words in (("single", "batch 1"), ("batched", "batched")):
-        for figure, title in (("time_to_first_token", "First token"), ("time_per_output_token", "Next token")):
-            for percentile in ("p50", "p95"):
-                path, heading = f"latency.{batch}.{figure}_s_{percentile}", f"{title}, {words}, {percentile}"
-                columns.append(Column(path, heading, "ms", scale=MILLI, format=significant(3)))
-        path = f"latency.{batch}.tokens_per_s_p50"
-        columns.append(Column(path, f"Output, {words}", "tokens/s", format=significant(3)))
+Times = Callable[[LatencyAtBatch], float]
+LATENCIES: tuple[tuple[str, str, str, Times], ...] = (
+    ("time_to_first_token_s_p50", "First token", "p50", lambda times: times.time_to_first_token_s_p50),
+    ("time_to_first_token_s_p95", "First token", "p95", lambda times: times.time_to_first_token_s_p95),
+    ("time_per_output_token_s_p50", "Next token", "p50", lambda times: times.time_per_output_token_s_p50),
+    ("time_per_output_token_s_p95", "Next token", "p95", lambda times: times.time_per_output_token_s_p95),
+)
+
+
+def _single(cell: StoredCell) -> LatencyAtBatch | None:
+    return cell.record.latency and cell.record.latency.single
+
+
+def _batched(cell: StoredCell) -> LatencyAtBatch | None:
+    return cell.record.latency and cell.record.latency.batched
+
+
+def _latencies(batch: str, words: str, section: Callable[[StoredCell], LatencyAtBatch | None]) -> list[Quantity]:
+    def get(times: Times) -> Callable[[StoredCell], float | None]:
+        return lambda cell: None if (found := section(cell)) is None else times(found)
+
+    three = significant(3)
+    quantities = [
+        Quantity(f"latency.{batch}.{name}", f"{title}, {words}, {percentile}", get(times), "ms", MILLI, three)
+        for name, title, percentile, times in LATENCIES
+    ]
+    output = get(lambda times: times.tokens_per_s_p50)
+    return [
+        *quantities,
+        Quantity(f"latency.{batch}.tokens_per_s_p50", f"Output, {words}", output, "tokens/s", show=three),
+    ]
+
+
+def _latency(cells: Sequence[StoredCell]) -> CostTable:
+    quantities = (*_latencies("single", "batch 1", _single), *_latencies("batched", "batched", _batched))
     remarks = [
         "First token is the time to it from the prompt; next token is the mean time of each that follows; output is "
         "generated tokens of the whole batch per second, the median of all runs.",
     ]
-    for what, path in (("Batched", "latency.batched.batch"), ("Runs behind each percentile", "latency.single.n_runs")):
-        if numbers := numbers_of(cells, path):
-            remarks.append(f"{what}: {numbers}.")
-    return Cost("costs-latency", "Latency of answers", tuple(columns), tuple(remarks))
+    batches = numbers_of(cells, lambda cell: cell.record.latency and cell.record.latency.batched.batch)
+    runs = numbers_of(cells, lambda cell: cell.record.latency and cell.record.latency.single.n_runs)
+    remarks += [f"Batched: {batches}."] if batches else []
+    remarks += [f"Runs behind each percentile: {runs}."] if runs else []
+    return CostTable("costs-latency", "Latency of answers", quantities, tuple(remarks))

@@ -1,15 +1,18 @@
-"""How a setup stands in a table: its names, its numbers, and what must be said of both."""
+"""How a setup is shown in a table: its names, its numbers, and the notes on both."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from bench.report.compare.setups import Cell, Group, Setup
+from bench.report.compare.comparisons import Comparison
+from bench.report.compare.quantities import Quantity
+from bench.report.compare.setups import Setup
+from bench.report.read.cells import StoredCell
 from bench.report.render.table import Column, TableCell
-from bench.report.words import STATUSES, counted, listed, printable
+from bench.report.wording import STATUSES, counted, listed, printable
 
 
-def name_columns(found: Sequence[Group]) -> tuple[Column, ...]:
-    """The columns that `name_entries` fill; the model and the data set are shown where there are several."""
-    models, datasets = {group.model for group in found}, {group.dataset for group in found}
+def name_columns(found: Sequence[Comparison]) -> tuple[Column, ...]:
+    """The columns that `name_entries` fill; model and data set are shown where there are several."""
+    models, datasets = {each.model for each in found}, {each.dataset for each in found}
     return (
         Column("model", "Model" if len(models) > 1 else "", align="left"),
         Column("dataset", "Data set" if len(datasets) > 1 else "", align="left"),
@@ -19,44 +22,55 @@ def name_columns(found: Sequence[Group]) -> tuple[Column, ...]:
     )
 
 
-def name_entries(group: Group, setup: Setup, *notes: str) -> tuple[TableCell, ...]:
-    """What tells a setup from all others, with `notes` on the whole of it, of which empty ones are left out."""
-    some_failed = f"{len(setup.ok)} of {counted(len(setup.cells), 'seed')}; {setup.ending()}"
+def number_column(quantity: Quantity) -> Column:
+    """The column of a quantity."""
+    return Column(quantity.key, quantity.title, quantity.unit, quantity.scale, quantity.show)
+
+
+def name_entries(comparison: Comparison, setup: Setup, *notes: str) -> tuple[TableCell, ...]:
+    """What distinguishes a setup from all others, with those of the `notes` that are not empty."""
+    some_failed = f"{len(setup.ok)} of {counted(len(setup.cells), 'seed')}; {setup.ending}"
     said = [some_failed if 0 < len(setup.ok) < len(setup.cells) else "", *notes]
     return (
-        TableCell(printable(group.model)),
-        TableCell(printable(group.dataset)),
+        TableCell(printable(comparison.model)),
+        TableCell(printable(comparison.dataset)),
         TableCell(setup.label, "; ".join(filter(None, said)) or None),
-        TableCell(listed(dict.fromkeys(STATUSES[cell["status"]] for cell in setup.cells))),
+        TableCell(listed(dict.fromkeys(STATUSES[cell.record.status] for cell in setup.cells))),
         TableCell(" ".join(map(str, setup.seeds))),
     )
 
 
-def number_entry(setup: Setup, path: str, note: str = "", bold: bool = False) -> TableCell:
-    """The setup's mean with its interval and `note`, or a null and why."""
-    measured = setup.measure(path)
-    if measured.mean is None:
-        return TableCell(None, measured.reason)
-    within = (measured.interval.low, measured.interval.high) if measured.interval else None
-    return TableCell(measured.mean, note or None, within, bold)
+def number_entry(setup: Setup, quantity: Quantity, note: str = "", bold: bool = False) -> TableCell:
+    """The setup's mean with its interval and `note`, or None and the reason."""
+    estimate = setup.measure(quantity)
+    if estimate.mean is None:
+        return TableCell(None, estimate.reason)
+    within = (estimate.interval.low, estimate.interval.high) if estimate.interval else None
+    return TableCell(estimate.mean, note or None, within, bold)
 
 
-def numbers_of(cells: Iterable[Cell], path: str) -> str:
-    """The distinct integers at `path`: `60`, or `60 or 64`."""
-    return " or ".join(str(number) for number in sorted({int(cell[path]) for cell in cells if path in cell}))
+def numbers_of(cells: Iterable[StoredCell], get: Callable[[StoredCell], int | None]) -> str:
+    """The distinct integers that `get` gives: `60`, or `60 or 64`."""
+    return " or ".join(map(str, sorted({number for cell in cells if (number := get(cell)) is not None})))
 
 
 def seeds_behind(seeds: Mapping[str, tuple[int, ...]]) -> str:
-    """Which seeds the numbers of a table are over, given those of each of its rows by name, of at least one row."""
-    several = {name: ", ".join(map(str, own)) for name, own in seeds.items()}
-    if len(set(several.values())) > 1:
-        return f"Each number is a mean over seeds: {'; '.join(f'{name} {own}' for name, own in several.items())}."
-    n_seeds, own = len(next(iter(seeds.values()))), next(iter(several.values()))
+    """Which seeds a table's numbers are over, given the seeds of each of its rows by name, at least one row."""
+    texts = {name: ", ".join(map(str, own)) for name, own in seeds.items()}
+    if len(set(texts.values())) > 1:
+        return f"Each number is a mean over seeds: {'; '.join(f'{name} {own}' for name, own in texts.items())}."
+    n_seeds, own = len(next(iter(seeds.values()))), next(iter(texts.values()))
     return f"One seed: {own}." if n_seeds == 1 else f"Each number is a mean over {n_seeds} seeds: {own}."
 
 
-def behind(group: Group) -> str:
-    """How many examples, documents and seeds the group's numbers are over."""
-    examples, documents = (numbers_of(group.ok, f"data.{count}") for count in ("n_validation", "n_clusters_validation"))
-    seeds = seeds_behind({setup.label: setup.seeds for setup in group.setups if setup.ok})
+def behind(comparison: Comparison) -> str:
+    """How many examples, documents and seeds the comparison's numbers are over."""
+    examples = numbers_of(comparison.ok, lambda cell: cell.record.data and cell.record.data.n_validation)
+    documents = numbers_of(comparison.ok, lambda cell: cell.record.data and cell.record.data.n_clusters_validation)
+    seeds = seeds_behind({setup.label: setup.seeds for setup in comparison.setups if setup.ok})
     return f"Validation examples: {examples}, from {documents} documents. {seeds}"
+
+
+def cautions(found: Sequence[Comparison]) -> tuple[str, ...]:
+    """Every sentence that warns against comparing cells of the comparisons."""
+    return tuple(sentence for each in found for sentence in (*each.refusals, *each.warnings))

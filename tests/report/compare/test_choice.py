@@ -1,8 +1,8 @@
 import pytest
 
 from bench.report.compare.choice import choices
-from bench.report.compare.setups import groups
-from bench.report.read.load import read_studies
+from bench.report.compare.comparisons import comparisons
+from bench.report.read.study import read_studies
 from bench.report.request import Request
 
 ONCE = "With one seed this is of the models at hand; another seed may turn it round."
@@ -15,7 +15,7 @@ def picks(runs):
 
     def found(request=None):
         study = read_studies(runs)[0]
-        (only,) = choices(groups(study.cells, study.predictions), request or Request())
+        (only,) = choices(comparisons(study.cells, study.predictions), request or Request())
         return {pick.preference: (pick.answer, pick.reason) for pick in only.picks}
 
     return found
@@ -70,4 +70,4 @@ def test_what_the_data_cannot_separate_is_said(write_cell, runs, picks):
 def test_one_setup_leaves_nothing_to_choose(write_cell, runs):
     write_cell("lora")
     study = read_studies(runs)[0]
-    assert choices(groups(study.cells, study.predictions), Request()) == []
+    assert choices(comparisons(study.cells, study.predictions), Request()) == []

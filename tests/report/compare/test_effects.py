@@ -3,9 +3,9 @@ import pytest
 
 from bench.errors import InputError
 from bench.record import Error
+from bench.report.compare.comparisons import comparisons
 from bench.report.compare.effects import best, difference, effects, reference_of
-from bench.report.compare.setups import groups
-from bench.report.read.load import read_studies
+from bench.report.read.study import read_studies
 from bench.report.statistics.intervals import holm, mcnemar_p
 
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
@@ -34,8 +34,12 @@ def answered(write_cell, answer_lines, make_record):
 
 def group_of(runs):
     study = read_studies(runs)[0]
-    (group,) = groups(study.cells, study.predictions)
+    (group,) = comparisons(study.cells, study.predictions)
     return group
+
+
+def best_of(group, score):
+    return best(group, group.scores[score])
 
 
 def graded(n_right):
@@ -84,7 +88,7 @@ def test_pairs_are_of_ids_in_whatever_order_the_files_list_them(answered, runs):
             # A seed in another order than the others
             answered("qlora", graded(25), seed=0, **own)
             answered("qlora", graded(35), seed=1, shuffled=shuffled, **own)
-    a0, a1, b0, b1 = (groups(study.cells, study.predictions) for study in read_studies(runs))
+    a0, a1, b0, b1 = (comparisons(study.cells, study.predictions) for study in read_studies(runs))
     assert effects(a0, "baseline", NAMES) == effects(b0, "baseline", NAMES)
     # Examples of their own are drawn in the order of their documents' names, whatever that of the file
     assert effects(a1, "baseline", NAMES) == effects(b1, "baseline", NAMES)
@@ -99,20 +103,20 @@ def test_other_examples_or_documents_are_not_paired(answered, runs, renamed):
     assert (found.interval, found.test, found.p, found.p_adjusted) == (None, None, None, None)
     assert found.difference == pytest.approx(0.125)
     assert found.reason == "the two were not asked the same examples"
-    assert difference(*group_of(runs).setups, "token_f1") is None
+    assert difference(*group_of(runs).setups, group_of(runs).scores["token_f1"]) is None
 
 
 def test_seeds_that_were_not_asked_the_same_have_no_interval(answered, runs):
     answered("lora", graded(30), seed=0)
     answered("lora", graded(31), seed=1, renamed="id")
-    measured = group_of(runs).setups[0].measure("scores.token_f1")
+    measured = group_of(runs).setups[0].measure(group_of(runs).scores["token_f1"])
     assert measured.mean == pytest.approx((0.625 + 0.6375) / 2)
     assert (measured.interval, measured.interval_reason) == (None, "its seeds were not asked the same examples")
 
 
 def test_a_score_that_its_answers_do_not_give_has_no_interval(write_cell, runs):
     write_cell("lora", scores={"answer_macro_f1": 0.2})
-    measured = group_of(runs).setups[0].measure("scores.answer_macro_f1")
+    measured = group_of(runs).setups[0].measure(group_of(runs).scores["answer_macro_f1"])
     assert (measured.mean, measured.interval) == (0.2, None)
     assert measured.interval_reason == "the answers give 0.25, and the record says 0.2"
 
@@ -132,7 +136,7 @@ def test_corpus_scores_are_tested_by_resampling(write_cell, answer_lines, make_r
 def test_without_the_reference_there_are_no_effects(answered, runs):
     answered("lora", graded(20))
     answered("baseline", graded(20), model="other")
-    found = groups(read_studies(runs)[0].cells, read_studies(runs)[0].predictions)
+    found = comparisons(read_studies(runs)[0].cells, read_studies(runs)[0].predictions)
     assert effects(found, "baseline", NAMES) == []
     assert reference_of(found[1], "baseline") is None
 
@@ -160,18 +164,18 @@ def test_the_best_and_what_cannot_be_told_from_it(answered, runs):
     answered("baseline", graded(10))
     answered("lora", graded(50))
     answered("qlora", graded(49))
-    assert best(group_of(runs), "token_f1") == {"lora", "qlora"}
+    assert best_of(group_of(runs), "token_f1") == {"lora", "qlora"}
 
 
 def test_lower_perplexity_is_better(write_cell, runs):
     write_cell("baseline", scores={"perplexity": 9.0})
     write_cell("lora", scores={"perplexity": 3.0})
     # Every document has the ratio of the whole, so that all differences are the same, and none is chance
-    assert best(group_of(runs), "perplexity") == {"lora"}
+    assert best_of(group_of(runs), "perplexity") == {"lora"}
 
 
 def test_none_is_best_where_all_are_alike_or_alone(answered, runs):
     answered("lora", graded(30))
-    assert best(group_of(runs), "token_f1") == frozenset()
+    assert best_of(group_of(runs), "token_f1") == frozenset()
     answered("qlora", graded(30))
-    assert best(group_of(runs), "token_f1") == frozenset()
+    assert best_of(group_of(runs), "token_f1") == frozenset()

@@ -1,12 +1,13 @@
 from bench.record import Error
-from bench.report.compare.setups import groups
-from bench.report.read.load import read_studies
+from bench.report.compare.comparisons import comparisons
+from bench.report.compare.quantities import MEMORIES
+from bench.report.read.study import read_studies
 
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
 
 
 def group_of(runs):
-    (group,) = groups(read_studies(runs)[0].cells)
+    (group,) = comparisons(read_studies(runs)[0].cells)
     return group
 
 
@@ -15,7 +16,7 @@ def test_seeds_of_one_setup_are_averaged(write_cell, runs):
         write_cell("lora", seed=seed, scores={"bleu": bleu})
     (setup,) = group_of(runs).setups
     assert (setup.label, setup.seeds) == ("lora", (0, 1, 2))
-    bleu = setup.measure("scores.bleu")
+    bleu = setup.measure(group_of(runs).scores["bleu"])
     assert (bleu.mean, bleu.by_seed, bleu.reason) == (0.375, (0.125, 0.25, 0.75), None)
 
 
@@ -23,7 +24,8 @@ def test_a_mean_over_some_of_the_seeds_is_no_mean(write_cell, runs):
     write_cell("lora", seed=0)
     write_cell("lora", seed=1, scores={"bleu": None}, missing={"scores.bleu": "too_short"})
     write_cell("lora", seed=2, scores={"bleu": float("inf")})
-    bleu = group_of(runs).setups[0].measure("scores.bleu")
+    group = group_of(runs)
+    bleu = group.setups[0].measure(group.scores["bleu"])
     assert (bleu.mean, bleu.by_seed) == (None, ())
     assert bleu.reason == "seed 1: the phase was too short to measure; seed 2: not a finite number"
 
@@ -33,14 +35,14 @@ def test_failed_seeds_are_left_out_and_said(write_cell, runs):
     write_cell("lora", seed=1, rss_bytes=3_000_000_000, **OOM)
     write_cell("lora", seed=2, rss_bytes=4_000_000_000, **OOM)
     (setup,) = group_of(runs).setups
-    assert (setup.seeds, setup.measure("scores.bleu").mean) == ((0,), 0.25)
-    assert setup.ending() == "seed 1, 2: out of memory in train (peak process memory 4.00 GB)"
+    assert (setup.seeds, setup.measure(group_of(runs).scores["bleu"]).mean) == ((0,), 0.25)
+    assert setup.ending == "seed 1, 2: out of memory in train (peak process memory 4.00 GB)"
 
 
 def test_a_setup_without_an_ok_cell_has_no_numbers(write_cell, runs):
     write_cell("lora", rss_bytes=3_000_000_000, **OOM)
     (setup,) = group_of(runs).setups
-    measured = setup.measure("memory.rss_peak_bytes")
+    measured = setup.measure(MEMORIES[-1])
     assert (measured.mean, measured.reason) == (None, "out of memory in train (peak process memory 3.00 GB)")
 
 
@@ -58,14 +60,14 @@ def test_setups_of_one_method_are_told_apart_by_what_differs(write_cell, runs):
 def test_data_sets_are_groups_of_their_own(write_cell, runs):
     write_cell("lora", dataset="events")
     write_cell("lora", dataset="squad_v2")
-    found = groups(read_studies(runs)[0].cells)
+    found = comparisons(read_studies(runs)[0].cells)
     assert [(group.title, len(group.setups)) for group in found] == [("tiny on events", 1), ("tiny on squad_v2", 1)]
 
 
 def test_the_memory_of_a_group_is_one_figure(write_cell, runs):
     write_cell("baseline", device_bytes=None)
     write_cell("lora", device_bytes=2_000_000_000)
-    assert group_of(runs).memory == "memory.device_peak_bytes"
+    assert group_of(runs).memory.key == "memory.device_peak_bytes"
 
 
 def test_cells_that_share_everything_that_they_must_have_no_disagreement(write_cell, runs):

@@ -4,9 +4,10 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from bench.record import Error
-from bench.report.compare.setups import Setup, groups
+from bench.report.compare.comparisons import comparisons
+from bench.report.compare.setups import Setup
 from bench.report.figures.bars import CROSS, costs_figures, scores_figures
-from bench.report.read.load import read_studies
+from bench.report.read.study import read_studies
 from bench.report.statistics.intervals import Interval
 
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
@@ -24,7 +25,7 @@ def costs_figure(found):
 
 
 def groups_of(runs):
-    return groups(read_studies(runs)[0].cells)
+    return comparisons(read_studies(runs)[0].cells)
 
 
 @pytest.mark.parametrize("figure_of", [scores_figure, costs_figure])
@@ -76,9 +77,10 @@ def test_a_panel_without_any_number_says_why(write_cell, runs):
     assert [text.get_text() for text in memory.texts] == ["1.50", "1.50"]
 
 
-def test_a_study_of_failures_has_figures_that_say_so(write_cell, runs):
+def test_a_study_of_failures_has_no_bars_of_scores_and_says_why_there_are_none_of_costs(write_cell, runs):
     write_cell("lora", **OOM)
-    for ax in scores_figure(groups_of(runs)).axes:
+    assert scores_figures(groups_of(runs)) == []
+    for ax in costs_figure(groups_of(runs)).axes:
         assert [text.get_text() for text in ax.texts] == ["no cell ended\nok"]
 
 
@@ -98,8 +100,8 @@ def with_interval(monkeypatch):
     def give(below, above, kind):
         measure = Setup.measure
 
-        def measured(setup, path):
-            one = measure(setup, path)
+        def measured(setup, quantity):
+            one = measure(setup, quantity)
             bounds = one.mean and Interval(one.mean - below, one.mean + above, kind)
             return replace(one, interval=bounds) if bounds else one
 

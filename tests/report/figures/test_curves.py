@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from bench.record import Error
-from bench.report.compare.setups import groups
+from bench.report.compare.comparisons import comparisons
 from bench.report.figures.curves import Curve, average, curves_figures, smooth
 from bench.report.figures.looks import looks
-from bench.report.read.load import read_studies
 from bench.report.read.losses import Losses
+from bench.report.read.study import read_studies
 
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
 EVALUATIONS = {"evaluations": [{"step": 10, "epoch": 1.0, "loss": 2.0}, {"step": 20, "epoch": 2.0, "loss": 1.5}]}
@@ -24,12 +24,12 @@ def figures(runs):
 
     def draw(losses):
         (study,) = read_studies(runs)
-        found = groups(study.cells)
+        found = comparisons(study.cells)
         named = {
-            cell["folder"]: losses[setup.method, cell["cell.seed"]]
+            cell.folder: losses[setup.method, cell.seed]
             for setup in found[0].setups
             for cell in setup.cells
-            if (setup.method, cell["cell.seed"]) in losses
+            if (setup.method, cell.seed) in losses
         }
         return curves_figures(found[0], named, looks(found))
 
@@ -155,8 +155,8 @@ def test_a_method_has_its_look_in_a_model_that_lacks_another(write_cell, runs):
         write_cell(method, model="a")
     write_cell("qlora", model="b")
     (study,) = read_studies(runs)
-    found = groups(study.cells)
-    losses = {cell["folder"]: told(3.0, 2.0) for group in found for setup in group.setups for cell in setup.cells}
+    found = comparisons(study.cells)
+    losses = {cell.folder: told(3.0, 2.0) for group in found for setup in group.setups for cell in setup.cells}
     drawn = [curves_figures(group, losses, looks(found))[0].axes[0] for group in found]
     own = [[(line.get_color(), line.get_marker()) for line in ax.lines if line.get_gid() == "mean"] for ax in drawn]
     assert own[0][-1] == own[1][0]

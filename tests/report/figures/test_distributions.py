@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from bench.record import Error
-from bench.report.compare.setups import groups
+from bench.report.compare.comparisons import comparisons
 from bench.report.figures.distributions import LEVELS, distribution_figures, shares
 from bench.report.figures.looks import looks
-from bench.report.read.load import read_studies
 from bench.report.read.predictions import Predictions
+from bench.report.read.study import read_studies
 
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
 DASH, CROSS = "\N{EM DASH}", "\N{MULTIPLICATION SIGN}"
@@ -23,9 +23,9 @@ def figures(runs):
     """The figures of what was written, given what each method answered."""
 
     def draw(answers):
-        found = groups(read_studies(runs)[0].cells)
+        found = comparisons(read_studies(runs)[0].cells)
         cells = [(setup.method, cell) for group in found for setup in group.setups for cell in setup.cells]
-        told = {cell["folder"]: answers[method] for method, cell in cells if method in answers}
+        told = {cell.folder: answers[method] for method, cell in cells if method in answers}
         return distribution_figures(found, told)
 
     return draw
@@ -95,7 +95,7 @@ def test_a_method_has_its_colour_in_a_model_that_lacks_another(write_cell, runs,
     (figure,) = figures({"baseline": one, "lora": one})
     first, second = ([patch.get_facecolor() for patch in ax.patches] for ax in figure.axes)
     assert first[-1] == second[-1] != first[4]
-    assert len(looks(groups(read_studies(runs)[0].cells))) == 2
+    assert len(looks(comparisons(read_studies(runs)[0].cells))) == 2
 
 
 @pytest.mark.parametrize(("n_setups", "n_pages"), [(1, 1), (4, 1), (12, 1), (100, 3)])

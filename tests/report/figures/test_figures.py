@@ -5,17 +5,17 @@ from PIL import Image
 
 from bench.protocol import Step
 from bench.record import Error
+from bench.report.compare.comparisons import comparisons
 from bench.report.compare.effects import Effect
-from bench.report.compare.setups import groups
 from bench.report.figures import charts
-from bench.report.read.load import read_studies
+from bench.report.read.study import read_studies
 
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
 EFFECT = Effect("tiny", "lora", "baseline", "token_f1", 0.1, None, None, None, None, "no answers")
 
 
 def drawn(study, *compared):
-    return list(charts(study, groups(study.cells), compared))
+    return list(charts(study, comparisons(study.cells), compared))
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_charts_stand_in_reading_order(study):
         (
             "scores",
             "Scores by method",
-            "Bars of Macro F1, BLEU, BERTScore, ROUGE-1, ROUGE-2 and ROUGE-L by method, for tiny.",
+            "Bars of Token F1, Exact match, Macro F1, BLEU, ROUGE-1 and ROUGE-2 by method, for tiny.",
         ),
         (
             "effects",
@@ -78,7 +78,7 @@ def test_files_open_and_are_the_same_bytes_each_time(study):
 
 def test_a_study_of_failures_has_only_the_charts_that_say_so(write_cell, runs):
     write_cell("lora", **OOM)
-    assert [chart.name for chart in drawn(read_studies(runs)[0])] == ["scores", "costs"]
+    assert [chart.name for chart in drawn(read_studies(runs)[0])] == ["costs"]
 
 
 def test_what_takes_several_pages_says_which_is_which(write_cell, runs):

@@ -1,10 +1,10 @@
 import pytest
 
+from bench.report.compare.comparisons import comparisons
 from bench.report.compare.effects import Effect
-from bench.report.compare.setups import groups
 from bench.report.figures.forest import forest_figures, shown_p
 from bench.report.figures.looks import looks
-from bench.report.read.load import read_studies
+from bench.report.read.study import read_studies
 from bench.report.statistics.intervals import Interval
 
 DASH = "\N{EM DASH}"
@@ -13,7 +13,7 @@ DASH = "\N{EM DASH}"
 @pytest.fixture
 def found(runs):
     """The groups of what was written."""
-    return lambda: groups(read_studies(runs)[0].cells)
+    return lambda: comparisons(read_studies(runs)[0].cells)
 
 
 def effect(setup, difference, low=None, high=None, p=None, group="tiny", score="token_f1"):

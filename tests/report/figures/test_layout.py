@@ -3,12 +3,12 @@ from itertools import combinations
 
 import pytest
 
-from bench.report.compare.setups import Group
+from bench.report.compare.comparisons import Comparison
 from bench.report.figures.layout import Box, paged, place
 
 
 def group(title, n_setups):
-    return Group(title, "events", title, tuple(f"{title}{index}" for index in range(n_setups)))
+    return Comparison(title, "events", title, tuple(f"{title}{index}" for index in range(n_setups)))
 
 
 @pytest.mark.parametrize(

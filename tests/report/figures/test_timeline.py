@@ -7,9 +7,9 @@ from matplotlib.patches import StepPatch
 from PIL import Image
 
 from bench.record import Error, Phase
-from bench.report.compare.setups import cells_of, groups
+from bench.report.compare.comparisons import comparisons
 from bench.report.figures.timeline import COLUMN, coarse, spread, trace_figure, traces
-from bench.report.read.load import read_studies
+from bench.report.read.study import read_studies
 from bench.telemetry.windows import Stretch
 
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
@@ -45,8 +45,8 @@ def gpu_cell(write_cell, gpu_readings, measured_of):
 
 def figure_of(runs, title="tiny, lora, seed 0"):
     (study,) = read_studies(runs)
-    (cell,) = cells_of(study.cells)
-    return trace_figure(cell, study.traces[cell["folder"]], title)
+    (cell,) = study.cells
+    return trace_figure(cell, study.traces[cell.folder], title)
 
 
 def texts_of(figure):
@@ -171,7 +171,7 @@ def test_a_figure_for_each_cell_in_the_order_of_the_tables(gpu_cell, write_cell,
     gpu_cell("lora", seed=0, **OOM)
     write_cell("baseline", model="<b>$x$\u202e", folder="a <b>")
     study = read_studies(runs)[0]
-    found = list(traces(study, groups(study.cells)))
+    found = list(traces(study, comparisons(study.cells)))
     assert [(chart.name, chart.title) for chart in found] == [
         ("traces/a-b--5e7342fd", "<b>$x$\\u202e, baseline, seed 0"),
         ("traces/tiny-lora-events-s0-lora0", "tiny, lora, seed 0: out of memory in train"),
@@ -198,7 +198,7 @@ def test_a_figure_for_each_cell_in_the_order_of_the_tables(gpu_cell, write_cell,
 def test_the_same_cell_gives_the_same_bytes(gpu_cell, runs):
     gpu_cell()
     study = read_studies(runs)[0]
-    first, second = (next(traces(study, groups(study.cells))) for _ in range(2))
+    first, second = (next(traces(study, comparisons(study.cells))) for _ in range(2))
     assert (first.png, first.pdf) == (second.png, second.pdf)
 
 

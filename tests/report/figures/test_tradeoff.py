@@ -3,11 +3,12 @@ from dataclasses import replace
 import pytest
 
 from bench.record import Error
-from bench.report.compare.setups import Setup, groups
+from bench.report.compare.comparisons import comparisons
+from bench.report.compare.setups import Setup
 from bench.report.figures.looks import looks
 from bench.report.figures.tradeoff import main_score
 from bench.report.figures.tradeoff import tradeoff_figures as figures_of
-from bench.report.read.load import read_studies
+from bench.report.read.study import read_studies
 from bench.report.statistics.intervals import Interval
 
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
@@ -20,7 +21,7 @@ def tradeoff_figures(found):
 @pytest.fixture
 def found(runs):
     """The groups of what was written."""
-    return lambda: groups(read_studies(runs)[0].cells)
+    return lambda: comparisons(read_studies(runs)[0].cells)
 
 
 @pytest.fixture
@@ -28,12 +29,12 @@ def intervals(monkeypatch):
     """Gives all scores a confidence interval of 0.1 to both sides, and all costs a range of 10 % to both sides."""
     measure = Setup.measure
 
-    def measured(setup, path):
-        one = measure(setup, path)
+    def measured(setup, quantity):
+        one = measure(setup, quantity)
         if one.mean is None:
             return one
-        spare = 0.1 if path.startswith("scores.") else one.mean / 10
-        kind = "confidence" if path.startswith("scores.") else "range"
+        spare = 0.1 if quantity.score else one.mean / 10
+        kind = "confidence" if quantity.score else "range"
         return replace(one, interval=Interval(one.mean - spare, one.mean + spare, kind))
 
     monkeypatch.setattr(Setup, "measure", measured)
@@ -93,11 +94,11 @@ def test_without_a_gpu_the_line_says_why_there_is_no_energy(write_cell, found):
 
 def test_the_score_is_the_first_that_was_taken(write_cell, found):
     write_cell("lora", scores={"token_f1": None, "answer_macro_f1": None}, missing={"scores": "not_finite"})
-    assert main_score(found()) == "scores.bleu"
+    assert main_score(found()) == "exact_match"
     write_cell("qlora")
-    assert main_score(found()) == "scores.token_f1"
+    assert main_score(found()) == "token_f1"
     # Of perplexity, less is better
-    assert main_score(found(), ["perplexity", "none", "rouge1"]) == "scores.rouge1"
+    assert main_score(found(), ["perplexity", "none", "rouge1"]) == "rouge1"
 
 
 def test_without_a_score_there_is_no_figure(write_cell, found):

@@ -7,13 +7,15 @@ import struct
 import subprocess
 import zlib
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
 
+from bench.report.compare.comparisons import Comparison
 from bench.report.compare.picks import Pick, Picks
-from bench.report.compare.setups import Group, Setup
+from bench.report.compare.setups import Setup
 from bench.report.figures.chart import Chart
 from bench.report.numbers import fixed
 from bench.report.page.browser import Answered, browser_html
@@ -128,10 +130,10 @@ def png(width, height):
 
 def group(model):
     def setup(method):
-        cell = {"folder": f"demo/{model}-{method}-events-s0-key", "cell.seed": 0, "status": "ok"}
+        cell = SimpleNamespace(folder=f"demo/{model}-{method}-events-s0-key", seed=0, ok=True)
         return Setup(method, method, (cell,))
 
-    return Group(model, "events", model, tuple(map(setup, METHODS)))
+    return Comparison(model, "events", model, tuple(map(setup, METHODS)))
 
 
 def answered(model, method, seed):

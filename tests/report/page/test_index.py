@@ -2,15 +2,17 @@ import base64
 import hashlib
 import re
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import pytest
 
+from bench.report.compare.comparisons import Comparison
 from bench.report.compare.picks import Pick, Picks
-from bench.report.compare.setups import Group, Setup
+from bench.report.compare.setups import Setup
 from bench.report.figures.chart import Chart
 from bench.report.page import index
 from bench.report.page.index import index_html, png_size
-from bench.report.read.load import Problem
+from bench.report.read.problem import Problem
 from bench.report.render.table import Column, Row, Table, TableCell
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x03\xe8\x00\x00\x00\xc8" + 20 * b"\0"
@@ -18,10 +20,10 @@ PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x03\xe8\x00\x00\x00\xc8" + 2
 
 def group(model, *methods):
     def setup(method):
-        cell = {"folder": f"demo/{model}-{method}-events-s0-key", "cell.seed": 0, "status": "ok"}
+        cell = SimpleNamespace(folder=f"demo/{model}-{method}-events-s0-key", seed=0, ok=True)
         return Setup(method, f"{method} (method.rank=8)", (cell,))
 
-    return Group(model, "events", model, tuple(map(setup, methods)))
+    return Comparison(model, "events", model, tuple(map(setup, methods)))
 
 
 def tags_of(page):

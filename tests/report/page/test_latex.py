@@ -10,7 +10,7 @@ from bench.report.figures.chart import Chart
 from bench.report.numbers import fixed
 from bench.report.page.contents import Fact
 from bench.report.page.latex import report_tex
-from bench.report.read.load import read_studies
+from bench.report.read.study import read_studies
 from bench.report.render.latex_table import latex_table, width_pt
 from bench.report.render.table import Column, Row, Table, TableCell
 from bench.report.request import Request

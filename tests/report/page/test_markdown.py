@@ -3,7 +3,7 @@ from bench.report.figures.chart import Chart
 from bench.report.numbers import fixed
 from bench.report.page.contents import Fact
 from bench.report.page.markdown import report_md
-from bench.report.read.load import Problem
+from bench.report.read.problem import Problem
 from bench.report.render.table import Column, Row, Table, TableCell
 
 LEAD = "1 cell: 1 ok. A cell is one run: one combination of model, method, data set, settings and seed."

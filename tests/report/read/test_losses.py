@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from bench.protocol import Answering, Step
-from bench.report.read.load import read_studies
 from bench.report.read.losses import POINTS, read_losses
+from bench.report.read.study import read_studies
 
 STARTED = json.dumps({"kind": "started", "at_s": 1.0, "wall_clock": "2026-07-01T12:00:00+00:00"})
 

@@ -5,8 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from bench.report.read.load import Problem, read_studies
 from bench.report.read.predictions import disagreement, read_asked, read_predictions
+from bench.report.read.problem import Problem
+from bench.report.read.study import read_studies
 
 LINES = [
     {
@@ -56,10 +57,8 @@ def test_answers_are_read_as_parallel_arrays(write):
     assert (found.ids, found.clusters, found.answers) == (("q1", "q2"), ("Normandy", "Normandy"), ("Rollo\u2028", ""))
     assert found.scores["bleu"].tolist() == [1.0, 0.25]
     assert np.array_equal(found.scores["token_f1"], [0.5, math.nan], equal_nan=True)
-    assert found.parts == {
-        "answer_macro_f1": (("rollo", "rollo"), ("", "911")),
-        "perplexity": ((1.5, 2), (None, 3)),
-    }
+    assert found.parts == {"answer_macro_f1": (("rollo", "rollo"), ("", "911"))}
+    assert found.likelihoods == ((1.5, 2), (None, 3))
 
 
 def test_what_was_asked_is_read_by_itself(write):
@@ -73,7 +72,7 @@ def test_lines_from_before_questions_and_parts_were_kept_have_their_scores(write
     path = write(without(LINES, "question", "context", "parts"))
     found = read_predictions(path)
     assert found.scores["bleu"].tolist() == [1.0, 0.25]
-    assert found.parts == {"perplexity": ((1.5, 2), (None, 3))}
+    assert (found.parts, found.likelihoods) == ({}, ((1.5, 2), (None, 3)))
     with pytest.raises(ValueError, match=r"^is not what a cell writes at line 1 \(question: Field required\)$"):
         read_asked(path)
 
@@ -148,7 +147,7 @@ def test_answers_that_are_not_their_record_s_are_listed_and_the_record_still_cou
 
     (study,) = read_studies(runs)
 
-    assert list(study.cells["cell.seed"]) == [0, 1, 2, 3, 4]
+    assert [cell.seed for cell in study.cells] == [0, 1, 2, 3, 4]
     assert study.predictions == {}
     assert study.problems == (
         Problem("demo/a-gone/predictions.jsonl", f"cannot be read (No such file or directory): {LOST}"),

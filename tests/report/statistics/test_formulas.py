@@ -8,18 +8,19 @@ from sklearn.metrics import f1_score
 from bench.metric import Answer
 from bench.metric.bleu import Bleu
 from bench.report.read.predictions import Predictions
-from bench.report.statistics.formulas import NotResampled, corpus_bleu, macro_f1, parts_of, perplexity
+from bench.report.statistics.formulas import NotResampled, corpus_bleu, exp_ratio, macro_f1, parts_of
 
 WORDS = ["the", "a", "red", "fox", "ran", "home", "away", "from", "rain"]
 
 
-def answers_of(scores=None, parts=None, n=3):
+def answers_of(scores=None, parts=None, likelihoods=(), n=3):
     return Predictions(
         ids=tuple(map(str, range(n))),
         clusters=tuple(map(str, range(n))),
         answers=("",) * n,
         scores={name: np.array(values, dtype=float) for name, values in (scores or {}).items()},
         parts=parts or {},
+        likelihoods=likelihoods,
     )
 
 
@@ -94,40 +95,46 @@ def test_macro_f1_by_hand():
 
 
 def test_perplexity_by_hand():
-    parts, formula = perplexity([(2.0, 1), (4.0, 3)])
+    parts, formula = exp_ratio([(2.0, 1), (4.0, 3)])
     assert whole(parts, formula) == pytest.approx(math.exp(6 / 4))
     # The first twice, the second not at all
     assert formula(parts.T @ np.array([[2.0], [0.0]]))[0] == pytest.approx(math.exp(2))
 
 
 def test_a_mean_is_its_sum_over_its_count():
-    parts, formula = parts_of("token_f1", answers_of({"token_f1": [0.0, 0.5, 1.0]}))
+    parts, formula = parts_of("token_f1", "mean", answers_of({"token_f1": [0.0, 0.5, 1.0]}))
     assert formula(parts.T @ np.array([[2.0], [0.0], [1.0]]))[0] == pytest.approx(1 / 3)
 
 
 def test_repeated_metrics_keep_their_formula():
     parts, formula = parts_of(
-        "chinese.answer_macro_f1", answers_of(parts={"chinese.answer_macro_f1": (("a", "a"),) * 3})
+        "chinese.answer_macro_f1", "macro_f1", answers_of(parts={"chinese.answer_macro_f1": (("a", "a"),) * 3})
     )
     assert whole(parts, formula) == 1.0
 
 
 @pytest.mark.parametrize(
-    ("score", "answers", "why"),
+    ("score", "pooling", "answers", "why"),
     [
-        ("f", answers_of({"f": [0.0, math.nan, 1.0]}), "not every example has a number"),
-        ("perplexity", answers_of(parts={"perplexity": ((1.0, 2), (None, 2))}), "not every example has a number"),
+        ("f", "mean", answers_of({"f": [0.0, math.nan, 1.0]}), "not every example has a number"),
+        ("perplexity", "exp_ratio", answers_of(likelihoods=((1.0, 2), (None, 2))), "not every example has a number"),
         (
+            "corpus_bleu",
             "corpus_bleu",
             answers_of(),
             "it is computed over all examples at once, and what each contributes was not kept",
         ),
-        ("other", answers_of(), "it is computed over all examples at once, and what each contributes was not kept"),
+        (
+            "other",
+            None,
+            answers_of(),
+            "it is computed over all examples at once, and what each contributes was not kept",
+        ),
     ],
 )
-def test_what_cannot_be_resampled_says_why(score, answers, why):
+def test_what_cannot_be_resampled_says_why(score, pooling, answers, why):
     with pytest.raises(NotResampled) as error:
-        parts_of(score, answers)
+        parts_of(score, pooling, answers)
     assert str(error.value) == why
 
 

@@ -19,7 +19,7 @@ def answers(values, clusters="aabbb", ids=None):
 
 
 def test_documents_are_drawn_with_all_of_their_examples():
-    found = spread_of("f", [answers([1, 1, 0, 0, 0])], 0)
+    found = spread_of("f", "mean", [answers([1, 1, 0, 0, 0])], 0)
     assert (found.estimates.tolist(), found.n_clusters, found.n_seeds) == ([0.4], 2, 1)
     # Of the documents a and b twice one of them, or both: 2 of 2 right, 0 of 3, or 2 of 5
     assert len(found.draws) == N_RESAMPLES
@@ -29,18 +29,18 @@ def test_documents_are_drawn_with_all_of_their_examples():
 
 def test_all_setups_and_seeds_share_their_draws():
     one, other = ([1, 1, 0, 0, 0], [0, 0, 1, 1, 1])
-    alone = [spread_of("f", [answers(each)], 0).draws for each in (one, other)]
+    alone = [spread_of("f", "mean", [answers(each)], 0).draws for each in (one, other)]
     assert np.allclose(alone[0] + alone[1], 1)
-    both = spread_of("f", [answers(one), answers(other)], 0)
+    both = spread_of("f", "mean", [answers(one), answers(other)], 0)
     assert np.allclose(both.draws, 0.5)
-    assert (spread_of("f", [answers(one)], 1).draws != alone[0]).any()
+    assert (spread_of("f", "mean", [answers(one)], 1).draws != alone[0]).any()
 
 
 def test_the_order_of_examples_is_of_no_consequence():
     one = answers([1, 0.5, 0, 0.25, 1])
     other = answers([0.25, 1, 0, 0.5, 1], "babab", ["3", "0", "2", "1", "4"])
     assert asked_alike(one, other)
-    assert np.allclose(spread_of("f", [one], 0).draws, spread_of("f", [other], 0).draws)
+    assert np.allclose(spread_of("f", "mean", [one], 0).draws, spread_of("f", "mean", [other], 0).draws)
     # The sums of a and b, 1.5 and 1.25, over five examples
     assert document_means("f", [one, other]) == pytest.approx([0.3, 0.25])
 
@@ -60,5 +60,5 @@ def test_the_same_examples_of_other_documents_are_not_alike():
 )
 def test_what_has_no_spread_says_why(by_seed, why):
     with pytest.raises(NotResampled) as error:
-        spread_of("f", by_seed, 0)
+        spread_of("f", "mean", by_seed, 0)
     assert str(error.value) == why

@@ -7,7 +7,7 @@ import pytest
 import bench.report.tables.published
 from bench.report.render.formats import csv_table
 from bench.report.request import Request
-from bench.report.tables.published import COLUMNS, published
+from bench.report.tables.published import FIGURES, published
 
 GIVEN = list(csv.DictReader(Path(bench.report.tables.published.__file__).with_name("study.csv").open()))
 METHODS = ("baseline", "lora", "qlora", "toplayer")
@@ -31,10 +31,10 @@ def test_every_published_figure_arrives(tables):
     for model in ("llama1b", "llama3b", "mistral7b"):
         told = {(row["method"], row["figure"]): row["published"] for row in rows_of(tables[f"against-{model}"])}
         expected = {
-            (row["method"], COLUMNS[name][1]): float(row[name])
+            (row["method"], FIGURES[name].heading): float(row[name])
             for row in GIVEN
             if row["model"] == model
-            for name in COLUMNS
+            for name in FIGURES
             if row[name]
         }
         assert {key: float(value) for key, value in told.items()} == expected

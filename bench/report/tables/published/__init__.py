@@ -5,25 +5,32 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from bench.report.compare.setups import Group, Setup
-from bench.report.numbers import significant
+from bench.report.compare.comparisons import Comparison
+from bench.report.compare.quantities import MEMORIES, PEAK_POWER, TRAINABLE, Quantity
+from bench.report.compare.setups import Setup
+from bench.report.numbers import fixed, significant
 from bench.report.render.table import Column, Row, Table, TableCell
 from bench.report.tables.rows import number_entry
-from bench.report.words import file_stem, printable
+from bench.report.wording import file_stem, printable
 
-COLUMNS = {
-    "trainable_percent": ("parameters.trainable_percent", "Trainable (%)", 1.0),
-    "macro_f1": ("scores.answer_macro_f1", "Macro F1", 1.0),
-    "bleu": ("scores.bleu", "BLEU", 1.0),
-    "bertscore_f1": ("scores.bertscore_f1", "BERTScore", 1.0),
-    "rouge1": ("scores.rouge1", "ROUGE-1", 1.0),
-    "rouge2": ("scores.rouge2", "ROUGE-2", 1.0),
-    "rougeL": ("scores.rougeL", "ROUGE-L", 1.0),
-    "peak_power_w": ("power.peak_sampled_power_w", "Peak power (W)", 1.0),
-    "peak_memory_gb": ("memory.device_peak_bytes", "Peak GPU memory (GB)", 1e-9),
+
+def _score(name: str, title: str) -> Quantity:
+    """For comparisons that do not have the score; the others describe it themselves."""
+    return Quantity(f"scores.{name}", title, lambda cell: None, show=fixed(4))
+
+
+FIGURES = {
+    "trainable_percent": TRAINABLE,
+    "macro_f1": _score("answer_macro_f1", "Macro F1"),
+    "bleu": _score("bleu", "BLEU"),
+    "bertscore_f1": _score("bertscore_f1", "BERTScore"),
+    "rouge1": _score("rouge1", "ROUGE-1"),
+    "rouge2": _score("rouge2", "ROUGE-2"),
+    "rougeL": _score("rougeL", "ROUGE-L"),
+    "peak_power_w": PEAK_POWER,
+    "peak_memory_gb": MEMORIES[0],
 }
-"""Column of the file to the record's path, a title with its unit, and the factor from the record's unit to that one."""
-
+"""Column of the file to what it is beside."""
 REMARK = (
     'Published: "A Comparative Study of Fine Tuning Technique on a Large Language Model" (Ahmad Hakimi bin Adnan): one '
     "seed, about 450 examples, no intervals; power and memory were read off a dashboard. Difference is measured less "
@@ -38,14 +45,19 @@ def published() -> dict[tuple[str, str], dict[str, str]]:
         return {(row["model"], row["method"]): row for row in csv.DictReader(file)}
 
 
-def published_tables(found: Sequence[Group]) -> list[Table]:
-    """A table for each group whose model was published: a row for each figure of each setup of a published method."""
+def published_scores(comparison: Comparison) -> list[Quantity]:
+    """The study's scores in its order."""
     return [
-        _table(group) for group in found if any((group.model, setup.method) in published() for setup in group.setups)
+        comparison.scores.get(figure.name, figure) for figure in FIGURES.values() if figure.key.startswith("scores.")
     ]
 
 
-def _table(group: Group) -> Table:
+def published_tables(found: Sequence[Comparison]) -> list[Table]:
+    """A table for each published model: a row for each published figure of each of its setups."""
+    return [table for comparison in found if (table := _table(comparison)).rows]
+
+
+def _table(comparison: Comparison) -> Table:
     columns = (
         Column("method", "Method", align="left"),
         Column("figure", "Figure", align="left"),
@@ -54,28 +66,25 @@ def _table(group: Group) -> Table:
         Column("difference", "Difference", format=significant(3)),
     )
     rows = [
-        row
-        for setup in group.setups
-        if (group.model, setup.method) in published()
-        for row in _rows(setup, published()[group.model, setup.method])
+        _row(setup, comparison.scores.get(figure.name, figure), name, row)
+        for setup in comparison.setups
+        if (row := published().get((comparison.model, setup.method)))
+        for name, figure in FIGURES.items()
+        if row[name]
     ]
-    title = f"{group.title}: measured beside published"
-    return Table(file_stem("against", group.title), title, columns, tuple(rows), (REMARK,))
+    title = f"{comparison.title}: measured beside published"
+    return Table(file_stem("against", comparison.title), title, columns, tuple(rows), (REMARK,))
 
 
-def _rows(setup: Setup, told: dict[str, str]) -> list[Row]:
-    rows = []
-    for name, (path, title, factor) in COLUMNS.items():
-        if not told[name]:
-            continue
-        given = float(told[name])
-        entry = number_entry(setup, path)
-        measured = entry.value * factor if isinstance(entry.value, float | int) else None
-        within = (entry.interval[0] * factor, entry.interval[1] * factor) if entry.interval else None
-        noted = name in told["note_on"].split()
-        known = TableCell(given, f"the study contradicts itself here: {printable(told['note'])}" if noted else None)
-        less = TableCell(None, "nothing measured") if measured is None else TableCell(measured - given)
-        rows.append(
-            Row((TableCell(setup.label), TableCell(title), TableCell(measured, entry.note, within), known, less))
-        )
-    return rows
+def _row(setup: Setup, quantity: Quantity, name: str, published_row: dict[str, str]) -> Row:
+    """One figure, both numbers in the unit shown."""
+    given = float(published_row[name])
+    entry = number_entry(setup, quantity)
+    scale = quantity.scale
+    measured = entry.value * scale if isinstance(entry.value, float | int) else None
+    within = (entry.interval[0] * scale, entry.interval[1] * scale) if entry.interval else None
+    contradicted = name in published_row["note_on"].split()
+    note = f"the study contradicts itself here: {printable(published_row['note'])}" if contradicted else None
+    less = TableCell(None, "nothing measured") if measured is None else TableCell(measured - given)
+    texts = (TableCell(setup.label), TableCell(quantity.heading))
+    return Row((*texts, TableCell(measured, entry.note, within), TableCell(given, note), less))

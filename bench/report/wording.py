@@ -1,10 +1,9 @@
-"""How the codes and texts of a record are said to a reader."""
+"""How codes, names and texts of a record are written for a reader."""
 
 import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 STATUSES = {
     "ok": "ok",
@@ -66,51 +65,22 @@ REASONS = {
     "not_in_record": "not in this cell's record",
     "encoder_not_available": "the metric's encoder model is not available",
 }
-"""Reasons that need more than their underscores taken out; what follows one after a colon is the fault's own words."""
+"""Codes that need more than their underscores replaced. After a colon, a code may be followed by an error's message."""
 
 ENERGY_METHODS = {
     "counter": "by NVML's energy counter",
     "integral": "by integration of sampled power",
 }
 
-MEMORIES = {
-    "memory.device_peak_bytes": ("Peak GPU memory", "the most that was in use on the cell's GPUs, by whomever (NVML)"),
-    "memory.torch_reserved_peak_bytes": (
-        "Peak torch reserved memory",
-        "the most that torch's CUDA allocator had reserved",
-    ),
-    "memory.torch_allocated_peak_bytes": (
-        "Peak torch allocated memory",
-        "the most that tensors took of torch's CUDA allocator",
-    ),
-    "memory.rss_peak_bytes": ("Peak process memory", "the largest resident set (RSS) of the cell's processes together"),
-}
-"""The figures of a record that can be its peak memory, nearest to the study's first: column title and meaning."""
-
-
-SCORE_TITLES = {
-    "token_f1": "Token F1",
-    "exact_match": "Exact match",
-    "answer_macro_f1": "Macro F1",
-    "bleu": "BLEU",
-    "corpus_bleu": "Corpus BLEU",
-    "bertscore_f1": "BERTScore",
-    "rouge1": "ROUGE-1",
-    "rouge2": "ROUGE-2",
-    "rougeL": "ROUGE-L",
-    "perplexity": "Perplexity",
-}
-"""The scores of the built-in metrics by their names in the record."""
-
 
 def reason(missing: Mapping[str, str], path: str) -> str:
-    """Why the record has no number at `path`, in words; a reason given for a section holds for all that is in it."""
-    code, colon, told = reason_code(missing, path).partition(":")
-    return printable(REASONS.get(code, code.replace("_", " ")) + colon + told)
+    """In words, why the record has no value at `path`; a section's reason holds for everything in it."""
+    code, colon, message = reason_code(missing, path).partition(":")
+    return printable(REASONS.get(code, code.replace("_", " ")) + colon + message)
 
 
 def reason_code(missing: Mapping[str, str], path: str) -> str:
-    """The reason itself, as the record has it."""
+    """The reason as the record has it."""
     parts = path.split(".")
     for length in range(len(parts), 0, -1):
         code = missing.get(".".join(parts[:length]))
@@ -119,29 +89,14 @@ def reason_code(missing: Mapping[str, str], path: str) -> str:
     return "not_in_record"
 
 
-def ending(cell: Mapping[str, Any]) -> str:
-    """How a cell ended and in which phase: `out of memory in train`."""
-    status = STATUSES[cell["status"]]
-    return f"{status} in {cell['error.phase']}" if "error.phase" in cell else status
-
-
-def ending_with_peak(cells: list[dict[str, Any]]) -> str:
-    """How cells that all ended alike did, and the most memory that one reached: `out of memory in train (peak ...)`."""
-    for path, (title, _) in MEMORIES.items():
-        reached = [cell[path] for cell in cells if path in cell]
-        if reached:
-            return f"{ending(cells[0])} ({mid_sentence(title)} {max(reached) / 1e9:.2f} GB)"
-    return ending(cells[0])
-
-
 def printable(text: str, longest: int = 300) -> str:
-    r"""`text` on one line of bounded length, with control and direction characters made visible, as in `\u202e`."""
+    r"""`text` on one line of bounded length, with control and direction characters shown as `\u202e`."""
     shown = "".join(_visible(character) for character in " ".join(text.split()))
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
 
 def inert(text: str) -> str:
-    r"""`text` in full and with its line ends, with all other control and direction characters made visible."""
+    r"""`text` in full with its line ends, with all other control and direction characters shown as `\u202e`."""
     if text.isprintable():
         return text
     lines = re.split(r"\r\n|\n", text)
@@ -149,7 +104,7 @@ def inert(text: str) -> str:
 
 
 def file_stem(*parts: str) -> str:
-    """`parts` joined by hyphens as a name that is safe for a file and different for different parts."""
+    """`parts` joined by hyphens: safe as a file's name, and different for different parts."""
     joined = "-".join(parts)
     if all(re.fullmatch(r"[A-Za-z0-9_.]{1,40}", part) for part in parts):
         return joined
@@ -158,7 +113,7 @@ def file_stem(*parts: str) -> str:
 
 
 def mid_sentence(title: str) -> str:
-    """A title as it is written inside a sentence."""
+    """A title as it is written inside a sentence: `peak GPU memory`."""
     return title[0].lower() + title[1:]
 
 
@@ -178,8 +133,3 @@ def _visible(character: str) -> str:
     # Zl and Zp, which end a line
     category = unicodedata.category(character)
     return f"\\u{ord(character):04x}" if category.startswith("C") or category in ("Zl", "Zp") else character
-
-
-def score_title(name: str) -> str:
-    """What a score is called, given its name in the record; that name where it has no other."""
-    return SCORE_TITLES.get(name, printable(name))

@@ -3,16 +3,13 @@ import os
 from pathlib import Path
 
 import pytest
-from pandas.testing import assert_frame_equal
 
 from bench.errors import InputError
 from bench.record import Error
-from bench.report.read import load
-from bench.report.read.load import Problem, natural, read_studies, read_study
-from bench.report.read.trace import read_trace
-from bench.telemetry.gather import Gathered
-from bench.telemetry.trace import thin, to_json
-from bench.telemetry.windows import Stretch
+from bench.report.read import study as study_module
+from bench.report.read.problem import Problem
+from bench.report.read.studies import natural
+from bench.report.read.study import read_studies, read_study
 
 
 def record_of(folder):
@@ -47,35 +44,11 @@ def test_many_cells_are_read_by_all_cores_to_the_same_study(write_cell, runs, mo
     (runs / "demo" / "stray.txt").write_text("")
     alone = read_study(runs / "demo")
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    monkeypatch.setattr(load, "MANY", 1)
+    monkeypatch.setattr(study_module, "MANY", 1)
     together = read_study(runs / "demo")
-    assert_frame_equal(together.cells, alone.cells)
+    assert together.cells == alone.cells
     assert len(together.problems) >= 2
     assert (together.problems, together.predictions.keys()) == (alone.problems, alone.predictions.keys())
-
-
-def test_columns_are_named_as_in_the_record(write_cell, runs):
-    folder = write_cell("lora", seed=3)
-    (cell,) = read_studies(runs)[0].cells.to_dict("records")
-    record = json.loads((folder / "record.json").read_text())
-    assert cell["folder"] == f"demo/{folder.name}"
-    assert cell["key"] == record["key"]
-    assert cell["cell"] == record["cell"]
-    assert cell["scores.bleu"] == 0.5
-    assert cell["memory.rss_peak_bytes"] == 1_500_000_000
-    assert cell["environment.packages.torch"] == "2.13.0"
-    assert (cell["cell.model.name"], cell["cell.method.name"], cell["cell.dataset.name"]) == ("tiny", "lora", "events")
-    assert cell["cell.seed"] == 3
-    assert json.loads(cell["setup"]) == {part: value for part, value in record["cell"].items() if part != "seed"}
-
-
-def test_stretches_of_a_phase_are_summed_and_a_phase_that_never_was_has_a_reason(write_cell, runs):
-    write_cell("baseline")
-    write_cell("lora")
-    baseline, lora = read_studies(runs)[0].cells.to_dict("records")
-    assert lora["phase_seconds.train"] == 30.0
-    assert baseline["phase_seconds.train"] != baseline["phase_seconds.train"]
-    assert baseline["missing"]["phase_seconds.train"] == "nothing_trained"
 
 
 def test_cells_are_ordered_by_model_untrained_first_method_setting_and_seed(write_cell, runs):
@@ -86,12 +59,7 @@ def test_cells_are_ordered_by_model_untrained_first_method_setting_and_seed(writ
         for seed in (10, 2):
             write_cell("lora", seed=seed, folder=f"{rank}-{seed}", method_settings={"rank": rank})
     cells = read_studies(runs)[0].cells
-    found = [
-        (model, method, cell["method"].get("rank"), seed)
-        for model, method, cell, seed in zip(
-            cells["cell.model.name"], cells["cell.method.name"], cells["cell"], cells["cell.seed"], strict=True
-        )
-    ]
+    found = [(cell.model, cell.method, cell.record.cell["method"].get("rank"), cell.seed) for cell in cells]
     assert found == [
         ("llama8b", "lora", None, 0),
         ("llama13b", "lora", None, 0),
@@ -125,7 +93,7 @@ def test_every_unreadable_thing_has_a_sentence_and_none_is_fatal(write_cell, run
 
     put("a-torn", text[: text.index('"started_at"')].encode())
     put("b-empty", b"")
-    put("c-newer", text.replace('"schema_version": 1', '"schema_version": 2').encode())
+    put("c-newer", text.replace('"schema_version": 2', '"schema_version": 3').encode())
     put("d-foreign", b'{"loss": 3}')
     put("e-list", b"[]")
     put("f-invalid", text.replace('"status": "ok"', '"status": "fine"').encode())
@@ -142,13 +110,13 @@ def test_every_unreadable_thing_has_a_sentence_and_none_is_fatal(write_cell, run
 
     torn_line = text[: text.index('"started_at"')].count("\n") + 1
     again = "delete it and run the cell again."
-    assert list(found.cells["folder"]) == [f"demo/{good.name}"]
+    assert [cell.folder for cell in found.cells] == [f"demo/{good.name}"]
     assert found.problems == (
         Problem("demo/a-torn/record.json", f"is cut off or broken JSON at line {torn_line}, column 3: {again}"),
         Problem("demo/b-empty/record.json", f"is cut off or broken JSON at line 1, column 1: {again}"),
         Problem(
             "demo/c-newer/record.json",
-            "was written by a newer tunebench (record schema 2, this one reads up to 1): "
+            "was written by a newer tunebench (record schema 3, this one reads up to 2): "
             "upgrade tunebench to report it.",
         ),
         Problem(
@@ -166,7 +134,9 @@ def test_every_unreadable_thing_has_a_sentence_and_none_is_fatal(write_cell, run
         ),
         Problem("demo/g-binary/record.json", f"cannot be read (it is not UTF-8 text): {again}"),
         Problem("demo/h-no-method/record.json", f"is not a valid record (method: Field required): {again}"),
-        Problem("demo/h-too-large/record.json", f"is not a valid record (40000000... is no number of it): {again}"),
+        Problem(
+            "demo/h-too-large/record.json", f"is not a valid record (the number 40000000... is too large): {again}"
+        ),
         Problem(
             "demo/i-running",
             "has no record.json, so this cell has not ended: wait for it, or run it again to finish it.",
@@ -189,7 +159,7 @@ def test_telemetry_that_is_not_what_it_should_be_is_listed_and_the_record_still_
 
     (study,) = read_studies(runs)
 
-    assert list(study.cells["cell.seed"]) == [0, 1, 2, 3, 4]
+    assert [cell.seed for cell in study.cells] == [0, 1, 2, 3, 4]
     assert list(study.traces) == ["demo/d-short"]
     unseen = "this cell's power and memory over time are not shown."
     assert study.problems == (
@@ -207,41 +177,6 @@ def test_telemetry_that_is_not_what_it_should_be_is_listed_and_the_record_still_
     )
 
 
-def test_the_trace_that_the_supervisor_wrote_is_read_in_place_of_the_readings(write_cell, runs):
-    cell = write_cell("lora")
-    phases = [Stretch(phase["name"], phase["start_s"], phase["seconds"]) for phase in record_of(cell)["phases"]]
-    thinned = read_trace(cell / "telemetry.jsonl", phases, hz=10.0)
-    (cell / "trace.json").write_text(to_json(thinned))
-    (cell / "telemetry.jsonl").unlink()
-    (study,) = read_studies(runs)
-    assert study.problems == ()
-    assert study.traces[f"demo/{cell.name}"].rss_bytes.mean.tolist() == thinned.rss_bytes.mean.tolist()
-
-
-def test_a_trace_that_is_of_another_run_or_broken_is_made_from_the_readings(write_cell, runs):
-    other = write_cell("lora", folder="a-other")
-    torn = write_cell("lora", seed=1, folder="b-torn")
-    (other / "trace.json").write_text(to_json(thin(Gathered(), [Stretch("load", 0.0, 1.0)], hz=10.0)))
-    (torn / "trace.json").write_text('{"n_bins":600')
-    (study,) = read_studies(runs)
-    assert sorted(study.traces) == ["demo/a-other", "demo/b-torn"]
-    assert study.problems == (
-        Problem("demo/b-torn/trace.json", "is cut off or broken, so telemetry.jsonl was read, which takes longer."),
-    )
-
-
-def test_phases_that_a_cell_has_not_have_their_reason_in_every_section(write_cell, runs):
-    write_cell("baseline")
-    write_cell("lora")
-    baseline, lora = read_studies(runs)[0].cells.to_dict("records")
-    for section in ("phase_seconds", "power.phases", "memory.phases", "host.phases"):
-        assert [baseline["missing"][f"{section}.{phase}"] for phase in ("train", "validate", "save", "prepare")] == [
-            *("nothing_trained", "nothing_trained", "nothing_trained", "no_such_phase")
-        ]
-        assert lora["missing"][f"{section}.validate"] == "no_such_phase"
-        assert f"{section}.train" not in lora["missing"]
-
-
 def test_a_folder_in_place_of_the_record_is_listed(write_cell, runs):
     write_cell("lora")
     (runs / "demo" / "odd" / "record.json").mkdir(parents=True)
@@ -254,7 +189,7 @@ def test_the_same_cell_twice_counts_once(write_cell, runs):
     write_cell("lora", folder="a-new", started_at="2026-07-02T00:00:00+00:00", scores={"bleu": 0.75})
     write_cell("lora", folder="b-old", started_at="2026-07-01T00:00:00+00:00", scores={"bleu": 0.25})
     (study,) = read_studies(runs)
-    assert list(study.cells["scores.bleu"]) == [0.75]
+    assert [cell.record.scores["bleu"] for cell in study.cells] == [0.75]
     assert study.problems == (
         Problem("demo/b-old", "is the same cell as demo/a-new, which was started later and is reported: delete one."),
     )
@@ -262,8 +197,8 @@ def test_the_same_cell_twice_counts_once(write_cell, runs):
 
 def test_cells_that_did_not_end_ok_are_rows_too(write_cell, runs):
     write_cell("lora", status="killed", error=Error(type="Killed", message="SIGKILL", phase="train"))
-    (cell,) = read_studies(runs)[0].cells.to_dict("records")
-    assert (cell["status"], cell["error.phase"], cell["scores"]) == ("killed", "train", None)
+    (cell,) = read_studies(runs)[0].cells
+    assert (cell.record.status, cell.record.scores, cell.ok, cell.ending) == ("killed", None, False, "killed in train")
 
 
 def test_several_studies_come_in_the_order_of_their_names(write_cell, runs: Path):
@@ -278,11 +213,11 @@ def test_a_study_that_cannot_be_listed_is_a_problem(runs, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     (runs / "demo").mkdir()
-    monkeypatch.setattr("bench.report.read.load.visible", refuse)
+    monkeypatch.setattr("bench.report.read.study.visible", refuse)
     study = read_study(runs / "demo")
     assert (len(study.cells), study.problems) == (
         0,
-        (Problem("demo", "cannot be read (Permission denied): see who may read it."),),
+        (Problem("demo", "cannot be read (Permission denied): check who may read it."),),
     )
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from bench.report.words import ending, ending_with_peak, file_stem, inert, listed, printable, reason
+from bench.report.wording import file_stem, inert, listed, printable, reason
 
 
 def test_the_nearest_reason_counts_and_reads_as_words():
@@ -32,26 +32,6 @@ def test_the_nearest_reason_counts_and_reads_as_words():
 )
 def test_the_words_of_a_fault_follow_the_reason_as_they_are(code, words):
     assert reason({"power": code}, "power.energy_j") == words
-
-
-@pytest.mark.parametrize(
-    ("cell", "words"),
-    [
-        ({"status": "oom", "error.phase": "train"}, "out of memory in train"),
-        ({"status": "timeout", "error.phase": "generate"}, "timed out in generate"),
-        ({"status": "killed"}, "killed"),
-    ],
-)
-def test_endings_in_words(cell, words):
-    assert ending(cell) == words
-
-
-def test_the_peak_that_was_reached_is_the_largest_of_one_kind():
-    one = {"status": "oom", "error.phase": "train", "memory.rss_peak_bytes": 9e9}
-    two = one | {"memory.device_peak_bytes": 3_204_999_999}
-    assert ending_with_peak([one]) == "out of memory in train (peak process memory 9.00 GB)"
-    assert ending_with_peak([one, two]) == "out of memory in train (peak GPU memory 3.20 GB)"
-    assert ending_with_peak([{"status": "failed"}]) == "failed"
 
 
 def test_text_is_made_one_visible_bounded_line():

@@ -1,0 +1,66 @@
+"""The tables that have a row per cell: all cells, and those that did not end ok."""
+
+from collections.abc import Sequence
+
+from bench.report.compare.comparisons import Comparison
+from bench.report.compare.quantities import CELL_SECONDS, STEP_SECONDS, THROUGHPUT, TRAIN_SECONDS, Quantity
+from bench.report.compare.setups import Setup
+from bench.report.read.cells import StoredCell
+from bench.report.read.study import Study
+from bench.report.render.table import Column, Row, Table, TableCell
+from bench.report.tables.rows import behind, cautions, number_column, number_entry
+from bench.report.wording import printable
+
+NOT_OK = "the cell did not end ok"
+
+
+def cells_table(found: Sequence[Comparison], scores: Sequence[Quantity]) -> Table:
+    """One row per cell, failed ones included, with these scores."""
+    numbers = (*scores, TRAIN_SECONDS, STEP_SECONDS, THROUGHPUT, CELL_SECONDS)
+    names = (
+        Column("folder", ""),
+        Column("key", ""),
+        Column("model", "Model", align="left"),
+        Column("dataset", "Data set" if len({each.dataset for each in found}) > 1 else "", align="left"),
+        Column("method", "Method", align="left"),
+        Column("seed", "Seed", align="left"),
+        Column("status", "Status", align="left"),
+    )
+    rows = [
+        _row(comparison, setup, cell, numbers)
+        for comparison in found
+        for setup in comparison.setups
+        for cell in setup.cells
+    ]
+    remarks = (
+        *(f"{comparison.title}: {behind(comparison)}" for comparison in found if comparison.ok),
+        "Train time is the train phase alone, without loading, evaluation and generation; step time is the median of "
+        "the steps after warm-up; cell time is everything from start to record.",
+        "Perplexity is that of the reference answers.",
+    )
+    columns = (*names, *map(number_column, numbers))
+    return Table("cells", "All cells", columns, tuple(rows), remarks, cautions(found))
+
+
+def _row(comparison: Comparison, setup: Setup, cell: StoredCell, numbers: Sequence[Quantity]) -> Row:
+    names = (cell.folder, cell.record.key, comparison.model, comparison.dataset, setup.label, str(cell.seed))
+    alone = Setup(setup.method, setup.label, (cell,))
+    figures = [number_entry(alone, quantity) if cell.ok else TableCell(None, NOT_OK) for quantity in numbers]
+    return Row((*(TableCell(printable(text)) for text in (*names, cell.ending)), *figures))
+
+
+def failures_table(study: Study) -> Table | None:
+    """The cells that did not end ok, and why; None if all did."""
+    columns = (
+        Column("folder", "Cell", align="left"),
+        Column("ending", "Ending", align="left"),
+        Column("error", "Error", align="wrap"),
+    )
+    rows = tuple(_failure(cell) for cell in study.cells if not cell.ok)
+    return Table("failures", "Cells that did not end ok", columns, rows) if rows else None
+
+
+def _failure(cell: StoredCell) -> Row:
+    error = cell.record.error
+    message = f"{error.type}: {error.message}" if error else cell.reason("error")
+    return Row(tuple(TableCell(printable(text)) for text in (cell.folder, cell.ending, message)))

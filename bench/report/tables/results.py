@@ -1,0 +1,154 @@
+"""The first table of each comparison: quality and cost of each setup."""
+
+from collections.abc import Mapping, Sequence
+
+from bench.report.compare.comparisons import Comparison
+from bench.report.compare.effects import best, reference_of
+from bench.report.compare.quantities import MEMORIES, PEAK_POWER, TRAINABLE, Quantity
+from bench.report.compare.setups import Setup
+from bench.report.render.table import Column, Row, Table, TableCell
+from bench.report.statistics.intervals import FEW_SEEDS
+from bench.report.tables.rows import (
+    behind,
+    cautions,
+    name_columns,
+    name_entries,
+    number_column,
+    number_entry,
+    numbers_of,
+)
+from bench.report.wording import file_stem, mid_sentence, printable
+
+MEANINGS = (
+    "Scores are fractions: Macro F1 is the macro average over answer strings taken as classes, BLEU is sentence BLEU "
+    "with effective order, averaged, BERTScore and ROUGE are averaged F1."
+)
+
+
+def results_table(comparison: Comparison, reference: str, scores: Sequence[Quantity]) -> Table:
+    """A row per setup, averaged over its seeds: these scores, and peaks of power and memory.
+
+    Raises:
+        InputError: the comparison has several setups of the reference method.
+    """
+    quantities = [TRAINABLE, *scores, PEAK_POWER, comparison.memory]
+    leading = {score.key: best(comparison, score) for score in scores}
+    return Table(
+        name=file_stem("model", *comparison.names),
+        title=f"{comparison.title}: quality and cost of each method",
+        columns=(*name_columns([comparison]), Column("n_validation", ""), *map(number_column, quantities)),
+        rows=tuple(_row(comparison, setup, quantities, leading) for setup in comparison.setups),
+        remarks=(*_remarks(comparison, scores), *_without_reference(comparison, reference)),
+        warnings=cautions([comparison]),
+    )
+
+
+def scores_table(comparison: Comparison) -> Table:
+    """Every score that any cell of a model has."""
+    known = (
+        "token_f1",
+        "exact_match",
+        "answer_macro_f1",
+        "bleu",
+        "corpus_bleu",
+        "bertscore_f1",
+        "rouge1",
+        "rouge2",
+        "rougeL",
+        "perplexity",
+    )
+    numbers = [comparison.scores[n] for n in known if n in comparison.scores]
+    numbers = [n for n in numbers if any(n.get(c) is not None for c in comparison.ok)]
+    leading = {score.key: best(comparison, score) for score in numbers}
+    from dataclasses import replace
+
+    from bench.report.numbers import significant
+
+    four = significant(4)
+
+    def row(setup: Setup) -> Row:
+        names = name_entries(comparison, setup)
+        if not setup.ok:
+            return Row((*names, *(TableCell(None) for _ in numbers)), instead=setup.ending)
+        return Row((*names, *(_entry(setup, q, leading) for q in numbers)))
+
+    return Table(
+        name=file_stem("scores", *comparison.names),
+        title=f"{comparison.title}: all scores",
+        columns=(*name_columns([comparison]), *(number_column(replace(q, show=four)) for q in numbers)),
+        rows=tuple(map(row, comparison.setups)),
+        remarks=(behind(comparison), _brackets(comparison)) if comparison.ok else (),
+        warnings=cautions([comparison]),
+    )
+
+
+def _row(
+    comparison: Comparison, setup: Setup, quantities: Sequence[Quantity], leading: Mapping[str, frozenset[str]]
+) -> Row:
+    n_validation = numbers_of(setup.ok, lambda cell: cell.record.data and cell.record.data.n_validation)
+    names = (*name_entries(comparison, setup, setup.resumed, setup.refitted), TableCell(n_validation))
+    if not setup.ok:
+        return Row((*names, *(TableCell(None) for _ in quantities)), instead=setup.ending)
+    return Row((*names, *(_entry(setup, quantity, leading) for quantity in quantities)))
+
+
+def _entry(setup: Setup, quantity: Quantity, leading: Mapping[str, frozenset[str]]) -> TableCell:
+    if quantity in MEMORIES:
+        return _memory_entry(setup, quantity)
+    if quantity.score is None:
+        return number_entry(setup, quantity)
+    without = setup.measure(quantity).interval_reason
+    return number_entry(
+        setup, quantity, f"no interval: {without}" if without else "", setup.label in leading.get(quantity.key, ())
+    )
+
+
+def _memory_entry(setup: Setup, quantity: Quantity) -> TableCell:
+    """The column's own figure or None: other figures cannot be compared with it, and are only said in the footnote."""
+    entry = number_entry(setup, quantity)
+    peaks = [(other, setup.measure(other).mean) for other in MEMORIES]
+    known = [f"{mid_sentence(other.title)} {peak / 1e9:.2f} GB" for other, peak in peaks if peak is not None]
+    return TableCell(None, "; ".join([f"{entry.note}", *known])) if entry.value is None else entry
+
+
+def _without_reference(comparison: Comparison, reference: str) -> tuple[str, ...]:
+    if reference_of(comparison, reference) or len(comparison.setups) == 1:
+        return ()
+    name = printable(reference)
+    return (f"Nothing is compared with {name}, of which no cell of {comparison.title} ended ok.",)
+
+
+def _remarks(comparison: Comparison, scores: Sequence[Quantity]) -> tuple[str, ...]:
+    if not comparison.ok:
+        return ()
+    remarks = [behind(comparison), _brackets(comparison), MEANINGS]
+    for score in scores:
+        all_settings = [cell.record.score_settings or {} for cell in comparison.ok]
+        if settings := {own[score.name] for own in all_settings if score.name in own}:
+            remarks.append(f"{score.title} settings: {' or '.join(map(printable, sorted(settings)))}.")
+    memory = comparison.memory
+    remarks.append(
+        f"Peak power is the highest sampled power, over the whole cell. {memory.title} is {memory.meaning}, over the "
+        "whole cell; 1 GB is 1,000,000,000 bytes."
+    )
+    return tuple(remarks)
+
+
+def _brackets(comparison: Comparison) -> str:
+    """What brackets and bold numbers mean."""
+    n_seeds = [len(setup.seeds) for setup in comparison.setups if setup.ok]
+    most, least = max(n_seeds), min(n_seeds)
+    scores = "over documents and seeds" if least > 1 else "over documents alone: one seed says nothing of other seeds"
+    if least == 1 < most:
+        scores = "over documents, and over seeds where a row has several: one seed says nothing of other seeds"
+    costs = (
+        "of all other figures, the smallest and the largest of the seeds"
+        if most < FEW_SEEDS
+        else "of all other figures, over seeds"
+    )
+    brackets = f"In brackets: of scores, 95 % intervals {scores}" + (f"; {costs}." if most > 1 else ".")
+    return (
+        f"{brackets} Bold: the best score and those not separable from it (Holm-adjusted p of the paired difference "
+        "0.05 or more); none where that is all of them or a difference cannot be tested."
+        + (" With one seed, that is of these trained models and not of their methods." if least == 1 else "")
+    )
