@@ -60,12 +60,8 @@ def test_a_resumed_cell_is_not_the_cheapest(write_cell, group):
     answer, _ = picked(group())["Within 5 % of the best token_f1, least time"]
     assert answer == "lora"
     (figure,) = tradeoff_figures([group()], "token_f1")
-    assert (
-        figure.texts[2]
-        .get_text()
-        .replace("\n", " ")
-        .endswith("Not drawn: qlora (peak process memory: resumed from step 70: what it cost is of the run since).")
-    )
+    untold = "Not drawn: qlora (peak process memory: resumed from step 70: what it cost is of the run since)."
+    assert any(text.get_text().replace("\n", " ").endswith(untold) for text in figure.texts)
 
 
 def test_the_cheapest_is_said_to_follow_the_best_and_by_how_much(write_cell, group):
