@@ -20,10 +20,10 @@ from bench.child.adapter import save_adapter
 from bench.child.device import is_out_of_memory, release_memory
 from bench.child.encode import Encoded, Room, encode
 from bench.child.generate import answer, reference_likelihoods
+from bench.child.interrupt import Interrupted, StopRequest
 from bench.child.latency import latency
 from bench.child.phases import Phases
 from bench.child.scores import persist, score
-from bench.child.stop import Interrupted, StopRequest
 from bench.child.train import train
 from bench.dataset import overlap
 from bench.errors import InputError

@@ -15,8 +15,8 @@ from bench.child import checkpoints
 from bench.child.arguments import arguments
 from bench.child.device import is_out_of_memory, release_memory
 from bench.child.encode import Encoded
+from bench.child.interrupt import Interrupted, StopRequest
 from bench.child.phases import Phases
-from bench.child.stop import Interrupted, StopRequest
 from bench.child.trainer import Trainer, finite, restore_weights, trainable_weights
 from bench.protocol import MicroBatchHalved, Missing, Resumed, Trained
 from bench.record import Evaluation, Training

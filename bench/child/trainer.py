@@ -25,8 +25,8 @@ from bench.child import checkpoints
 from bench.child.device import synchronize
 from bench.child.encode import Encoded
 from bench.child.generate import reference_likelihoods
+from bench.child.interrupt import StopRequest
 from bench.child.phases import Phases
-from bench.child.stop import StopRequest
 from bench.protocol import Evaluated, Step
 from bench.record import Evaluation
 

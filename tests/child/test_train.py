@@ -15,9 +15,9 @@ from bench.cell import Cell
 from bench.child.checkpoints import MANIFEST
 from bench.child.encode import Encoded, Room, encode
 from bench.child.generate import answer, reference_likelihoods
+from bench.child.interrupt import Interrupted, StopRequest
 from bench.child.load import load
 from bench.child.phases import Phases
-from bench.child.stop import Interrupted, StopRequest
 from bench.child.train import train
 from bench.child.trainer import restore_weights, trainable_weights
 from bench.example import Example

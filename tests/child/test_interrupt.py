@@ -1,6 +1,6 @@
 import pytest
 
-from bench.child.stop import Interrupted, StopRequest
+from bench.child.interrupt import Interrupted, StopRequest
 
 
 def test_a_request_raises_what_no_handler_of_exceptions_catches() -> None:
