@@ -26,8 +26,9 @@ memory, so the cells of a sweep, all forked from one server, wait for a silent h
 
 def local_folder(path: str) -> Path | None:
     """The folder that `path` names on this machine, or None if there is none."""
-    folder = Path(os.path.expanduser(path))
-    return folder if folder.is_dir() else None
+    folder = os.path.expanduser(path)
+    # Unlike Path.is_dir, this takes a name of any length.
+    return Path(folder) if os.path.isdir(folder) else None
 
 
 def require_name(path: str) -> None:

@@ -162,3 +162,7 @@ def test_not_on_this_machine_and_no_hub(monkeypatch: pytest.MonkeyPatch) -> None
     assert str(caught.value) == (
         "someone/small is not on this machine, and the hub cannot be reached. Check the network, or stop."
     )
+
+
+def test_a_name_too_long_for_a_file_names_no_folder() -> None:
+    assert hub.local_folder(300 * "x") is None

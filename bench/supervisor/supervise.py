@@ -94,7 +94,11 @@ def _run(job: Job, folder: Path, line: Line) -> None:
     sinks = Sinks([Journal(folder / "events.jsonl", account.start_s), line])
     with stopping() as stop:
         record = _measured(job, folder, account, sinks, stop)
-        store.write_record(folder, record)
+        try:
+            store.write_record(folder, record)
+        except OSError:
+            sinks.close(record)
+            raise
     if record.status == "ok":
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     sinks.close(record)

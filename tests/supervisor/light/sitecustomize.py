@@ -1,0 +1,49 @@
+"""Replaces the child side in processes that have this folder in front on PYTHONPATH: cells that load no torch."""
+
+import os
+import signal
+import sys
+import time
+import types
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+
+def main(cell_json: str, folder: Path, connection: Connection) -> None:
+    """Begin to train; end at once, or for as long as a test asks."""
+    from bench.protocol import Finished, PhaseEnded, PhaseStarted
+
+    connection.send_bytes(PhaseStarted(phase="train", at_s=time.monotonic()).model_dump_json().encode())
+    # SIGTERM stays blocked: this cell does not stop when asked to.
+    time.sleep(float(os.environ.get("LIGHT_CELL_S", "0")))
+    ended = PhaseEnded(
+        phase="train", at_s=time.monotonic(), torch_allocated_peak_bytes=None, torch_reserved_peak_bytes=None
+    )
+    for event in (ended, Finished()):
+        connection.send_bytes(event.model_dump_json().encode())
+
+
+def interrupt_while_the_record_is_made() -> None:
+    """Have the supervisor send itself the third to fifth Ctrl-C once the cell's process is gone."""
+    from bench.supervisor.account import Account
+
+    record = Account.record
+
+    def impatient(*arguments: object) -> object:
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGINT)
+        return record(*arguments)  # type: ignore[arg-type]
+
+    Account.record = impatient  # type: ignore[assignment]
+
+
+def check(*arguments: object) -> None:
+    """Find no fault before the first cell."""
+    connection = arguments[-1]
+    assert isinstance(connection, Connection)
+    connection.send(None)
+
+
+for name, function in (("run", main), ("check", check), ("warm", None)):
+    module = sys.modules[f"bench.child.{name}"] = types.ModuleType(f"bench.child.{name}")
+    module.main = function  # type: ignore[attr-defined]
