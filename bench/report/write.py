@@ -68,7 +68,7 @@ def write_report(study: Study, folder: Path, request: Request) -> None:
         untraced=left_out(study),
         predictions=predictions,
         problems=study.problems,
-        groups=found,
+        comparisons=found,
     )
     files["index.html"] = index_html(contents).encode()
     files["report.md"] = report_md(contents).encode()

@@ -39,7 +39,7 @@ class Contents:
     predictions: Markup
     """The predictions browser, which `browser_html` makes."""
     problems: Sequence[Problem]
-    groups: Sequence[Comparison]
+    comparisons: Sequence[Comparison]
     facts: Sequence[Fact] = ()
     cautions: Sequence[str] = ()
     """What a reader must know before reading any number, such as how many examples were left out."""

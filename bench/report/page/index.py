@@ -57,7 +57,7 @@ def index_html(contents: Contents) -> str:
         policy=_policy(style, scripts),
         style=style,
         scripts=scripts,
-        filters=_filters(contents.groups),
+        filters=_filters(contents.comparisons),
         sections=[section for section in _sections(contents) if section.body],
     )
     return str(page)
@@ -87,48 +87,45 @@ def _hash(text: str) -> str:
 
 
 def _sections(contents: Contents) -> list[PageSection]:
-    subjects = _subjects(contents.groups)
-    costs = [table for table in contents.tables if table.name.startswith("costs-")]
-    cells = [table for table in contents.tables if table.name in ("cells", "failures")]
-    provenance = [table for table in contents.tables if table.name == "provenance"]
-    results = [table for table in contents.tables if table not in (*costs, *cells, *provenance)]
+    subjects = _subjects(contents.comparisons)
     picks = templates.html("picks.html", all_picks=contents.picks)
     problems = templates.html("problems.html", problems=contents.problems) if contents.problems else Markup()
     return [
         PageSection("picks", "Which method, then?", picks),
-        _tables("results", "Results", results, subjects),
+        _tables("results", "Results", contents.tables, subjects),
         _figures(contents.charts),
-        _tables("costs", "Costs", costs, subjects),
+        _tables("costs", "Costs", contents.tables, subjects),
         PageSection("predictions", "Predictions", contents.predictions),
-        _tables("cells", "Cells", cells, subjects),
+        _tables("cells", "Cells", contents.tables, subjects),
         _traces(contents, subjects),
         PageSection("problems", "Not in this report", problems),
-        _tables("provenance", "Provenance", provenance, subjects),
+        _tables("provenance", "Provenance", contents.tables, subjects),
     ]
 
 
-def _filters(groups: Sequence[Comparison]) -> list[tuple[str, list[str]]]:
+def _filters(comparisons: Sequence[Comparison]) -> list[tuple[str, list[str]]]:
     """The models and the methods to tick, where there is more than one; the page's script shows them."""
-    models = dict.fromkeys(printable(group.model) for group in groups)
-    methods = dict.fromkeys(printable(setup.method) for group in groups for setup in group.setups)
+    models = dict.fromkeys(printable(each.model) for each in comparisons)
+    methods = dict.fromkeys(printable(setup.method) for each in comparisons for setup in each.setups)
     return [(name, list(values)) for name, values in (("model", models), ("method", methods)) if len(values) > 1]
 
 
-def _subjects(groups: Iterable[Comparison]) -> Subjects:
+def _subjects(comparisons: Iterable[Comparison]) -> Subjects:
     """By model and setup as the tables name them, by a cell's folder, and by the name of its figure."""
     subjects: dict[tuple[str, ...], Attributes] = {}
-    for group in groups:
-        for setup in group.setups:
-            own = {"data-model": printable(group.model), "data-method": printable(setup.method)}
-            subjects[printable(group.model), setup.label] = own
+    for each in comparisons:
+        for setup in each.setups:
+            own = {"data-model": printable(each.model), "data-method": printable(setup.method)}
+            subjects[printable(each.model), setup.label] = own
             for cell in setup.cells:
                 subjects[printable(cell.folder),] = subjects[trace_name(cell),] = own
     return subjects
 
 
 def _tables(name: str, title: str, tables: Sequence[Table], subjects: Subjects) -> PageSection:
-    body = Markup().join(html_table(table, _row_attributes(table, subjects)) for table in tables)
-    return PageSection(name, title, body, tuple((table.name, table.title) for table in tables))
+    own = [table for table in tables if table.section == name]
+    body = Markup().join(html_table(table, _row_attributes(table, subjects)) for table in own)
+    return PageSection(name, title, body, tuple((table.name, table.title) for table in own))
 
 
 def _row_attributes(table: Table, subjects: Subjects) -> Callable[[Row], Attributes]:

@@ -113,6 +113,8 @@ class Table:
     """Sentences under the table."""
     warnings: tuple[str, ...] = ()
     """Reasons not to compare its rows; shown first under the table."""
+    section: Literal["results", "costs", "cells", "provenance"] = "results"
+    """The part of the report that it is in."""
 
     def __post_init__(self) -> None:
         """Refuses a row that does not fit the columns."""

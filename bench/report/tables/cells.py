@@ -39,7 +39,7 @@ def cells_table(found: Sequence[Comparison], scores: Sequence[Quantity]) -> Tabl
         "Perplexity is that of the reference answers.",
     )
     columns = (*names, *map(number_column, numbers))
-    return Table("cells", "All cells", columns, tuple(rows), remarks, cautions(found))
+    return Table("cells", "All cells", columns, tuple(rows), remarks, cautions(found), section="cells")
 
 
 def _row(comparison: Comparison, setup: Setup, cell: StoredCell, numbers: Sequence[Quantity]) -> Row:
@@ -57,7 +57,7 @@ def failures_table(study: Study) -> Table | None:
         Column("error", "Error", align="wrap"),
     )
     rows = tuple(_failure(cell) for cell in study.cells if not cell.ok)
-    return Table("failures", "Cells that did not end ok", columns, rows) if rows else None
+    return Table("failures", "Cells that did not end ok", columns, rows, section="cells") if rows else None
 
 
 def _failure(cell: StoredCell) -> Row:

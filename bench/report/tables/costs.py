@@ -68,6 +68,7 @@ def _table(kind: CostTable, found: Sequence[Comparison]) -> Table:
         rows=tuple(_row(kind, comparison, setup) for comparison in found for setup in comparison.setups),
         remarks=(*counts, *kind.remarks) if counts else (),
         warnings=cautions(found),
+        section="costs",
     )
 
 

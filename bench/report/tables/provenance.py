@@ -37,7 +37,7 @@ def provenance_table(cells: Sequence[StoredCell]) -> Table:
         values[name] = distinct([packages.get(name, "not installed") for packages in installed])
     columns = (Column("fact", "Fact", align="left"), Column("value", "Value", align="wrap"))
     rows = [Row((TableCell(printable(title)), TableCell(printable(value)))) for title, value in values.items()]
-    return Table("provenance", "Provenance", columns, tuple(rows))
+    return Table("provenance", "Provenance", columns, tuple(rows), section="provenance")
 
 
 def distinct(values: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ def contents() -> Callable[..., Contents]:
     """Makes the contents of a report: nothing but what is given."""
 
     def make(**given: object) -> Contents:
-        nothing = dict.fromkeys(("picks", "tables", "charts", "traces", "problems", "groups"), ())
+        nothing = dict.fromkeys(("picks", "tables", "charts", "traces", "problems", "comparisons"), ())
         texts = {"study": "demo", "summary": "1 cell: 1 ok.", "untraced": ""}
         return Contents(**{"predictions": Markup("<p>No answers.</p>")} | nothing | texts | given)
 

@@ -177,6 +177,7 @@ TABLE = Table(
         Row((TableCell("<b>"), TableCell("lora"), TableCell(None)), instead="out of memory in train"),
         Row((TableCell("tiny"), TableCell("lora"), TableCell(9.0))),
     ),
+    section="costs",
 )
 
 
@@ -201,7 +202,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
             [answered(model, method, seed) for model in ("tiny", "<b>") for method in METHODS for seed in (0, 1)]
         ),
         problems=[],
-        groups=[group("tiny"), group("<b>")],
+        comparisons=[group("tiny"), group("<b>")],
     )
     path = tmp_path_factory.mktemp("report") / "index.html"
     path.write_text(index_html(contents))

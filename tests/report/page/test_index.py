@@ -59,10 +59,21 @@ def test_only_the_page_s_own_scripts_and_style_are_allowed(contents):
 
 def test_parts_are_in_reading_order_and_listed(contents):
     columns = (Column("a", "A"),)
-    names = ("provenance", "cells", "costs-time", "costs-energy", "failures", "model-tiny", "effects")
+    tables = {
+        "provenance": "provenance",
+        "cells": "cells",
+        "costs-time": "costs",
+        "costs-energy": "costs",
+        "failures": "cells",
+        "model-tiny": "results",
+        "effects": "results",
+    }
     page = index_html(
         contents(
-            tables=[Table(name, f"Table {name}", columns, (Row((TableCell("x"),)),)) for name in names],
+            tables=[
+                Table(name, f"Table {name}", columns, (Row((TableCell("x"),)),), section=section)
+                for name, section in tables.items()
+            ],
             charts=[Chart("scores", "Scores", "Bars.", PNG, b"")],
             traces=[Chart("traces/one", "One", "Lines.", PNG, b"")],
             picks=[Picks("tiny", "tiny", (Pick("Best score", "lora & co", "It <has> 0.9."),))],
@@ -110,7 +121,7 @@ def test_a_part_with_nothing_in_it_is_left_out(contents):
     ],
 )
 def test_the_filter_has_what_there_is_to_choose(contents, groups, boxes):
-    page = index_html(contents(groups=groups))
+    page = index_html(contents(comparisons=groups))
     assert [each["value"] for tag, each in tags_of(page) if each.get("type") == "checkbox"] == boxes
     assert ('id="filters"' in page) == bool(boxes)
 
@@ -130,7 +141,7 @@ def test_rows_and_figures_say_whose_they_are(contents):
         "failures", "Failures", (Column("folder", "Cell"),), (Row((TableCell("demo/tiny-lora-events-s0-key"),)),)
     )
     traces = [Chart("traces/tiny-lora-events-s0-key", "", "One.", PNG, b""), Chart("traces/x", "", "Two.", PNG, b"")]
-    page = index_html(contents(tables=[costs, failures], traces=traces, groups=[group("tiny", "lora", "qlora")]))
+    page = index_html(contents(tables=[costs, failures], traces=traces, comparisons=[group("tiny", "lora", "qlora")]))
     own = {"data-model": "tiny", "data-method": "lora"}
     tags = tags_of(page)
     assert [attributes for tag, attributes in tags if tag == "tr" and attributes] == [own, own]

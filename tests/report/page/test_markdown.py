@@ -12,7 +12,8 @@ ESCAPED = "\\[a\\](javascript:alert(1)) !\\[b\\](http:&#47;&#47;example.org/x.pn
 
 
 def table(name):
-    return Table(name, f"Table {name}", (Column("a", "A", format=fixed(1)),), (Row((TableCell(1.0),)),), (MARKUP,))
+    columns, rows = (Column("a", "A", format=fixed(1)),), (Row((TableCell(1.0),)),)
+    return Table(name, f"Table {name}", columns, rows, (MARKUP,), section=name)
 
 
 def test_everything_is_in_it_in_reading_order(contents):
