@@ -147,7 +147,7 @@ def prepare(
         raise InputError(
             f"latency.output_tokens: must be at most {context_length - longest_prompt}, got "
             f"{cell.latency.output_tokens}: this model takes {context_length} tokens, and the longest prompt has "
-            f"{longest_prompt}."
+            f"{longest_prompt}. Lower it, or prompt.max_length."
         )
     data = Data(
         n_train=len(training),

@@ -53,7 +53,8 @@ def test_the_tokens_of_the_latency_runs_fit_into_the_context(cell: Callable[...,
         prepare(cell({"latency.output_tokens": 257 - longest}), tokenizer, 256)
     assert str(caught.value) == (
         f"latency.output_tokens: must be at most {256 - longest}, got {257 - longest}: "
-        f"this model takes 256 tokens, and the longest prompt has {longest}."
+        f"this model takes 256 tokens, and the longest prompt has {longest}. "
+        "Lower it, or prompt.max_length."
     )
 
 
