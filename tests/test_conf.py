@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from bench.cli import sweep
+from bench.cli import check, sweep
 from bench.cli.compose import job_of
 from bench.job import Job
 from bench.settings import Part
@@ -63,11 +63,11 @@ def lists_every_field(part: Part, given: dict[str, Any]) -> None:
 
 
 def planned(monkeypatch: pytest.MonkeyPatch, config: "DictConfig") -> list[Job]:
-    """The cells that the command would start for a multirun."""
-    jobs: list[Job] = []
-    monkeypatch.setattr(sweep, "planned", jobs)
+    """The jobs that the command would run for a multirun, whose data and models are not checked."""
+    monkeypatch.setattr(sweep, "planned", [])
+    monkeypatch.setattr(check, "faults", lambda cells: [])
     sweep.Plan().on_multirun_start(config)
-    return jobs
+    return [cell.job for cell in sweep.planned]
 
 
 def test_the_groups_are_those_of_the_help() -> None:

@@ -104,6 +104,18 @@ def skeleton(model: Model, quantization: BitsAndBytesConfig | None) -> PreTraine
     return base
 
 
+def require_safetensors(model: Model, folder: Path) -> None:
+    """Check that the checkpoint in `folder` has weights that can be read.
+
+    Raises:
+        InputError: it has none.
+    """
+    if not any(folder.glob("*.safetensors")):
+        raise InputError(
+            f"{model.path} has no safetensors weights, and no others are read. Convert it first, {_OTHERWISE}"
+        )
+
+
 def count_parameters(model: torch.nn.Module) -> tuple[int, int]:
     """Trainable and all parameters. Tied ones count once, quantised ones at their unpacked size."""
     trainable = total = 0
@@ -119,10 +131,7 @@ def _pretrained(model: Model, folder: Path, quantization: BitsAndBytesConfig | N
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
-    if not any(folder.glob("*.safetensors")):
-        raise InputError(
-            f"{model.path} has no safetensors weights, and no others are read. Convert it first, {_OTHERWISE}"
-        )
+    require_safetensors(model, folder)
     try:
         return AutoModelForCausalLM.from_pretrained(
             folder,

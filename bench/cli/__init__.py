@@ -1,1 +1,1 @@
-"""The command line: what was typed becomes cells, and how they ended becomes an exit status."""
+"""The command line: from what the user typed to the cells that run, and from how they ended to an exit status."""

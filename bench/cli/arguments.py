@@ -1,7 +1,9 @@
-"""What the user typed, looked at before Hydra is: it takes flags only in front, and has no words for `method=null`."""
+"""Reorders and checks what the user typed before Hydra reads it: Hydra accepts flags only in front of overrides."""
 
 import argparse
+import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import cast
 
 from hydra._internal.utils import get_args_parser
@@ -12,27 +14,36 @@ from bench.configuration import CONF, choices
 from bench.errors import InputError
 from bench.job import ONE_EACH
 
+_HELP = "see `python -m bench --help` and `--hydra-help`"
+
 
 def in_order(arguments: Sequence[str]) -> list[str]:
-    """`arguments` as Hydra takes them: flags first, overrides behind a `--`.
+    """`arguments` as Hydra reads them: flags first, then `--`, then overrides.
 
     Raises:
-        InputError: there is no such flag, it was used wrongly, or a group was given what can be no choice of it.
-        OverrideParseException: an override cannot be read at all.
+        InputError: a flag does not exist, was used wrongly or is refused, or a group was given a value that is not a
+            name.
+        OverrideParseException: an override cannot be parsed.
     """
     parser = get_args_parser()
     parser.exit_on_error = False
     try:
         known, unknown = parser.parse_known_intermixed_args(arguments)
     except argparse.ArgumentError as error:
-        raise InputError(f"{error}; see `python -m bench --help` and `--hydra-help`") from error
+        raise InputError(f"{error}; {_HELP}") from error
     if unknown:
-        raise InputError(f"{unknown[0]}: there is no such flag; see `python -m bench --help` and `--hydra-help`")
-    overrides: list[str] = known.overrides
+        raise InputError(f"{unknown[0]}: there is no such flag; {_HELP}")
+    if known.experimental_rerun is not None:
+        raise InputError(
+            "--experimental-rerun: refused, because it unpickles its file, which can run any code; "
+            "type the settings instead"
+        )
+    # The shell leaves the ~ in KEY=~/PATH as it is, and Hydra's grammar has no ~ in values.
+    overrides = [re.sub(r"(?<=[=,])~(?=/)", lambda _: str(Path.home()), override) for override in known.overrides]
     parsed = OverridesParser.create().parse_overrides(overrides)
     if faults := [fault for override in parsed for fault in _faults(override)]:
         raise InputError("\n".join(faults))
-    return [*(argument for argument in arguments if argument not in (*overrides, "--")), "--", *overrides]
+    return [*(argument for argument in arguments if argument not in (*known.overrides, "--")), "--", *overrides]
 
 
 def _faults(override: Override) -> Iterator[str]:
@@ -41,8 +52,8 @@ def _faults(override: Override) -> Iterator[str]:
         return
     given = override.value()
     for value in given.list if isinstance(given, ChoiceSweep) else [given]:
-        named = value if isinstance(value, list) and group not in ONE_EACH else [value]
-        # A mapping or a glob is not a name either, but Hydra knows what to do with it.
-        if any(name is None or isinstance(name, int | float | list) for name in named):
-            known = ", ".join(choices(group))
-            yield f"{group}: {Transformer.str(cast(ElementType, value))} is no choice; choose one of {known}"
+        names = value if isinstance(value, list) and group not in ONE_EACH else [value]
+        # A mapping or a glob is not a name either, but Hydra accepts them.
+        if any(name is None or isinstance(name, int | float | list) for name in names):
+            valid = ", ".join(choices(group))
+            yield f"{group}: {Transformer.str(cast(ElementType, value))} is not a valid choice; choose one of {valid}"

@@ -1,4 +1,4 @@
-"""A composed configuration becomes a job, or one sentence for each fault in it."""
+"""Turns a composed configuration into a job, or into one sentence for each fault in it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -16,16 +16,16 @@ from bench.settings import Settings
 
 
 class MethodByModel(Settings):
-    """Settings of a method for one model, which an experiment may give: {model: {method: {setting: value}}}."""
+    """Settings of methods that an experiment gives for one model: {model: {method: {setting: value}}}."""
 
     method_by_model: dict[str, dict[str, dict[str, Any]]]
 
 
 def job_of(config: DictConfig) -> Job:
-    """The job that a composed configuration, its `hydra` node included, describes.
+    """The job that a composed configuration describes. The configuration must include the `hydra` node.
 
     Raises:
-        InputError: it does not fit the schema; one line for each fault, each naming the key as the user would type it.
+        InputError: the configuration does not fit the schema. Each fault is a line that names the key as it is typed.
     """
     typed = [override.lstrip("+~").partition("=")[0] for override in as_typed(config)]
     choices = config.hydra.runtime.choices
@@ -37,7 +37,7 @@ def job_of(config: DictConfig) -> Job:
     given = {"method_by_model": content.pop("method_by_model", {})}
     parts = {name: content.pop(name) for name in Cell.model_fields if name in content}
     try:
-        _lay_over_method(parts, MethodByModel.model_validate(given).method_by_model, typed)
+        _override_method(parts, MethodByModel.model_validate(given).method_by_model, typed)
         return Job.model_validate({"cell": parts, **content})
     except ValidationError as error:
         known = {**parts, **content}
@@ -45,13 +45,13 @@ def job_of(config: DictConfig) -> Job:
 
 
 def as_typed(config: DictConfig) -> list[str]:
-    """The overrides of a composed configuration, each as it stood on the command line."""
-    # Unresolved: an interpolation in one of them may lead nowhere, and is told of where its setting is read.
+    """The overrides of a composed configuration, as they were typed."""
+    # Not resolved: an interpolation that leads nowhere is reported where its setting is read.
     return cast(list[str], OmegaConf.to_container(config.hydra.overrides.task))
 
 
-def _lay_over_method(content: dict[str, Any], by_model: Mapping[str, Any], typed: Sequence[str]) -> None:
-    """What the user typed goes before what an experiment gives a method for one model."""
+def _override_method(content: dict[str, Any], by_model: Mapping[str, Any], typed: Sequence[str]) -> None:
+    """Apply an experiment's settings of the method for this model, except those that the user typed."""
     model, method = content.get("model", {}), content.get("method", {})
     own = by_model.get(str(model.get("name")), {}).get(str(method.get("name")), {})
     method |= {field: value for field, value in own.items() if f"method.{field}" not in typed}
@@ -71,8 +71,8 @@ def _sentence(fault: ErrorDetails, content: Mapping[str, Any], choices: Mapping[
 
 
 def _source(path: Sequence[str], choices: Mapping[str, str]) -> str:
-    """The file that a setting is in."""
-    # Of metrics and trackers a cell can have several, each by the name of its file.
+    """The file that holds a setting."""
+    # A cell can have several metrics and trackers, each under the name of its file.
     if len(path) > 1 and (CONF / path[0] / f"{path[1]}.yaml").is_file():
         return f"conf/{path[0]}/{path[1]}.yaml"
     if path and path[0] in choices:
@@ -83,7 +83,7 @@ def _source(path: Sequence[str], choices: Mapping[str, str]) -> str:
 def _demand(fault: ErrorDetails) -> str:
     context = fault.get("ctx", {})
     given = fault["input"]
-    # A whole number that must be more than 0 is, for people, at least 1.
+    # People say "at least 1" where the schema says "more than 0".
     whole = isinstance(context.get("gt"), int)
     demands = {
         "greater_than": "must be at least {least}" if whole else "must be more than {gt}",

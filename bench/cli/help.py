@@ -1,41 +1,70 @@
-"""`python -m bench --help`: groups, choices and settings, read off conf/ without loading Hydra."""
+"""`--help`: groups, choices and settings, read from conf/ without loading Hydra."""
 
 from bench.configuration import CONF, choices
 
 TEXT = """\
-tunebench: a reproducible grid of fine-tuning experiments.
-Every cell (model x method x data set x seed) trains and is scored in its own process and leaves one record.
+tunebench compares ways to fine-tune a language model. Each cell (one model, method, data set and seed) trains and is
+scored in a process of its own and leaves one record. A grid is many cells; the report compares them.
 
-usage: python -m bench [-m] [GROUP=CHOICE ...] [KEY=VALUE ...]
+usage: {command} [-m] [GROUP=CHOICE ...] [KEY=VALUE ...]
 
 examples:
-  python -m bench                                                      one cell: tiny, lora, events
-  python -m bench -m method=baseline,lora,qlora,toplayer seed=0,1,2    a grid: with -m, commas sweep
-  python -m bench experiment=demo                                      a whole grid from one file
-  then `python -m bench.report` (or `make report`) builds the tables and charts
+  # four methods on the embedded model and data, then their report in reports/demo/
+  {command} experiment=demo
+  {report} --study demo
+
+  # your data: one cell
+  {command} dataset=alpaca dataset.name=faq dataset.train=faq.csv \\
+      dataset.instruction_column=question dataset.input_column=null dataset.output_column=answer
+
+  # your model: one cell
+  {command} model.path=~/models/qwen model.name=qwen
+
+  # both in a grid of twelve cells: with -m, commas sweep
+  {command} -m model.path=~/models/qwen model.name=qwen \\
+      dataset=alpaca dataset.name=faq dataset.train=faq.csv \\
+      dataset.instruction_column=question dataset.input_column=null dataset.output_column=answer \\
+      method=baseline,lora,qlora,toplayer seed=0,1,2
+
+your model and your data:
+  model.path                  a folder with config.json, tokenizer and safetensors weights, or a name on the hub
+  model.name, dataset.name    what they are called in folders and reports
+  dataset.train               a .csv, .tsv, .json, .jsonl (each also with .gz) or .parquet file, for dataset=alpaca
+  dataset.validation          another such file; without one, a tenth of the documents is held out of training
+  dataset.instruction_column  the column with the question
+  dataset.input_column        the column with the text that the question is about; null if there is none
+  dataset.output_column       the column with the answer
+  dataset.cluster_column      the column that names an example's document; null to derive it from the text
+  dataset.id_column           the column with the examples' ids; null for hashes
+  Answers are cut at generation.max_new_tokens, and what is longer than prompt.max_length is shortened or left out.
 
 groups and their choices:
 {groups}
 
-settings, beside those of the groups:
+settings outside the groups:
 {settings}
 
 A setting of a group is written GROUP.SETTING=VALUE, such as method.rank=16 or train.epochs=1.
-`python -m bench --cfg job method=qlora` prints every setting of a choice with its value; --hydra-help tells of
-Hydra's own options. A cell whose record is complete is skipped; force=true runs it again.
-exit status: 0 if every cell ended ok, 3 if one did not, 2 if the configuration was refused and nothing was started.
+`{command} --cfg job method=qlora` prints every setting of a choice with its value; --hydra-help lists Hydra's
+own options. A cell whose record is complete is skipped; force=true runs it again.
+exit status: 0 if every cell ended ok; 3 if one did not, or the command was stopped; 2 if nothing was started because
+of a mistake in the settings, the data or a model.
 """
 
 
-def text() -> str:
-    """The help text, true to what lies in conf/."""
+def text(command: str = "python -m bench") -> str:
+    """The help text for the current content of conf/. `command` is how tunebench was started."""
     groups = sorted(folder for folder in CONF.iterdir() if folder.is_dir())
-    lines = [f"  {group.name:12} {', '.join(choices(group.name))}" for group in groups]
-    return TEXT.format(groups="\n".join(lines), settings="\n".join(_own_settings()))
+    return TEXT.format(
+        command=command,
+        report=f"{command} report" if command == "tunebench" else f"{command}.report",
+        groups="\n".join(f"  {group.name:12} {', '.join(choices(group.name))}" for group in groups),
+        settings="\n".join(_own_settings()),
+    )
 
 
 def _own_settings() -> list[str]:
-    """The top level of config.yaml as it stands, without the defaults list and without Hydra's own node."""
-    blocks = (CONF / "config.yaml").read_text().split("\n\n")
+    """The lines of config.yaml without the defaults list and Hydra's own settings."""
+    blocks = (CONF / "config.yaml").read_text(encoding="utf-8").split("\n\n")
     own = [block for block in blocks if not block.startswith(("defaults:", "hydra:"))]
     return [f"  {line}" for block in own for line in block.splitlines()]

@@ -34,7 +34,8 @@ def place_of(hydra: HydraConf) -> Place | None:
 def swept(cells: Sequence[Sequence[str]]) -> list[str]:
     """The settings that differ between `cells`, each given by its overrides."""
     settings = [dict(_pair(override) for override in overrides) for overrides in cells]
-    return [key for key in settings[0] if len({cell.get(key) for cell in settings}) > 1]
+    keys = dict.fromkeys(key for cell in settings for key in cell)
+    return [key for key in keys if len({cell.get(key) for cell in settings}) > 1]
 
 
 def label(overrides: Sequence[str], swept: Collection[str]) -> str:

@@ -55,7 +55,7 @@ def supervise(job: Job, place: Place | None = None) -> None:
     Raises:
         KeyboardInterrupt: the user asked to stop; the cell that was running is recorded as `interrupted`.
     """
-    _show_one_gpu()
+    show_one_gpu()
     title = heading(job.title(), place)
     try:
         folder = job.folder()
@@ -77,8 +77,8 @@ def supervise(job: Job, place: Place | None = None) -> None:
         announce(title, None, f"{error.filename or folder}: {error.strerror or error}; {advice}, and run again")
 
 
-def _show_one_gpu() -> None:
-    """Let the cell see one GPU, which telemetry measures too. The trainer would spread a batch over several."""
+def show_one_gpu() -> None:
+    """Let cells see one GPU, which telemetry measures too. The trainer would spread a batch over several."""
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     visible = os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
     first, several, _ = visible.partition(",")

@@ -1,4 +1,4 @@
-"""Flags wherever they stand, and what is said of a group that was given no choice."""
+"""Flags in any position, flags that are refused, and groups that were given no name."""
 
 import pytest
 from hydra.errors import OverrideParseException
@@ -28,20 +28,20 @@ def test_flags_go_first(typed: list[str], ordered: list[str]) -> None:
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
-        ("method=null", f"method: null is no choice; {METHODS}"),
-        ("prompt=null", "prompt: null is no choice; choose one of alpaca, chat, squad"),
-        ("train=null", "train: null is no choice; choose one of default"),
-        ("dataset=null", "dataset: null is no choice; choose one of alpaca, events, squad_v2"),
-        ("model=null", "model: null is no choice; choose one of llama1b, llama3b, llama8b, mistral7b, tiny"),
-        ("tracker=null", "tracker: null is no choice; choose one of none, tensorboard, wandb"),
-        ("++model=3", "model: 3 is no choice; choose one of llama1b, llama3b, llama8b, mistral7b, tiny"),
-        ("method=lora,null", f"method: null is no choice; {METHODS}"),
+        ("method=null", f"method: null is not a valid choice; {METHODS}"),
+        ("prompt=null", "prompt: null is not a valid choice; choose one of alpaca, chat, squad"),
+        ("train=null", "train: null is not a valid choice; choose one of default"),
+        ("dataset=null", "dataset: null is not a valid choice; choose one of alpaca, events, squad_v2"),
+        ("model=null", "model: null is not a valid choice; choose one of llama1b, llama3b, llama8b, mistral7b, tiny"),
+        ("tracker=null", "tracker: null is not a valid choice; choose one of none, tensorboard, wandb"),
+        ("++model=3", "model: 3 is not a valid choice; choose one of llama1b, llama3b, llama8b, mistral7b, tiny"),
+        ("method=lora,null", f"method: null is not a valid choice; {METHODS}"),
         # Merged, they would be a cell of neither.
-        ("method=[lora,qlora]", f"method: [lora,qlora] is no choice; {METHODS}"),
-        ("tracker=[wandb,1]", "tracker: [wandb,1] is no choice; choose one of none, tensorboard, wandb"),
+        ("method=[lora,qlora]", f"method: [lora,qlora] is not a valid choice; {METHODS}"),
+        ("tracker=[wandb,1]", "tracker: [wandb,1] is not a valid choice; choose one of none, tensorboard, wandb"),
     ],
 )
-def test_what_can_be_no_choice(typed: str, message: str) -> None:
+def test_a_value_that_is_not_a_name(typed: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
         in_order([typed])
     assert str(caught.value) == message
@@ -51,7 +51,7 @@ def test_what_can_be_no_choice(typed: str, message: str) -> None:
     "typed",
     ["method='lora'", "tracker=[wandb,tensorboard]", "method=glob(*)", "~metric", "dataset={seed: 3}", "seed=3"],
 )
-def test_what_hydra_takes_is_left_to_it(typed: str) -> None:
+def test_what_hydra_accepts_is_left_to_it(typed: str) -> None:
     assert in_order([typed]) == ["--", typed]
 
 
@@ -59,13 +59,27 @@ def test_what_hydra_takes_is_left_to_it(typed: str) -> None:
     ("typed", "message"),
     [
         (["seed=1", "--nope"], f"--nope: there is no such flag; {HELP}"),
+        (
+            ["seed=1", "--experimental-rerun", "/tmp/config.pickle"],
+            "--experimental-rerun: refused, because it unpickles its file, which can run any code; "
+            "type the settings instead",
+        ),
         (["--cfg"], f"argument --cfg/-c: expected one argument; {HELP}"),
     ],
 )
-def test_flags_that_there_are_not(typed: list[str], message: str) -> None:
+def test_flags_that_do_not_exist_or_are_refused(typed: list[str], message: str) -> None:
     with pytest.raises(InputError) as caught:
         in_order(typed)
     assert str(caught.value) == message
+
+
+def test_the_home_folder_is_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert in_order(["model.path=~/a,~/b", "~metric"]) == [
+        "--",
+        "model.path=/home/me/a,/home/me/b",
+        "~metric",
+    ]
 
 
 def test_a_broken_quote() -> None:

@@ -1,10 +1,22 @@
+import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import pytest
 import yaml
 
 from bench.cli import help
+from bench.cli.arguments import in_order
+from bench.cli.compose import job_of
+from bench.cli.sweep import _points
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+Compose = Callable[..., "DictConfig"]
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -29,11 +41,52 @@ def test_every_setting_of_the_top_level_is_listed_with_its_value() -> None:
             assert any(line.startswith(f"  {name}:") for line in lines)
 
 
-def test_three_examples_and_no_long_lines() -> None:
+def examples(text: str) -> list[list[str]]:
+    """The arguments of every example as Hydra gets them, without the command itself."""
+    commands = text.partition("examples:")[2].partition("your model and your data:")[0].replace("\\\n", " ")
+    return [in_order(shlex.split(line)[3:]) for line in commands.splitlines() if line.startswith("  python -m bench ")]
+
+
+def test_three_examples_with_own_data_and_model_that_compose(compose: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    (_, demo), (_, *data), (_, *model), (flag, _, *grid) = examples(help.text())
+    assert demo == "experiment=demo"
+    cell = job_of(compose(*data)).cell
+    assert (cell.dataset.name, cell.dataset.train) == ("faq", "faq.csv")
+    assert job_of(compose(*model)).cell.model.path == "/home/me/models/qwen"
+    assert flag == "-m"
+    points = list(_points(compose(*grid, multirun=True)))
+    assert len(points) == 12
+    assert {job_of(point).cell.model.name for point in points} == {"qwen"}
+
+
+def test_own_model_and_data_are_explained() -> None:
+    explained = [
+        line.split("  ")[1] for line in help.text().splitlines() if line.startswith(("  model.", "  dataset."))
+    ]
+    assert explained == [
+        "model.path",
+        "model.name, dataset.name",
+        "dataset.train",
+        "dataset.validation",
+        "dataset.instruction_column",
+        "dataset.input_column",
+        "dataset.output_column",
+        "dataset.cluster_column",
+        "dataset.id_column",
+    ]
+
+
+def test_no_long_lines_and_nothing_left_to_fill_in() -> None:
     text = help.text()
-    assert text.count("\n  python -m bench") == 3
     assert max(len(line) for line in text.splitlines()) <= 120
     assert "{" not in text.replace("method_by_model: {}", "").replace("{llama3b: {lora: {rank: 32}}}", "")
+
+
+def test_the_installed_command_calls_itself_by_its_own_name() -> None:
+    text = help.text("tunebench")
+    assert "  tunebench experiment=demo\n  tunebench report --study demo\n" in text
+    assert "python -m" not in text
 
 
 def test_the_command_prints_it_without_loading_anything_heavy() -> None:
@@ -47,6 +100,6 @@ def test_the_command_prints_it_without_loading_anything_heavy() -> None:
 
 
 def test_the_text_itself_needs_no_hydra() -> None:
-    program = "import sys; from bench import help; help.text(); print(*sorted(sys.modules))"
+    program = "import sys; from bench.cli import help; help.text(); print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=CONF.parent)
     assert {"hydra", "omegaconf", "yaml", "pydantic"} & set(done.stdout.split()) == set()

@@ -2,13 +2,28 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+from bench import store
+from bench.cell import Cell
+from bench.cli import check, sweep
+from bench.cli.compose import job_of
+from bench.job import Job
+from bench.record import Error, Record
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+Compose = Callable[..., "DictConfig"]
 
 REPOSITORY = Path(__file__).parents[2]
 SMALL = (
@@ -85,11 +100,27 @@ def test_workers_of_another_launcher_supervise_their_cells(tmp_path: Path) -> No
 
 
 def test_a_failing_cell_does_not_stop_the_sweep(tmp_path: Path) -> None:
-    done = bench("-m", *SMALL, f"runs={tmp_path}", "method=toplayer", "method.blocks=99,1")
+    done = bench("-m", *SMALL, f"runs={tmp_path}", "method=baseline", "prompt.max_length=8,512")
     assert done.returncode == 3
     assert "Traceback" not in done.stdout + done.stderr
-    assert "in load: method.blocks: must be at most" in done.stdout
+    assert "in prepare: No training example fits into 8 tokens" in done.stdout
     assert [row[1] for row in rows(done.stdout)[1:]] == ["failed", "ok"]
+
+
+def test_the_table_is_printed_whatever_a_cell_raises(tmp_path: Path, compose: Compose) -> None:
+    data = tmp_path / "data.csv"
+    data.write_text("q;a\n" + "".join(f"What is {number} + 1?;{number + 1}\n" for number in range(200)))
+    columns = ("dataset.instruction_column=q", "dataset.input_column=null", "dataset.output_column=a")
+    settings = [*SMALL, f"runs={tmp_path}", "method=baseline", "dataset=alpaca", f"dataset.train={data}", *columns]
+    # The first cell cannot write its settings, and the data of the last one is deleted while the second runs.
+    (job_of(compose(*settings, "seed=0")).folder() / "config.yaml").mkdir(parents=True)
+    process = start("-m", *settings, "seed=0,1,2")
+    wait_until(lambda: any('"generate"' in path.read_text() for path in tmp_path.glob("default/*/events.jsonl")))
+    data.unlink()
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 3
+    assert f"{data}: cannot be read (No such file or directory); name an existing file" in out
+    assert [row[1] for row in rows(out)[1:]] == ["not run", "ok", "not run"]
 
 
 MISTAKES = {
@@ -127,7 +158,7 @@ MISTAKES = {
     ),
     "no choice for a group": (
         ["method=null"],
-        "method: null is no choice; choose one of baseline, lora, qlora, toplayer",
+        "method: null is not a valid choice; choose one of baseline, lora, qlora, toplayer",
     ),
     "one bad choice of a sweep, and the flag behind it": (
         ["method=lora,nope", "-m"],
@@ -155,6 +186,19 @@ MISTAKES = {
         ["--resolve"],
         "The --resolve flag can only be used in conjunction with --cfg or --help",
     ),
+    "another sweeper": (
+        ["-m", "hydra.sweeper._target_=elsewhere.OtherSweeper", "seed=0,1"],
+        "hydra/sweeper: only Hydra's basic sweeper can be used, got elsewhere.OtherSweeper; leave this option out",
+    ),
+    "a file that Hydra would unpickle": (
+        ["--experimental-rerun", "config.pickle"],
+        "--experimental-rerun: refused, because it unpickles its file, which can run any code; "
+        "type the settings instead",
+    ),
+    "a broken quote": (
+        ["study='x"],
+        "study='x: cannot be read; quote a value with special characters twice, as in 'KEY=\"VALUE\"'",
+    ),
     "a class from outside": (
         ["method._target_=os.system"],
         "method: _target_ must name a class of this project (bench. ...), got 'os.system' (conf/method/lora.yaml)",
@@ -163,7 +207,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_told_before_anything_runs(tmp_path: Path, mistake: str) -> None:
+def test_a_mistake_is_reported_before_anything_runs(tmp_path: Path, mistake: str) -> None:
     arguments, sentence = MISTAKES[mistake]
     done = bench(*arguments, f"runs={tmp_path / 'runs'}")
     assert done.returncode == 2
@@ -182,6 +226,78 @@ def test_a_run_folder_that_cannot_be(tmp_path: Path) -> None:
     )
 
 
+def test_all_faults_of_data_and_models_are_listed_together(tmp_path: Path) -> None:
+    columns, overlap, validation = (str(tmp_path / f"{name}.csv") for name in ("columns", "overlap", "validation"))
+    Path(columns).write_text("question;answer\nWhy?;So.\n")
+    Path(overlap).write_text("instruction\tinput\toutput\nWhy?\t\tSo.\n")
+    Path(validation).write_text("instruction,input,output\n WHY?,,Because.\n")
+    model = tmp_path / "model"
+    shutil.copytree(REPOSITORY / "bench" / "tiny", model, ignore=shutil.ignore_patterns("*.safetensors"))
+    done = bench(
+        *("-m", f"runs={tmp_path / 'runs'}", f"model.path=embedded,{model}", "seed=0,1"),
+        *("method=lora", "method.target_modules=[nope]", "dataset=alpaca"),
+        *(f"dataset.train={columns},{overlap}", f"dataset.validation={validation}"),
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        f"{columns}:2: no column 'instruction'; name one of the columns 'question', 'answer' with "
+        "dataset.instruction_column",
+        "validation shares 1 of its 1 documents with training ('056cc9f5a7bad779'); "
+        "remove them from one of the two and name the files with dataset.train=PATH dataset.validation=PATH",
+        "method.target_modules: this model has no linear layer named nope; it has down_proj, gate_proj, k_proj, "
+        "lm_head, o_proj, q_proj, up_proj, v_proj (model tiny, method lora)",
+        f"{model} has no safetensors weights, and no others are read. Convert it first, "
+        "point model.path at a local copy, or measure resources alone with model.weights=random.",
+        "Nothing was started.",
+    ]
+    assert not list(tmp_path.rglob("record.json"))
+
+
+def test_only_cells_that_will_run_are_checked(
+    tmp_path: Path, compose: Compose, monkeypatch: pytest.MonkeyPatch, record: Record
+) -> None:
+    checked: list[Cell] = []
+    monkeypatch.setattr(sweep, "planned", [])
+    monkeypatch.setattr(check, "faults", lambda cells: checked.extend(cells) or [])
+    configs = [compose(f"runs={tmp_path}", f"seed={seed}") for seed in range(3)]
+    for seed, status in ((0, "ok"), (1, "interrupted")):
+        folder = job_of(configs[seed]).folder()
+        folder.mkdir(parents=True)
+        error = None if status == "ok" else Error(type="Interrupted", message="stopped", phase=None)
+        ended = Record.model_validate(record.model_dump() | {"status": status, "error": error})
+        store.write_record(folder, ended)
+    sweep.plan(configs)
+    assert [cell.seed for cell in checked] == [1, 2]
+    assert [cell.job.cell.seed for cell in sweep.planned] == [0, 1, 2]
+
+
+def test_a_record_that_cannot_be_read(tmp_path: Path, compose: Compose) -> None:
+    path = job_of(compose(*SMALL, f"runs={tmp_path}")).folder() / "record.json"
+    path.mkdir(parents=True)
+    done = bench(*SMALL, f"runs={tmp_path}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1] == "Nothing was started."
+
+
+def test_a_fault_of_the_plan_itself_is_no_warning(
+    compose: Compose, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_: object) -> Job:
+        raise RuntimeError("no luck")
+
+    monkeypatch.setattr(sweep, "job_of", broken)
+    with pytest.raises(SystemExit) as ended:
+        sweep.Plan().on_run_start(compose())
+    assert ended.value.code == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[-2:] == [
+        "This is a fault of tunebench (RuntimeError: no luck); please report it with the lines above.",
+        "Nothing was started.",
+    ]
+
+
 def test_settings_are_shown_and_nothing_else(tmp_path: Path) -> None:
     done = bench("method=qlora", "--cfg", "job", "--package", "method")
     assert (done.returncode, done.stderr) == (0, "")
@@ -189,9 +305,9 @@ def test_settings_are_shown_and_nothing_else(tmp_path: Path) -> None:
     assert "cell" not in done.stdout
 
 
-def test_interrupting_the_command_records_the_cell_and_stops_the_sweep(tmp_path: Path) -> None:
-    arguments = ["-m", *SMALL, f"runs={tmp_path}", "method=lora,toplayer", "train.max_steps=100000"]
-    process = subprocess.Popen(
+def start(*arguments: str) -> subprocess.Popen[str]:
+    """The command in a process group of its own."""
+    return subprocess.Popen(
         [sys.executable, "-m", "bench", *arguments],
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
@@ -199,10 +315,18 @@ def test_interrupting_the_command_records_the_cell_and_stops_the_sweep(tmp_path:
         text=True,
         start_new_session=True,
     )
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
     give_up_s = time.monotonic() + 120
-    while not any('"step"' in path.read_text() for path in tmp_path.glob("default/*/events.jsonl")):
+    while not condition():
         assert time.monotonic() < give_up_s
         time.sleep(0.05)
+
+
+def test_interrupting_the_command_records_the_cell_and_stops_the_sweep(tmp_path: Path) -> None:
+    process = start("-m", *SMALL, f"runs={tmp_path}", "method=lora,toplayer", "train.max_steps=100000")
+    wait_until(lambda: any('"step"' in path.read_text() for path in tmp_path.glob("default/*/events.jsonl")))
     # As a terminal does it: to every process of the foreground group.
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=120)
@@ -215,26 +339,29 @@ def test_interrupting_the_command_records_the_cell_and_stops_the_sweep(tmp_path:
 
 
 def test_a_batch_system_that_ends_every_process_before_the_cell_has_begun(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bench", *SMALL, f"runs={tmp_path}", "train.max_steps=100000"],
-        cwd=REPOSITORY,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    give_up_s = time.monotonic() + 120
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    while not any(
-        b"forkserver" in Path(f"/proc/{child}/cmdline").read_bytes() for child in children.read_text().split()
-    ):
-        assert time.monotonic() < give_up_s
-        time.sleep(0.05)
+    process = start(*SMALL, f"runs={tmp_path}", "train.max_steps=100000")
+    # While the supervisor still waits for the cell's idle readings.
+    wait_until(lambda: any(path.read_text().count("\n") > 3 for path in tmp_path.glob("default/*/telemetry.jsonl")))
     os.killpg(process.pid, signal.SIGTERM)
     out, err = process.communicate(timeout=120)
     assert "Traceback" not in out + err
     assert process.returncode == 3
     assert [row[:2] for row in rows(out)[1:]] == [["tiny lora events seed 0", "interrupted"]]
+
+
+def test_stopping_the_command_while_it_checks(tmp_path: Path) -> None:
+    process = start(*SMALL, f"runs={tmp_path}")
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    wait_until(
+        lambda: any(
+            b"forkserver" in Path(f"/proc/{child}/cmdline").read_bytes() for child in children.read_text().split()
+        )
+    )
+    os.killpg(process.pid, signal.SIGTERM)
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, err) == (3, "Stopped.\n")
+    assert [row[:2] for row in rows(out)[1:]] == [["tiny lora events seed 0", "not run"]]
+    assert not list(tmp_path.rglob("events.jsonl"))
 
 
 def test_help_is_quick_to_import_and_shows_what_there_is() -> None:

@@ -1,0 +1,41 @@
+"""Checks the data and models of a sweep before its first cell, in a process that can import torch."""
+
+from collections.abc import Iterator, Sequence
+
+from bench.cell import Cell
+from bench.supervisor import server
+from bench.supervisor.progress import console, warn
+from bench.supervisor.supervise import show_one_gpu
+
+
+def faults(cells: Sequence[Cell]) -> list[str]:
+    """One sentence for each fault that `cells` would fail with: in their data, their models, or methods for a model.
+
+    Each distinct data set, and each pair of a model and a method, is checked once. Data sets and models that would have
+    to be downloaded are left to their cells. A check that crashes is reported and stops nothing.
+    """
+    if not cells:
+        return []
+    sentences: dict[str, None] = {}
+    show_one_gpu()
+    try:
+        with console.status("checking data and models"):
+            for sentence in _received(cells):
+                sentences[sentence] = None
+    except (EOFError, server.ServerFailed) as error:
+        reason = str(error) or server.last_line() or "without a message"
+        warn(f"The check of data and models crashed, and the cells run without it: {reason}")
+    return [*sentences]
+
+
+def _received(cells: Sequence[Cell]) -> Iterator[str]:
+    datasets = {cell.dataset.model_dump_json(): cell.dataset for cell in cells}
+    pairs = {cell.model.model_dump_json() + cell.method.model_dump_json(): (cell.model, cell.method) for cell in cells}
+    child = server.fork("bench.child.check:main", ([*datasets.values()], [*pairs.values()]), "check")
+    try:
+        while (sentence := child.events.recv()) is not None:
+            yield sentence
+    finally:
+        child.process.kill()
+        child.process.join()
+        child.events.close()

@@ -1,0 +1,90 @@
+"""The supervisor's side of the check: what it sends, and that a crash stops nothing."""
+
+from collections.abc import Callable
+from multiprocessing import Pipe
+from typing import Any
+
+import pytest
+
+from bench.cell import Cell
+from bench.cli import check
+from bench.supervisor import server
+
+MakeCell = Callable[..., Cell]
+
+
+class Process:
+    """A process that ended before anybody looked."""
+
+    def kill(self) -> None: ...
+
+    def join(self) -> None: ...
+
+
+@pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Any]], list[Any]]:
+    """Makes the server fork a process that sends some messages and ends; gives what it was started with."""
+
+    def prepare(messages: list[Any]) -> list[Any]:
+        started: list[Any] = []
+
+        def fork(target: str, arguments: tuple[Any, ...], name: str) -> server.Child:
+            started.append((target, arguments))
+            receiver, sender = Pipe(duplex=False)
+            for message in messages:
+                sender.send(message)
+            sender.close()
+            return server.Child(Process(), 1, receiver)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(server, "fork", fork)
+        return started
+
+    return prepare
+
+
+def test_every_data_set_and_every_pair_of_model_and_method_is_sent_once(
+    make_cell: MakeCell, forked: Callable[[list[Any]], list[Any]]
+) -> None:
+    started = forked(["a", "b", "a", None])
+    cells = [make_cell({"method": method, "seed": seed}) for method in ("baseline", "lora") for seed in (0, 1)]
+    assert check.faults(cells) == ["a", "b"]
+    assert started == [
+        (
+            "bench.child.check:main",
+            ([cells[0].dataset], [(cells[0].model, cells[0].method), (cells[2].model, cells[2].method)]),
+        )
+    ]
+
+
+def test_nothing_is_started_where_no_cell_will_run(forked: Callable[[list[Any]], list[Any]]) -> None:
+    started = forked([None])
+    assert check.faults([]) == []
+    assert started == []
+
+
+def test_a_check_that_crashes_is_reported_and_stops_nothing(
+    make_cell: MakeCell,
+    forked: Callable[[list[Any]], list[Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(server, "last_line", lambda: "KeyError: 'x'")
+    forked(["a"])
+    assert check.faults([make_cell()]) == ["a"]
+    assert capsys.readouterr().err == (
+        "The check of data and models crashed, and the cells run without it: KeyError: 'x'\n"
+    )
+
+
+def test_a_server_that_does_not_start_is_reported_and_stops_nothing(
+    make_cell: MakeCell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fork(*_: object) -> server.Child:
+        raise server.ServerFailed("the server that forks cells did not start: no torch")
+
+    monkeypatch.setattr(server, "fork", fork)
+    assert check.faults([make_cell()]) == []
+    assert capsys.readouterr().err == (
+        "The check of data and models crashed, and the cells run without it: "
+        "the server that forks cells did not start: no torch\n"
+    )
