@@ -123,6 +123,26 @@ def test_the_table_is_printed_whatever_a_cell_raises(tmp_path: Path, compose: Co
     assert [row[1] for row in rows(out)[1:]] == ["not run", "ok", "not run"]
 
 
+def test_a_fault_of_tunebench_in_one_cell_does_not_stop_the_sweep(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from bench.cli import check\n"
+        "from bench.supervisor import supervise\n"
+        "def broken(job, place): raise RuntimeError(f'no luck with seed {job.cell.seed}')\n"
+        "supervise.supervise, check.faults = broken, lambda cells: []\n"
+        "from bench.__main__ import main\n"
+        "sys.exit(main())"
+    )
+    command = [sys.executable, "-c", script, "-m", *SMALL, f"runs={tmp_path}", "seed=0,1"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert [line for line in done.stderr.splitlines() if line.startswith("RuntimeError")] == [
+        "RuntimeError: no luck with seed 0",
+        "RuntimeError: no luck with seed 1",
+    ]
+    assert [row[:2] for row in rows(done.stdout)[1:]] == [["seed 0", "not run"], ["seed 1", "not run"]]
+
+
 MISTAKES = {
     "a misspelled choice": (
         ["method=lorra"],
@@ -277,7 +297,10 @@ def test_a_record_that_cannot_be_read(tmp_path: Path, compose: Compose) -> None:
     path.mkdir(parents=True)
     done = bench(*SMALL, f"runs={tmp_path}")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.splitlines()[-1] == "Nothing was started."
+    assert done.stderr == (
+        f"{path} cannot be read (Is a directory); make it readable, remove it, or give another folder with runs=...\n"
+        "Nothing was started.\n"
+    )
 
 
 def test_a_fault_of_the_plan_itself_is_no_warning(
