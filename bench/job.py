@@ -1,4 +1,4 @@
-"""A job: one cell together with where it runs and what watches it."""
+"""A job: one cell, where it runs, and what measures and shows it."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from bench.tracker import Tracker
 
 
 class Job(Settings):
-    """A cell, and what does not change its result."""
+    """A cell, and the settings that do not change its result."""
 
     cell: Cell
     study: Name
@@ -22,12 +22,12 @@ class Job(Settings):
     force: bool
     """Run the cell even if its record is complete."""
     timeout_s: PositiveFloat | None
-    """End the cell after this long; null for never."""
+    """Stop the cell after this time; null for never."""
     telemetry: Telemetry
     tracker: dict[str, Tracker]
 
     def folder(self) -> Path:
-        """Where the cell's files lie."""
+        """Where the cell's files are."""
         return store.folder_of(Path(self.runs), self.study, self.cell)
 
     def title(self) -> str:
@@ -41,4 +41,4 @@ ONE_EACH = frozenset(
     for part, field in {**Cell.model_fields, **Job.model_fields}.items()
     if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
 )
-"""The parts of which a job has exactly one; of metrics and trackers it can have several."""
+"""The groups that a job chooses exactly one of. Of metrics and trackers it can choose several."""

@@ -4,54 +4,49 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, Self, final
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from bench.phase import PhaseName
 from bench.record_history import from_version_1
-from bench.telemetry.sections import HostUse, Memory, Power, Sampling
+from bench.telemetry.sections import HostUse, Memory, Power, Sampling, Section
 
 SCHEMA_VERSION = 2
-LIFTS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: from_version_1}
-"""Schema version to the function that turns the content of such a record into that of the next version.
+Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
+UPGRADES: Mapping[int, Upgrade] = {1: from_version_1}
+"""Schema version to the function that turns a record of that version into one of the next.
 
-Raising `SCHEMA_VERSION` means adding the step from the version before, so that every reader reads both.
+Whoever raises `SCHEMA_VERSION` adds the step from the version before, so that old records can still be read.
 """
 UNEXPLAINED = "unexplained"
-"""The reason for a null that no code gave a reason for: a fault of tunebench's own."""
+"""The reason for a missing value that no code explained: a fault of tunebench."""
 
 Status = Literal["ok", "oom", "failed", "timeout", "killed", "interrupted"]
 
 
-class Entry(BaseModel):
-    """A section of the record. Units stand in the names: `_s` seconds, `_w` watts, `_j` joules, `_bytes` bytes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
-
-
 @final
-class Error(Entry):
+class Error(Section):
     type: str
     message: str
     phase: PhaseName | None
-    """The phase that was under way; null before the first one."""
+    """The phase that was under way; None before the first one."""
 
 
 @final
-class Gpu(Entry):
+class Gpu(Section):
     name: str
     uuid: str
     memory_bytes: int | None
 
 
 @final
-class Environment(Entry):
-    """Where and with what the numbers came about."""
+class Environment(Section):
+    """The machine and the software that the numbers were measured with."""
 
     git_commit: str | None
     git_dirty: bool | None
     python: str
     packages: dict[str, str]
-    """Distribution name to version, of those that can change a number."""
+    """Distribution name to version, for those that can change a number."""
     gpu: tuple[Gpu, ...] | None
     driver: str | None
     cuda: str | None
@@ -63,31 +58,31 @@ class Environment(Entry):
 
 
 @final
-class Base(Entry):
-    """The base model as it was loaded."""
+class Base(Section):
+    """The base model as loaded."""
 
     weights: Literal["pretrained", "random"]
     revision: str | None
-    """The commit that the hub gave."""
+    """The commit on the hub."""
     precision: str
-    """Of weights that are not quantised, and of what is computed."""
+    """Data type of the computation and of weights that are not quantised, such as `bfloat16`."""
     device: str
     context_length: int
-    """The longest sequence in tokens that the model and its tokenizer take."""
+    """The longest sequence, in tokens, that the model and its tokenizer accept."""
 
 
 @final
-class SplitCounts(Entry):
+class SplitCounts(Section):
     n_read: int
     n_dropped: int
     """Examples that do not fit even with an empty context."""
     n_truncated: int
-    """Examples whose context was shortened to fit; an answer never is."""
+    """Examples whose context was shortened to fit. Answers never are."""
 
 
 @final
-class Overlap(Entry):
-    """How it was checked that no validation document occurs in training."""
+class Overlap(Section):
+    """How validation documents were searched for in the training data."""
 
     method: str
     n_shared_clusters: int
@@ -95,7 +90,7 @@ class Overlap(Entry):
 
 
 @final
-class Data(Entry):
+class Data(Section):
     n_train: int
     n_validation: int
     n_dropped: int
@@ -112,7 +107,7 @@ class Data(Entry):
 
 
 @final
-class Parameters(Entry):
+class Parameters(Section):
     trainable: int
     total: int
     """All parameters of the model as trained, adapters included, tied weights once, at their unpacked sizes."""
@@ -121,34 +116,34 @@ class Parameters(Entry):
     """Size on disk of what training changed: the adapter, or the changed weights."""
 
 
-class Phase(Entry):
+class Phase(Section):
     name: PhaseName
     start_s: float
-    """Since the cell's start, on the monotonic clock."""
+    """After the cell's start, on the monotonic clock."""
     seconds: float
 
 
-class Evaluation(Entry):
+class Evaluation(Section):
     step: int
     epoch: float
     loss: float | None
-    """Mean cross-entropy in nats per completion token over the validation examples; null if not finite."""
+    """Mean cross-entropy in nats per completion token over the validation examples; None if not finite."""
 
 
 @final
-class Training(Entry):
+class Training(Section):
     steps: int
     epochs: float
     tokens: int
-    """Tokens of the sequences trained on, padding left out, over all steps including those before a resume."""
+    """Tokens of the sequences trained on, without padding, over all steps including those before a resume."""
     completion_tokens: int
-    """Tokens that the loss was taken over."""
+    """Tokens that the loss is computed on."""
     first_loss: float | None
     last_loss: float | None
     step_time_s_p50: float | None
     step_time_s_p95: float | None
     n_steps_timed: int
-    """Steps behind the step times and `tokens_per_s`: those of this run of the cell, without the warm-up steps."""
+    """Steps that step times and `tokens_per_s` are measured over: those of this run, without the warm-up steps."""
     tokens_per_s: float | None
     micro_batch: int
     effective_batch: int
@@ -156,14 +151,14 @@ class Training(Entry):
     """All but the last ran out of memory. The train phase's time, energy and peaks include those attempts; step times
     and `tokens_per_s` do not."""
     resumed_from_step: int
-    """0 for a run that was not interrupted; otherwise times and memory are of the steps since."""
+    """0 for a run that was not interrupted; otherwise times and memory are those of the steps after it."""
     stopped_early: bool
     best_step: int | None
     """The step whose weights were kept, if `train.best_checkpoint` asked for the best."""
     evaluations: tuple[Evaluation, ...]
 
 
-class LatencyAtBatch(Entry):
+class LatencyAtBatch(Section):
     batch: int
     n_runs: int
     n_output_tokens: int
@@ -177,13 +172,13 @@ class LatencyAtBatch(Entry):
 
 
 @final
-class Latency(Entry):
+class Latency(Section):
     single: LatencyAtBatch
     batched: LatencyAtBatch
 
 
 @final
-class ScoreInfo(Entry):
+class ScoreInfo(Section):
     """How to read a score. Its metric declares this, the record carries it, and the report reads it here."""
 
     title: str
@@ -200,7 +195,7 @@ class ScoreInfo(Entry):
     None: what each example contributes was not kept."""
 
 
-class Record(Entry):
+class Record(Section):
     """How one cell ended and what it measured.
 
     Every null of a measured section has its reason in `missing`, under the null's own dotted path or a parent's.
@@ -234,55 +229,60 @@ class Record(Entry):
 
     @classmethod
     def build(cls, reasons: dict[str, str], **sections: Any) -> Self:
-        """The record of `sections`, with those of the `reasons` that a null among them needs."""
-        nulls = cls.model_construct(**sections, missing={})._nulls()
-        closest = {
-            null: max((path for path in reasons if _covers(path, null)), key=len, default=None) for null in nulls
-        }
-        # A reason that nobody thought of must not cost the record of a long run.
-        missing = {path or null: reasons[path] if path else UNEXPLAINED for null, path in closest.items()}
+        """The record of `sections`, with the reason for every null in them.
+
+        Args:
+            reasons: dotted path to reason. A null is explained by the longest path that is its own or a parent's;
+                reasons that explain none are left out.
+            sections: the fields of the record, without `missing`.
+        """
+        missing = {}
+        for null in cls.model_construct(**sections, missing={})._nulls():
+            path = max((path for path in reasons if _covers(path, null)), key=len, default=None)
+            # A reason that was forgotten must not cost the record of a long run.
+            missing[path or null] = reasons[path] if path else UNEXPLAINED
         return cls(**sections, missing=missing)
 
     def _nulls(self) -> list[str]:
-        # What a metric leaves open about its scores is not a missing measurement.
+        # A metric need not say everything about its scores: that is no missing measurement.
         content = self.model_dump(exclude={"cell", "missing"})
         content["score_info"] = None if self.score_info is None else {}
         return list(null_paths(content))
 
     @model_validator(mode="before")
     @classmethod
-    def _is_lifted(cls, content: Any) -> Any:
-        return lifted(content, LIFTS) if isinstance(content, dict) else content
+    def _upgrade(cls, content: Any) -> Any:
+        return upgraded(content, UPGRADES) if isinstance(content, dict) else content
 
     @model_validator(mode="after")
     def _every_null_has_a_reason(self) -> Self:
-        silent = [path for path in self._nulls() if not any(_covers(given, path) for given in self.missing)]
-        if silent:
-            raise ValueError(f"null without a reason in `missing`: {', '.join(silent)}")
+        unexplained = [path for path in self._nulls() if not any(_covers(given, path) for given in self.missing)]
+        if unexplained:
+            raise ValueError(f"null without a reason in `missing`: {', '.join(unexplained)}")
         return self
 
 
-def lifted(content: dict[str, Any], lifts: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]) -> dict[str, Any]:
-    """A record's content as of the newest schema version that `lifts` lead to from its own."""
+def upgraded(content: dict[str, Any], upgrades: Mapping[int, Upgrade]) -> dict[str, Any]:
+    """A record's content in the newest schema version that `upgrades` lead to."""
     version = content.get("schema_version")
-    while isinstance(version, int) and version in lifts:
-        content = lifts[version](content)
+    while isinstance(version, int) and version in upgrades:
+        content = upgrades[version](content)
         version += 1
         content |= {"schema_version": version}
     return content
 
 
 def schema_version_of(text: str | bytes) -> int | None:
-    """The schema version that a record's text claims, or None if it is no record at all."""
+    """The schema version that a record's text states, or None if it is no record at all."""
     try:
         version = json.loads(text)["schema_version"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return version if isinstance(version, int) else None
 
 
 def null_paths(value: Any, path: str = "") -> Iterator[str]:
-    """Dotted paths of every null inside nested mappings; lists are numbered from 0."""
+    """Dotted paths of every None inside nested mappings and sequences; items of sequences count from 0."""
     if value is None:
         yield path
     elif isinstance(value, dict):
@@ -293,5 +293,5 @@ def null_paths(value: Any, path: str = "") -> Iterator[str]:
             yield from null_paths(item, f"{path}.{index}")
 
 
-def _covers(given: str, path: str) -> bool:
-    return path == given or path.startswith(f"{given}.")
+def _covers(parent: str, path: str) -> bool:
+    return path == parent or path.startswith(f"{parent}.")

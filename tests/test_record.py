@@ -7,23 +7,23 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
-from bench.record import SCHEMA_VERSION, UNEXPLAINED, Record, ScoreInfo, lifted, null_paths, schema_version_of
+from bench.record import SCHEMA_VERSION, UNEXPLAINED, Record, ScoreInfo, null_paths, schema_version_of, upgraded
 
 SCHEMA = Path(__file__).parents[1] / "docs" / "record.schema.json"
 
 
 def sections(record: Record, **changes: Any) -> dict[str, Any]:
-    """What `build` takes: the sections as they are, without `missing`."""
+    """The arguments of `build`: the sections as they are, without `missing`."""
     return {name: getattr(record, name) for name in Record.model_fields if name != "missing"} | changes
 
 
 def test_the_published_schema_is_in_step() -> None:
-    """Make it anew with the command that the message gives."""
-    told = (
+    """If not, run the command in the message."""
+    command = (
         "python -c 'import json; from bench.record import Record; print(json.dumps(Record.model_json_schema(), "
         "indent=1))' > docs/record.schema.json"
     )
-    assert SCHEMA.read_text() == json.dumps(Record.model_json_schema(), indent=1) + "\n", told
+    assert SCHEMA.read_text() == json.dumps(Record.model_json_schema(), indent=1) + "\n", command
 
 
 def test_a_record_fits_the_published_schema(record: Record) -> None:
@@ -115,6 +115,8 @@ def test_null_paths() -> None:
         ('{"schema": 7}', None),
         ('{"schema_version": 7', None),
         ("[7]", None),
+        (100_000 * "[", None),
+        ('{"schema_version": 7, "n": ' + 6_000 * "9" + "}", None),
         ("7", None),
         ("", None),
         (b"\xff\xfe\xfd", None),
@@ -130,15 +132,15 @@ def test_records_of_this_version_say_so(record: Record) -> None:
         Record(**sections(record, schema_version=SCHEMA_VERSION + 1), missing=record.missing)
 
 
-def test_a_record_is_lifted_step_by_step() -> None:
-    lifts = {
+def test_a_record_upgrade_step_by_step() -> None:
+    upgrades = {
         1: lambda content: {"name": content["title"]},
         2: lambda content: {"name": content["name"].upper()},
         4: lambda content: {},
     }
-    assert lifted({"schema_version": 1, "title": "a"}, lifts) == {"schema_version": 3, "name": "A"}
+    assert upgraded({"schema_version": 1, "title": "a"}, upgrades) == {"schema_version": 3, "name": "A"}
     for untouched in ({"schema_version": 3, "title": "a"}, {"schema_version": [1]}, {"title": "a"}):
-        assert lifted(untouched, lifts) == untouched
+        assert upgraded(untouched, upgrades) == untouched
 
 
 def test_whoever_reads_a_record_reads_older_ones(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +148,7 @@ def test_whoever_reads_a_record_reads_older_ones(record: Record, monkeypatch: py
     del older["seconds"]
     with pytest.raises(ValidationError):
         Record.model_validate(older)
-    monkeypatch.setattr("bench.record.LIFTS", {SCHEMA_VERSION - 1: _from_version_before})
+    monkeypatch.setattr("bench.record.UPGRADES", {SCHEMA_VERSION - 1: _from_version_before})
     assert Record.model_validate(older) == record
     assert Record.model_validate_json(json.dumps(older)) == record
 
