@@ -1,8 +1,7 @@
 """What a report shows, whichever document it is written as."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
@@ -11,14 +10,6 @@ from bench.report.compare.picks import Picks
 from bench.report.figures.chart import Chart
 from bench.report.read.problem import Problem
 from bench.report.render.table import Table
-
-
-class Fact(NamedTuple):
-    """One line of the header: what was run, on which data, from which code."""
-
-    title: str
-    """`Model`, `Data set`, `Seeds`, `Commit`, ..."""
-    text: str
 
 
 @dataclass(frozen=True)
@@ -40,7 +31,8 @@ class Contents:
     """The predictions browser, which `browser_html` makes."""
     problems: Sequence[Problem]
     comparisons: Sequence[Comparison]
-    facts: Sequence[Fact] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """Lines of the header by title: `Model`, `Data set`, `Examples`, `Seeds`, `Commit`."""
     cautions: Sequence[str] = ()
     """What a reader must know before reading any number, such as how many examples were left out."""
 

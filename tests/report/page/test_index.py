@@ -107,6 +107,20 @@ def test_parts_are_in_reading_order_and_listed(contents):
     assert '<img alt="Bars." width="780" height="156" loading="lazy" src="data:image/png;base64,iVBORw0KGgo' in page
 
 
+def test_the_header_says_what_was_run_and_what_to_know_before_reading_on(contents):
+    page = index_html(contents(facts={"Model": "tiny <b>", "Seeds": "0, 1"}, cautions=["471 of 946 <i> are left out."]))
+    assert (
+        '<p class="lead">1 cell: 1 ok. A cell is one run: one combination of model, method, data set, settings and '
+        "seed.</p>\n"
+        '<dl class="facts">\n'
+        "<dt>Model</dt><dd>tiny &lt;b&gt;</dd>\n"
+        "<dt>Seeds</dt><dd>0, 1</dd>\n"
+        "</dl>\n"
+        '<p class="warning"><strong>Note:</strong> 471 of 946 &lt;i&gt; are left out.</p>\n'
+        "</header>\n"
+    ) in page
+
+
 def test_a_part_with_nothing_in_it_is_left_out(contents):
     assert re.findall(r'id="part-([a-z]+)"', index_html(contents())) == ["predictions"]
 

@@ -8,7 +8,6 @@ from bench.record import Error
 from bench.report.compare.picks import Pick, Picks
 from bench.report.figures.chart import Chart
 from bench.report.numbers import fixed
-from bench.report.page.contents import Fact
 from bench.report.page.latex import report_tex
 from bench.report.read.study import read_studies
 from bench.report.render.latex_table import latex_table, width_pt
@@ -48,7 +47,7 @@ def test_all_tables_and_figures_are_in_it_and_wide_tables_are_turned(contents):
     tables = [numbers(3, 2, "narrow"), numbers(9, 2, "wide")]
     assert width_pt(tables[0]) < 480 < width_pt(tables[1])
     charts = [Chart("scores", "Scores & more", "", b"", b"")]
-    facts = [Fact("Model", "tiny_1"), Fact("Seeds", "0, 1")]
+    facts = {"Model": "tiny_1", "Seeds": "0, 1"}
     picks = [Picks("tiny_1", "tiny_1", (Pick("Best score", "lora & co", "It has 50 %."),)), Picks("b", "b", ())]
     text = report_tex(
         contents(

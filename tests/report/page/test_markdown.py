@@ -1,7 +1,6 @@
 from bench.report.compare.picks import Pick, Picks
 from bench.report.figures.chart import Chart
 from bench.report.numbers import fixed
-from bench.report.page.contents import Fact
 from bench.report.page.markdown import report_md
 from bench.report.read.problem import Problem
 from bench.report.render.table import Column, Row, Table, TableCell
@@ -20,7 +19,7 @@ def test_everything_is_in_it_in_reading_order(contents):
     text = report_md(
         contents(
             study=f"demo {MARKUP}",
-            facts=[Fact("Model", "tiny"), Fact("Commit", MARKUP)],
+            facts={"Model": "tiny", "Commit": MARKUP},
             cautions=["Examples were left out."],
             picks=[Picks("tiny", "tiny", (Pick("Best score", f"lora_x {MARKUP}", "It has 0.9."),))],
             tables=[table("provenance"), table("cells")],
