@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal, Self, final
+from typing import Annotated, Any, Literal, Self, final
 
 from pydantic import Field, model_validator
 
@@ -19,6 +19,8 @@ Whoever raises `SCHEMA_VERSION` adds the step from the version before, so that o
 """
 UNEXPLAINED = "unexplained"
 """The reason for a missing value that no code explained: a fault of tunebench."""
+YEAR_S = 366 * 86400.0
+"""No phase of a cell takes longer. A reader allocates memory for its time, and a broken record could claim any."""
 
 Status = Literal["ok", "oom", "failed", "timeout", "killed", "interrupted"]
 
@@ -118,9 +120,9 @@ class Parameters(Section):
 
 class Phase(Section):
     name: PhaseName
-    start_s: float
+    start_s: Annotated[float, Field(ge=0, le=YEAR_S, allow_inf_nan=False)]
     """After the cell's start, on the monotonic clock."""
-    seconds: float
+    seconds: Annotated[float, Field(ge=0, le=YEAR_S, allow_inf_nan=False)]
 
 
 class Evaluation(Section):

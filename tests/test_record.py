@@ -100,6 +100,25 @@ def test_a_null_that_nobody_explains_says_so_and_costs_no_record(record: Record)
     assert drawn.missing == record.missing | {"latency": UNEXPLAINED}
 
 
+@pytest.mark.parametrize("field", ["start_s", "seconds"])
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (-0.1, "Input should be greater than or equal to 0"),
+        (1e300, "Input should be less than or equal to 31622400"),
+        (math.inf, "Input should be a finite number"),
+        (math.nan, "Input should be a finite number"),
+    ],
+)
+def test_the_time_of_a_phase_is_bounded(record: Record, field: str, value: float, message: str) -> None:
+    content = record.model_dump(mode="json")
+    content["phases"][0][field] = value
+    with pytest.raises(ValidationError) as caught:
+        Record.model_validate(content)
+    (error,) = caught.value.errors()
+    assert (error["loc"], error["msg"]) == (("phases", 0, field), message)
+
+
 def test_null_paths() -> None:
     value = {"a": None, "b": {"c": [1, None, {"d": None}], "e": ()}, 3: (None,), "f": 0, "g": "", "h": False}
     assert list(null_paths(value)) == ["a", "b.c.1", "b.c.2.d", "3.0"]

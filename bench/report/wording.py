@@ -28,6 +28,7 @@ REASONS = {
     "counter_reset": "the energy counter was reset while the cell ran",
     "counter_stuck": "the energy counter stood still",
     "counter_implausible": "the energy counter rose faster than the device can use energy",
+    "contradicts_counter": "sampled power contradicts the energy counter",
     "implausible": "what was read is not believable",
     "slow_reading": "reading it took too long to know which moment it is of",
     "read_failed": "reading it failed",

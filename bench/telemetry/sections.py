@@ -1,4 +1,4 @@
-"""What telemetry adds to a cell's record. A null has its reason in the record's `missing`, under its own path."""
+"""What telemetry adds to a cell's record. The reason for a None is in the record's `missing`, under its own path."""
 
 from typing import Literal, final
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """A section of the record. Units stand in the names: `_s` seconds, `_w` watts, `_j` joules, `_bytes` bytes."""
+    """A section of the record. Names end in units: `_s` seconds, `_w` watts, `_j` joules, `_bytes` bytes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
@@ -16,37 +16,39 @@ class PhasePower(Section):
 
     seconds: float
     energy_j: float | None
-    """Gross energy by `energy_method`: the headline."""
+    """Gross energy by `energy_method`."""
     energy_method: Literal["counter", "integral"] | None
-    """`counter`: NVML's own energy counter. `integral`: sampled power, each sample held until the next one."""
+    """`counter`: the boards' own energy counters. `integral`: sampled power, each sample held until the next one."""
     energy_counter_j: float | None
+    """Rise of the counters. If their readings start late or end early, by at most half a second at 10 Hz and 5 % of the
+    time, that part is taken to have had the mean power of the rest; beyond that there is no figure."""
     energy_integral_j: float | None
     residual_percent: float | None
-    """How far the integral lies above the counter."""
+    """How far the integral is above the counter."""
     mean_power_w: float | None
     peak_sampled_power_w: float | None
-    """Largest sample of the sum over boards; what the sensor did not see between samples is not in it."""
+    """Largest sample of the sum over boards; peaks between two samples are not in it."""
     net_energy_j: float | None
-    """Gross energy less idle power over the same time."""
+    """Gross energy minus idle power over the same time."""
     n_samples: int
-    """Samples in which all boards answered."""
+    """Samples with an answer from every board."""
     coverage: float
     """Share of the time that samples stand for, each for at most five periods."""
     worst_gap_s: float
     """Longest time without a sample."""
     lateness_s_p99: float | None
-    """How long after their deadlines 99 % of the readings had begun."""
+    """99 % of the readings began within this time after their deadlines."""
     missed_ticks: int
     """Deadlines that passed without a reading."""
     throttled_s: float | None
-    """Time during which at least one board had lowered its clocks for power, heat or hardware."""
+    """Time during which at least one board had lowered its clocks because of power, heat or hardware."""
     throttled_by_s: dict[str, float] | None
-    """The same by reason, those that occurred; several may hold at once."""
+    """The same by reason, as the source names it; several reasons can hold at once."""
 
 
 @final
 class Carbon(Section):
-    """Gross energy times the grid's intensity. The boards alone: not the rest of the machine, not its making."""
+    """Gross energy times the grid's intensity, of the boards alone, without the rest of the machine."""
 
     emission_g: float | None
     """Grams of CO2 equivalent."""
@@ -59,7 +61,7 @@ class DevicePower(Section):
 
     name: str | None
     power_reading: Literal["instant", "usage"] | None
-    """`instant`: a reading of the moment. `usage`: NVML's power usage, on many cards a mean over one second."""
+    """`instant`: power at the moment of the reading. `usage`: on many cards a mean over one second."""
     power_limit_w: float | None
     energy_counter_j: float | None
     energy_integral_j: float | None
@@ -73,8 +75,8 @@ class Power(PhasePower):
     idle_power_w: float | None
     """Mean power right before the cell."""
     step_time_aliases: bool | None
-    """Whether training steps repeat in time with the power sensor (near 100 ms, a simple fraction or multiple of it),
-    so that sampled power and energy may be off by more than the sensor's own error."""
+    """Whether training steps stay in phase with the power sensor (near 100 ms, or a simple fraction or multiple of it),
+    so that the error of sampled power and energy can exceed the sensor's own."""
     carbon: Carbon | None
     devices: dict[str, DevicePower]
     """By UUID."""
@@ -82,20 +84,21 @@ class Power(PhasePower):
 
 
 class PhaseMemory(Section):
-    """Peaks of memory over one phase. No two of them measure the same thing."""
+    """Peaks of memory over one phase. Each of them measures something else."""
 
     torch_allocated_peak_bytes: int | None
-    """Of tensors, by torch's CUDA allocator."""
+    """Held by tensors, according to torch's CUDA allocator."""
     torch_reserved_peak_bytes: int | None
-    """Of what torch's CUDA allocator took from the device."""
+    """Taken from the device by torch's CUDA allocator."""
     device_peak_bytes: int | None
-    """Sampled use of the cell's devices together, by whomever, without what the driver reserves (NVML, version 2)."""
+    """Sampled use of the cell's devices together, by any process, without what the driver reserves."""
     process_device_peak_bytes: int | None
-    """Sampled use of the devices by the cell's processes, once a second, where the driver tells."""
+    """Use of the devices by the cell's processes, sampled once a second, if the driver reports it."""
     rss_peak_bytes: int | None
-    """Sampled sum over the cell's processes; pages that they share count in each."""
+    """Sampled sum over the cell's processes; a page that they share counts in each."""
     pss_peak_bytes: int | None
-    """Sampled sum over the cell's processes, shared pages divided among all that share them; the larger, the rarer."""
+    """Sampled sum over the cell's processes, with shared pages divided among all that share them; sampled less often
+    the larger the processes are."""
 
 
 @final
@@ -103,42 +106,42 @@ class Memory(PhaseMemory):
     """Peaks over the whole cell, and by phase."""
 
     device_before_bytes: int | None
-    """Use of the cell's devices right before it: what it did not cause."""
+    """Use of the cell's devices right before it, which it did not cause."""
     phases: dict[str, PhaseMemory]
 
 
 class PhaseHostUse(Section):
-    """What one phase took of the machine."""
+    """What one phase used of the machine."""
 
     cpu_s: float | None
-    """CPU time of the cell's processes, all cores together."""
+    """CPU time of the cell's processes, all cores together, completed at the edges as `energy_counter_j` is."""
     package_energy_j: float | None
-    """Energy of the machine's CPU packages by RAPL, by whomever used."""
+    """Energy of the machine's CPU packages by RAPL, whoever used it."""
 
 
 @final
 class HostUse(PhaseHostUse):
-    """What the whole cell took of the machine, and by phase."""
+    """What the whole cell used of the machine, and by phase."""
 
     phases: dict[str, PhaseHostUse]
 
 
 class SourceSampling(Section):
-    """How reading one source went, from the sampler's start to its stop."""
+    """How reading one source went, from the start of sampling to its end."""
 
     status: str
-    """`ok`, or why the source gave nothing or no more."""
+    """`ok`, or why the source gave nothing, or nothing more."""
     n_readings: int
     missed_ticks: int
     cpu_s: float | None
-    """CPU time that reading took in the supervisor."""
+    """CPU time that reading it took in the supervisor."""
 
 
 class Sampling(Section):
-    """How telemetry itself went."""
+    """How sampling went."""
 
     hz: float
     file_bytes: int | None
-    """Size of telemetry.jsonl; null where the disk took only a part of the samples. The numbers above had them all."""
+    """Size of telemetry.jsonl; None if samples are missing in it. The record's numbers are from all samples even so."""
     gpu: SourceSampling | None
     host: SourceSampling | None
