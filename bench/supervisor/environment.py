@@ -7,17 +7,18 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import psutil
 
-from bench.record import Environment, Gpu
-from bench.telemetry import DeviceSource, Inventory, Unavailable
+from bench.record import Environment, Gpu, null_paths
+from bench.telemetry import Source, Unavailable
+
+Answer = tuple[dict[str, Any], dict[str, str]]
+"""Facts of a source, and reasons for what it cannot read."""
 
 HANG_S = 20.0
-"""A driver that has not listed its devices after this time is left behind; starting all boards of a machine is slow."""
-
-VERSIONS = ("driver", "cuda")
-"""The versions that the record has a field for."""
+"""A driver that has not answered after this time is left behind; starting all boards of a machine is slow."""
 
 PACKAGES = (
     *("tunebench", "torch", "transformers", "peft", "bitsandbytes", "accelerate", "trl", "datasets", "tokenizers"),
@@ -27,34 +28,38 @@ PACKAGES = (
 
 
 @cache
-def environment(source: DeviceSource | None) -> tuple[Environment, dict[str, str]]:
-    """The environment of this process, with the devices that `source` lists, and the reasons for what is unknown.
-
-    A process asks once. Without a source the devices are unknown.
-    """
+def environment(source: Source | None) -> tuple[Environment, dict[str, str]]:
+    """The environment of this process with the devices of `source`, and the reasons for what is unknown. Asks once."""
     # An installed copy may be inside somebody else's repository, whose commit says nothing about this code.
     tracked = _git("ls-files", "--error-unmatch", Path(__file__).name) is not None
     commit, dirty = (_git("rev-parse", "HEAD"), _git("status", "--porcelain")) if tracked else (None, None)
-    inventory = _inventory(source)
-    unknown = {"environment.git_commit": commit, "environment.git_dirty": dirty}
-    missing = {path: "not_a_git_checkout" for path, value in unknown.items() if value is None}
-    missing |= {f"environment.{name}": "not_reported" for name in VERSIONS if name not in inventory.versions}
-    missing |= {f"environment.{path}": reason for path, reason in inventory.missing.items()}
-    devices = inventory.devices
+    facts, unread = _facts(source)
+    devices = facts.get("devices", {})
+    gpu = [
+        Gpu(name=device.get("name") or uuid, uuid=uuid, memory_bytes=device.get("memory_total_bytes"))
+        for uuid, device in devices.items()
+    ]
     content = Environment(
         git_commit=commit,
         git_dirty=None if dirty is None else bool(dirty),
         python=platform.python_version(),
         packages={name: installed for name in PACKAGES if (installed := _version(name)) is not None},
-        gpu=None if devices is None else tuple(Gpu(**device._asdict()) for device in devices),
-        **{name: inventory.versions.get(name) for name in VERSIONS},
+        gpu=tuple(gpu) if devices else None,
+        driver=facts.get("driver"),
+        cuda=facts.get("cuda"),
         host=platform.node(),
         platform=platform.platform(),
         cpu=_cpu(),
         cpu_count=os.cpu_count() or 1,
         memory_bytes=psutil.virtual_memory().total,
     )
-    return content, missing
+    reasons = dict.fromkeys(("gpu", "driver", "cuda"), unread.get("", "not_reported"))
+    reasons |= dict.fromkeys(("git_commit", "git_dirty"), "not_a_git_checkout")
+    reasons |= {
+        f"gpu.{index}.memory_bytes": unread.get(f"{uuid}.memory_used_bytes", "not_reported")
+        for index, uuid in enumerate(devices)
+    }
+    return content, {f"environment.{path}": reasons[path] for path in null_paths(content.model_dump())}
 
 
 def _git(*arguments: str) -> str | None:
@@ -73,29 +78,28 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def _inventory(source: DeviceSource | None) -> Inventory:
-    """What `source` lists, unless it takes longer than `HANG_S`: a driver that hangs is left behind."""
+def _facts(source: Source | None) -> Answer:
+    """What `source` says, unless it takes longer than `HANG_S`: a driver that hangs is left behind."""
     if source is None:
-        return _nothing("switched_off")
-    listed: list[Inventory] = []
-    asking = Thread(target=lambda: listed.append(_list(source)), name="environment-gpu", daemon=True)
+        return {}, {"": "switched_off"}
+    answers: list[Answer] = []
+    asking = Thread(target=lambda: answers.append(_ask(source)), name="environment-gpu", daemon=True)
     asking.start()
     asking.join(HANG_S)
-    return listed[0] if listed else _nothing("hung")
+    return answers[0] if answers else ({}, {"": "hung"})
 
 
-def _list(source: DeviceSource) -> Inventory:
+def _ask(source: Source) -> Answer:
     try:
-        return source.inventory()
+        reader = source.open()
+        answer = reader.facts, reader.reasons
+        reader.close()
+        return answer
     except Unavailable as reason:
-        return _nothing(str(reason))
+        return {}, {"": str(reason)}
     except Exception as error:
         # As with readings, no fault of a source may fail a cell.
-        return _nothing(f"failed: {type(error).__name__}: {error}")
-
-
-def _nothing(reason: str) -> Inventory:
-    return Inventory(None, {}, dict.fromkeys(("gpu", *VERSIONS), reason))
+        return {}, {"": f"failed: {type(error).__name__}: {error}"}
 
 
 def _cpu() -> str:

@@ -6,7 +6,6 @@ the sections of the record (`sections`).
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
 from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
@@ -40,7 +39,7 @@ class Reader(ABC):
     @property
     @abstractmethod
     def facts(self) -> dict[str, Any]:
-        """What holds for all readings, as JSON: versions, and under `devices` a `DeviceFacts` per UUID."""
+        """What holds for all readings, as JSON, such as `driver`, a version; `devices` has a `DeviceFacts` per UUID."""
 
     @property
     @abstractmethod
@@ -76,37 +75,6 @@ class Source(Part):
         """
 
 
-class ListedDevice(NamedTuple):
-    """A device of this machine."""
-
-    name: str
-    uuid: str
-    memory_bytes: int | None
-
-
-@dataclass(frozen=True)
-class Inventory:
-    """The devices of this machine and the versions of the software that drives them."""
-
-    devices: tuple[ListedDevice, ...] | None
-    versions: dict[str, str]
-    """Such as `driver` and `cuda`."""
-    missing: dict[str, str] = field(default_factory=dict)
-    """Why something is unknown: `gpu`, `gpu.<index>.<field>` or the name of a version, to the reason."""
-
-
-class DeviceSource(Source):
-    """A source that reads GPUs."""
-
-    @abstractmethod
-    def inventory(self) -> Inventory:
-        """Every device of this machine, whether or not the cell can see it.
-
-        Raises:
-            Unavailable: there is no such device, or it cannot be asked.
-        """
-
-
 class Telemetry(Part):
     """What is sampled beside a cell. It never changes a cell's result, so it is not part of a cell's key."""
 
@@ -116,7 +84,7 @@ class Telemetry(Part):
     """How long idle power is measured before the cell, if there is a device to measure."""
     hang_s: PositiveFloat = 3.0
     """When the cell has ended, a source that has not answered for this long is left behind."""
-    gpu: DeviceSource | None = None
+    gpu: Source | None = None
     """Readings of the GPUs, or null for none."""
     host: Source | None = None
     """Readings of the machine and the cell's processes, or null for none."""

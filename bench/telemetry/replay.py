@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import InputError
-from bench.telemetry import DeviceSource, Inventory, ListedDevice, Reader, Sample, Unavailable
+from bench.telemetry import Reader, Sample, Source, Unavailable
 from bench.telemetry.reading import Reading, Role, read_file
 from bench.telemetry.schema import Values
 
 
-class Replay(DeviceSource):
+class Replay(Source):
     """Replays the readings of one role from the start, at the pace at which they were taken."""
 
     path: str
@@ -21,20 +21,6 @@ class Replay(DeviceSource):
     def open(self) -> "ReplayReader":
         """Start with the first reading."""
         return ReplayReader(self._readings())
-
-    def inventory(self) -> Inventory:
-        """The recorded devices and versions."""
-        facts = ReplayReader(self._readings()).facts
-        devices = tuple(
-            ListedDevice(device.get("name") or uuid, uuid, device.get("memory_total_bytes"))
-            for uuid, device in facts.get("devices", {}).items()
-        )
-        missing = {
-            f"gpu.{index}.memory_bytes": "not_recorded"
-            for index, device in enumerate(devices)
-            if device.memory_bytes is None
-        }
-        return Inventory(devices, {name: text for name, text in facts.items() if isinstance(text, str)}, missing)
 
     def _readings(self) -> Iterator[Reading]:
         path = Path(self.path)

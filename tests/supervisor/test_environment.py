@@ -15,7 +15,7 @@ import pytest
 
 from bench.record import Environment, Gpu
 from bench.supervisor import environment as module
-from bench.telemetry import DeviceSource, Inventory
+from bench.telemetry import Source
 from bench.telemetry.nvml import Nvml
 
 NVML = Nvml(name="nvml")
@@ -112,10 +112,12 @@ def test_without_a_driver(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_device_that_refuses_its_memory(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
-    def memory(index: int) -> SimpleNamespace:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+    def memory(index: int, version: int) -> SimpleNamespace:
         if index == 0:
             raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
-        return SimpleNamespace(total=80_000_000_000)
+        return SimpleNamespace(total=80_000_000_000, used=1, reserved=1, free=1)
 
     def refuse() -> int:
         raise pynvml.NVMLError(pynvml.NVML_ERROR_UNKNOWN)
@@ -140,8 +142,8 @@ def test_one_device_that_refuses_its_memory(look: Look, monkeypatch: pytest.Monk
     )
     assert (found.driver, found.cuda) == ("570.1", None)
     assert {path: reason for path, reason in missing.items() if "git" not in path} == {
-        "environment.gpu.0.memory_bytes": "nvml_error: Not Supported",
-        "environment.cuda": "nvml_error: Unknown Error",
+        "environment.gpu.0.memory_bytes": "not_supported",
+        "environment.cuda": "not_reported",
     }
 
 
@@ -154,15 +156,13 @@ def test_a_driver_that_hangs_is_left_behind(look: Look, monkeypatch: pytest.Monk
     assert {missing.get(f"environment.{name}") for name in ("gpu", "driver", "cuda")} == {"hung"}
 
 
-class Broken(DeviceSource):
-    def open(self) -> Any: ...
-
-    def inventory(self) -> Inventory:
+class Broken(Source):
+    def open(self) -> Any:
         raise OSError("no bus")
 
 
 @pytest.mark.parametrize(("source", "reason"), [(None, "switched_off"), (Broken(name="b"), "failed: OSError: no bus")])
-def test_no_devices_without_a_source_that_lists_them(look: Look, source: DeviceSource | None, reason: str) -> None:
+def test_no_devices_without_a_source_that_has_them(look: Look, source: Source | None, reason: str) -> None:
     found, missing = look(source)
     assert (found.gpu, found.driver, found.cuda) == (None, None, None)
     assert {missing.get(f"environment.{name}") for name in ("gpu", "driver", "cuda")} == {reason}

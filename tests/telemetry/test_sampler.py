@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bench.telemetry import DeviceSource, Inventory, Reader, Sample, Telemetry, Unavailable
+from bench.telemetry import Reader, Sample, Source, Telemetry, Unavailable
 from bench.telemetry.host import Host
 from bench.telemetry.reading import Reading, read_file
 from bench.telemetry.sampler import Log, Recording, Sampler
@@ -72,10 +72,7 @@ class Board(Reader):
 def faulty(at: dict[int, Any] | None = None, opening: Any = None) -> Telemetry:
     """Settings at 20 Hz whose GPU source does `opening` when opened and `at[n]` at its n-th reading, -1 when closed."""
 
-    class Misbehaving(DeviceSource):
-        def inventory(self) -> Inventory:
-            return Inventory((), {})
-
+    class Misbehaving(Source):
         def open(self) -> Reader:
             if isinstance(opening, Exception):
                 raise opening

@@ -9,7 +9,7 @@ import pytest
 
 from bench.record import Gpu
 from bench.supervisor.environment import environment
-from bench.telemetry import DeviceSource, Inventory, ListedDevice, Reader, Sample, Telemetry
+from bench.telemetry import Reader, Sample, Source, Telemetry
 from bench.telemetry.join import measure
 from bench.telemetry.sampler import Sampler
 from bench.telemetry.schema import DEVICE, FIELDS, HOST, LIKELY_LIMIT_W, judge
@@ -63,14 +63,9 @@ class AmdReader(Reader):
     def close(self) -> None: ...
 
 
-class AmdSmi(DeviceSource):
+class AmdSmi(Source):
     def open(self) -> Reader:
         return AmdReader()
-
-    def inventory(self) -> Inventory:
-        return Inventory(
-            (ListedDevice("AMD Instinct MI300X", UUID, 192 * GIB),), {"driver": "6.12.12", "rocm": "6.4.1"}
-        )
 
 
 def test_a_source_for_other_hardware_is_one_class(tmp_path: Path) -> None:
@@ -116,7 +111,7 @@ def test_a_source_for_other_hardware_is_one_class(tmp_path: Path) -> None:
     }
 
 
-def test_the_records_environment_is_what_the_source_lists() -> None:
+def test_the_records_environment_has_the_devices_of_the_source() -> None:
     content, missing = environment.__wrapped__(AmdSmi(name="amd"))
     assert content.gpu == (Gpu(name="AMD Instinct MI300X", uuid=UUID, memory_bytes=192 * GIB),)
     assert (content.driver, content.cuda) == ("6.12.12", None)

@@ -31,12 +31,19 @@ def text(call: Callable[..., str], *arguments: Any) -> str:
         return error.object.decode(errors="replace")
 
 
+def or_none(nvml: ModuleType, call: Callable[..., Any], *arguments: Any) -> Any:
+    """What `call` gives, or None if NVML refuses it."""
+    try:
+        return call(*arguments)
+    except nvml.NVMLError:
+        return None
+
+
 class NvmlReader(Reader):
     """NVML, started, with the devices that the cell can see."""
 
-    def __init__(self, nvml: ModuleType, visible: Sequence[VisibleDevice], versions: dict[str, str]) -> None:
+    def __init__(self, nvml: ModuleType, visible: Sequence[VisibleDevice]) -> None:
         self._nvml = nvml
-        self._versions = versions
         self._tree: ProcessTree | None = None
         self._devices = [NvmlDevice(nvml, device) for device in visible]
         self.measures_idle = any(device.power_reading for device in self._devices)
@@ -44,7 +51,13 @@ class NvmlReader(Reader):
     @property
     def facts(self) -> dict[str, Any]:
         """Versions of the driver and of CUDA, and what is known about each device."""
-        return {**self._versions, "devices": {device.uuid: device.facts for device in self._devices}}
+        driver = or_none(self._nvml, text, self._nvml.nvmlSystemGetDriverVersion)
+        cuda = or_none(self._nvml, self._nvml.nvmlSystemGetCudaDriverVersion_v2)
+        versions = {"driver": driver, "cuda": cuda and f"{cuda // 1000}.{cuda % 1000 // 10}"}
+        return {
+            **{name: version for name, version in versions.items() if version},
+            "devices": {device.uuid: device.facts for device in self._devices},
+        }
 
     @property
     def reasons(self) -> dict[str, str]:
@@ -118,8 +131,8 @@ class NvmlDevice:
         handle = self.visible.handle
         if handle is None:
             return {"name": None}
-        memory = self._or_none(self.nvml.nvmlDeviceGetMemoryInfo, handle, self.nvml.nvmlMemory_v2)
-        limits_mw = self._or_none(self.nvml.nvmlDeviceGetPowerManagementLimitConstraints, handle)
+        memory = or_none(self.nvml, self.nvml.nvmlDeviceGetMemoryInfo, handle, self.nvml.nvmlMemory_v2)
+        limits_mw = or_none(self.nvml, self.nvml.nvmlDeviceGetPowerManagementLimitConstraints, handle)
         return {
             "name": self.visible.name,
             "memory_total_bytes": memory.total if memory else None,
@@ -192,9 +205,3 @@ class NvmlDevice:
     def _lose(self) -> None:
         self.lost = True
         self.reasons = {"": "gpu_lost"}
-
-    def _or_none(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        try:
-            return call(*arguments)
-        except self.nvml.NVMLError:
-            return None
