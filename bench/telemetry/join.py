@@ -1,6 +1,6 @@
 """Readings joined to phases: what the record says about power, memory and the machine."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -63,9 +63,11 @@ def measure(
     gpu = GpuSignals(gathered.gpu, settings.gpu is not None, settings.hz)
     host = HostSignals(gathered.host, settings.host is not None, settings.hz)
     missing = Missing()
-    sampling = Sampling(
+    sampling = missing.fill(
+        Sampling,
+        "telemetry",
         hz=settings.hz,
-        file_bytes=missing.noting("telemetry.file_bytes", file_bytes, "telemetry_file_incomplete"),
+        file_bytes=Amount(file_bytes, "telemetry_file_incomplete"),
         gpu=_source_sampling("telemetry.gpu", gpu, missing),
         host=_source_sampling("telemetry.host", host, missing),
     )
@@ -84,13 +86,16 @@ def measure(
 
 def _source_sampling(path: str, source: SourceSignals, missing: Missing) -> SourceSampling | None:
     if not source.on:
-        return missing.noting(path, None, "switched_off")
+        missing[path] = "switched_off"
+        return None
     gathered = source.gathered
-    return SourceSampling(
+    return missing.fill(
+        SourceSampling,
+        path,
         status=gathered.status,
         n_readings=gathered.n_readings,
         missed_ticks=gathered.n_missed,
-        cpu_s=missing.noting(f"{path}.cpu_s", gathered.cpu_s, gathered.status),
+        cpu_s=Amount(gathered.cpu_s, gathered.status, digits=9),
     )
 
 
@@ -102,86 +107,58 @@ def _memory(
     torch_missing: str,
     missing: Missing,
 ) -> Memory:
+    def peaks(path: str, span: Span, torch: TorchPeaks) -> PhaseMemory:
+        return missing.fill(
+            PhaseMemory,
+            path,
+            torch_allocated_peak_bytes=Amount(torch.allocated, torch_missing),
+            torch_reserved_peak_bytes=Amount(torch.reserved, torch_missing),
+            device_peak_bytes=_followed_peak_bytes(gpu.memory, span, gpu.why_field(span, "memory_used_bytes")),
+            process_device_peak_bytes=_peak_bytes(
+                gpu.process_memory, span, gpu.why_field(span, "process_memory_bytes")
+            ),
+            rss_peak_bytes=_followed_peak_bytes(host.rss, span, host.why(span, "rss_bytes")),
+            pss_peak_bytes=_peak_bytes(host.pss, span, host.why(span, "pss_bytes")),
+        )
+
     whole = TorchPeaks(
-        _largest(peaks.allocated for peaks in torch_peaks.values()),
-        _largest(peaks.reserved for peaks in torch_peaks.values()),
+        max((peaks.allocated for peaks in torch_peaks.values() if peaks.allocated is not None), default=None),
+        max((peaks.reserved for peaks in torch_peaks.values() if peaks.reserved is not None), default=None),
     )
-    nothing = TorchPeaks(None, None)
-    return Memory(
-        **dict(_phase_memory("memory", gpu, host, spans.whole, whole, torch_missing, missing)),
-        device_before_bytes=missing.noting(
-            "memory.device_before_bytes",
-            _peak_bytes(gpu.memory, spans.idle),
-            gpu.why_field(spans.idle, "memory_used_bytes"),
-        ),
+    return missing.fill(
+        Memory,
+        "memory",
+        **dict(peaks("memory", spans.whole, whole)),
+        device_before_bytes=_peak_bytes(gpu.memory, spans.idle, gpu.why_field(spans.idle, "memory_used_bytes")),
         phases={
-            name: _phase_memory(
-                f"memory.phases.{name}", gpu, host, span, torch_peaks.get(name, nothing), torch_missing, missing
-            )
+            name: peaks(f"memory.phases.{name}", span, torch_peaks.get(name, TorchPeaks(None, None)))
             for name, span in spans.phases.items()
         },
     )
 
 
-def _phase_memory(
-    path: str,
-    gpu: GpuSignals,
-    host: HostSignals,
-    span: Span,
-    torch: TorchPeaks,
-    torch_missing: str,
-    missing: Missing,
-) -> PhaseMemory:
-    def noting(field: str, peak: int | None, reason: str) -> int | None:
-        return missing.noting(f"{path}.{field}", peak, reason)
-
-    return PhaseMemory(
-        torch_allocated_peak_bytes=noting("torch_allocated_peak_bytes", torch.allocated, torch_missing),
-        torch_reserved_peak_bytes=noting("torch_reserved_peak_bytes", torch.reserved, torch_missing),
-        device_peak_bytes=noting(
-            "device_peak_bytes", _followed_peak_bytes(gpu.memory, span), gpu.why_field(span, "memory_used_bytes")
-        ),
-        process_device_peak_bytes=noting(
-            "process_device_peak_bytes",
-            _peak_bytes(gpu.process_memory, span),
-            gpu.why_field(span, "process_memory_bytes"),
-        ),
-        rss_peak_bytes=noting("rss_peak_bytes", _followed_peak_bytes(host.rss, span), host.why(span, "rss_bytes")),
-        pss_peak_bytes=noting("pss_peak_bytes", _peak_bytes(host.pss, span), host.why(span, "pss_bytes")),
-    )
-
-
-def _followed_peak_bytes(signal: Signal, span: Span) -> int | None:
+def _followed_peak_bytes(signal: Signal, span: Span, why: str) -> Amount:
     """The largest sample, if samples miss so little of `span` that this is its peak as far as sampling goes."""
     unknown_s = span.seconds - signal.covered_s(span)
-    return _peak_bytes(signal, span) if unknown_s <= max(signal.hold_s, (1 - MIN_COVERAGE) * span.seconds) else None
+    followed = unknown_s <= max(signal.hold_s, (1 - MIN_COVERAGE) * span.seconds)
+    return _peak_bytes(signal, span, why) if followed else Amount(None, why)
 
 
-def _peak_bytes(signal: Signal, span: Span) -> int | None:
+def _peak_bytes(signal: Signal, span: Span, why: str) -> Amount:
     peak = signal.peak(span)
-    return None if peak is None else round(peak)
-
-
-def _largest(values: Iterable[int | None]) -> int | None:
-    return max((value for value in values if value is not None), default=None)
+    return Amount(None if peak is None else round(peak), why)
 
 
 def _host(host: HostSignals, spans: Spans, missing: Missing) -> HostUse | None:
+    def use(path: str, span: Span) -> PhaseHostUse:
+        def increase(counter: Counter, field: str) -> Amount:
+            return counter.increase(span, host.why(span, field, otherwise=counter.unseen))
+
+        cpu_s, package_energy_j = increase(host.cpu, "cpu_s"), increase(host.packages, "package_energy_j")
+        return missing.fill(PhaseHostUse, path, cpu_s=cpu_s, package_energy_j=package_energy_j)
+
     if not host.on:
-        return missing.noting("host", None, "switched_off")
-    return HostUse(
-        **dict(_phase_host("host", host, spans.whole, missing)),
-        phases={name: _phase_host(f"host.phases.{name}", host, span, missing) for name, span in spans.phases.items()},
-    )
-
-
-def _phase_host(path: str, host: HostSignals, span: Span, missing: Missing) -> PhaseHostUse:
-    def increase(counter: Counter, field: str) -> Amount:
-        otherwise = "low_coverage" if len(counter.t_s) else "no_samples"
-        return counter.increase(span, host.why(span, field, otherwise=otherwise))
-
-    cpu, packages = increase(host.cpu, "cpu_s"), increase(host.packages, "package_energy_j")
-    return PhaseHostUse(
-        cpu_s=missing.noting(f"{path}.cpu_s", cpu.rounded(), cpu.reason),
-        package_energy_j=missing.noting(f"{path}.package_energy_j", packages.rounded(), packages.reason),
-    )
+        missing["host"] = "switched_off"
+        return None
+    phases = {name: use(f"host.phases.{name}", span) for name, span in spans.phases.items()}
+    return HostUse(**dict(use("host", spans.whole)), phases=phases)

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from bench.telemetry import energy
 from bench.telemetry.energy import Bools, Floats
 
-T = TypeVar("T")
+S = TypeVar("S")
 
 MIN_COVERAGE = 0.95
 """If samples stand for less of a phase than this, a quantity is unknown. The power sensor's own error is about 5 %."""
@@ -28,24 +28,26 @@ class Stretch(NamedTuple):
 
 
 class Amount(NamedTuple):
-    """A number, or why there is none."""
+    """A value, or why there is none."""
 
-    value: float | None
+    value: Any
     reason: str = ""
-
-    def rounded(self) -> float | None:
-        """To a thousandth of its unit, which is as far as sensors resolve."""
-        return None if self.value is None else round(self.value, 3)
+    digits: int = 3
+    """After the decimal point, if it is a float: most sensors resolve a thousandth of their unit at best."""
 
 
 class Missing(dict[str, str]):
     """Dotted path in the record to the reason why there is no value."""
 
-    def noting(self, path: str, value: T | None, reason: str) -> T | None:
-        """`value`; if it is None, its reason is noted."""
-        if value is None:
-            self[path] = reason
-        return value
+    def fill(self, section: type[S], path: str, **fields: Any) -> S:
+        """The section at `path`. If a field is an `Amount` without a value, its reason is noted."""
+        for name, amount in fields.items():
+            if isinstance(amount, Amount):
+                if amount.value is None:
+                    self[f"{path}.{name}"] = amount.reason
+                is_float = isinstance(amount.value, float)
+                fields[name] = round(amount.value, amount.digits) if is_float else amount.value
+        return section(**fields)
 
 
 class Span:
@@ -100,14 +102,22 @@ class Spans:
 
 
 @dataclass(frozen=True)
-class Signal:
-    """A quantity that holds between samples, such as power."""
-
+class _Samples:
     t_s: Floats
     """Rising."""
     value: Floats
     hold_s: float
-    """How long a sample stands for the time after it, unless the next one comes first."""
+    """Signal: how long a sample stands for the time after it, unless the next one comes first. Counter: the longest
+    time between readings at the edge of a stretch, and beyond the first and the last reading."""
+
+    @property
+    def unseen(self) -> str:
+        """The reason if the source does not say why there is too little of it."""
+        return "low_coverage" if len(self.t_s) else "no_samples"
+
+
+class Signal(_Samples):
+    """A quantity that holds between samples, such as power."""
 
     def integral(self, span: Span, low: str) -> Amount:
         """Integral over `span`; `low` is the reason if samples stand for too little of it."""
@@ -145,14 +155,9 @@ class Signal:
 
 
 @dataclass(frozen=True)
-class Counter:
+class Counter(_Samples):
     """A quantity that only rises, such as an energy counter."""
 
-    t_s: Floats
-    """Rising."""
-    value: Floats
-    hold_s: float
-    """The longest time between readings at the edge of a stretch, and beyond the first and the last reading."""
     max_rate: float
     """The fastest believable rise per second."""
 
