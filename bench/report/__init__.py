@@ -1,13 +1,14 @@
-"""The report stage: reads what the cells of a study left behind, and writes its tables, figures and page.
+"""The report: reads what the cells of a study left behind, and writes its tables, figures and documents.
 
-- Reading: `studies` finds, `load` reads (telemetry through `trace`, answers through `predictions`, losses through
-  `losses`), and `stamp` knows what has been reported already.
-- Arithmetic: `statistics` (intervals and tests), `formulas` (scores from sums), `pareto`.
-- What is compared: `setups` puts the seeds of one setup together, `resampling` its scores on other documents, `effects`
-  sets it against a reference, `choice` says which method, then; `request` is what was asked for.
-- What is shown: `tables`, `costs` and `published` in rows, `figures` with a module for each kind of figure.
-- How it is shown: `rows`, `words`, `render`; `page` writes it all, `index` and `browser`
-  make the one page with what is in `assets`, and `cores` draws on all of them.
+From the bottom up, and no folder imports one that comes later:
 
-Nothing here imports torch, needs a GPU or the network, and the same runs give the same bytes.
+- `read`: records, answers, losses and telemetry from the run folders
+- `statistics`: intervals, tests and other arithmetic over arrays
+- `compare`: setups (cells that differ in their seed only), their differences, and which method to choose
+- `render`: the model of a table, and how it is written in each format
+- `tables` and `figures`: what is shown
+- `page`: the documents: index.html, report.md and report.tex; `templates` has their text
+- `write` writes everything; `stamp` knows whether a report is up to date
+
+Nothing here imports torch or needs a GPU or the network, and the same runs give the same bytes.
 """

@@ -1,1 +1,1 @@
-"""How tables and documents are written."""
+"""Tables, and how they are written in each format."""
