@@ -62,6 +62,9 @@ def records(log: Path) -> Iterator[Any]:
         length, kind = int.from_bytes(content[position + 4 : position + 6], "little"), content[position + 6]
         whole += content[position + 7 : position + 7 + length]
         position += 7 + length
+        if position > len(content):
+            # The library is still writing this one.
+            return
         if kind in (1, 4):
             yield wandb_internal_pb2.Record.FromString(whole)
             whole = b""
