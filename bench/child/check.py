@@ -5,7 +5,7 @@ from multiprocessing.connection import Connection
 
 from bench.child.load import require_safetensors, skeleton
 from bench.dataset import Dataset
-from bench.dataset.hub_data import is_cached
+from bench.dataset.hub_data import cached
 from bench.dataset.overlap import require_disjoint
 from bench.errors import InputError
 from bench.hub import cached_snapshot
@@ -26,7 +26,7 @@ def main(datasets: Sequence[Dataset], pairs: Sequence[tuple[Model, Method]], con
 
 def _in_data(dataset: Dataset) -> Iterator[str]:
     source = dataset.from_hub()
-    if source is not None and not is_cached(*source):
+    if source is not None and cached(*source) is None:
         return
     try:
         require_disjoint(dataset.load())
@@ -35,13 +35,14 @@ def _in_data(dataset: Dataset) -> Iterator[str]:
 
 
 def _in_model(model: Model, method: Method) -> Iterator[str]:
-    local = model
+    # In float32, because `auto` would start CUDA, and so disturb the first cell's idle power.
+    local = model.model_copy(update={"precision": "float32"})
     try:
         if model.weights == "pretrained":
             folder = checkpoint_folder(model.path) or cached_snapshot(model.path, model.revision, model.files)
             if folder is not None:
                 require_safetensors(model, folder)
-                local = model.model_copy(update={"path": str(folder)})
+                local = local.model_copy(update={"path": str(folder)})
             elif model.architecture is None:
                 return
         # Its layers have the same names as those of a quantised model, which takes longer to build.

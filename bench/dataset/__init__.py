@@ -44,3 +44,7 @@ class Dataset(Part):
         Raises:
             InputError: a file is missing, empty, broken (with its line number) or lacks a column.
         """
+
+    def limited(self, splits: Splits) -> Splits:
+        """The first examples of both splits, as many as the limits allow."""
+        return Splits(train=splits.train[: self.train_limit], validation=splits.validation[: self.validation_limit])

@@ -53,29 +53,20 @@ class Alpaca(Dataset):
         return None if self.train is not None or self.path is None else (self.path, self.revision)
 
     def load(self) -> Splits:
-        examples = {split: self._examples(records, source) for split, (source, records) in self._sources().items()}
-        if "validation" in examples:
-            splits = Splits(train=examples["train"], validation=examples["validation"])
-        else:
-            splits = hold_out(examples["train"], self.validation_fraction, self.split_seed)
-        return Splits(
-            train=splits.train[: self.train_limit],
-            validation=splits.validation[: self.validation_limit],
-        )
+        source = self.from_hub()
+        hub = {} if source is None else read_hub_data(*source)
+        train = self._split("train", self.train, hub)
+        validation = self._split("validation", self.validation, hub)
+        if train is None:
+            raise InputError(f"{self.path} has no split 'train', only {', '.join(map(repr, hub))}")
+        if validation is None:
+            return self.limited(hold_out(train, self.validation_fraction, self.split_seed))
+        return self.limited(Splits(train=train, validation=validation))
 
-    def _sources(self) -> dict[str, tuple[str, Numbered]]:
-        """Maps `train`, and `validation` where there is one, to the name of its source and its records."""
-        if self.train is not None:
-            sources = {"train": (self.train, read_records(self.train))}
-        else:
-            assert self.path is not None, "_has_a_source"
-            hub = read_hub_data(self.path, self.revision)
-            sources = {split: (f"{self.path} {split}", records) for split, records in hub.items()}
-            if "train" not in sources:
-                raise InputError(f"{self.path} has no split 'train', only {', '.join(map(repr, hub))}")
-        if self.validation is not None:
-            sources["validation"] = (self.validation, read_records(self.validation))
-        return {split: sources[split] for split in ("train", "validation") if split in sources}
+    def _split(self, name: str, file: str | None, hub: dict[str, Numbered]) -> tuple[Example, ...] | None:
+        if file is not None:
+            return self._examples(read_records(file), file)
+        return self._examples(hub[name], f"{self.path} {name}") if name in hub else None
 
     def _examples(self, records: Numbered, source: str) -> tuple[Example, ...]:
         examples = []

@@ -51,7 +51,7 @@ class Events(Dataset):
             validation = read_examples(self.validation)
         if self.train is not None:
             train = read_examples(self.train)
-        return Splits(train=train[: self.train_limit], validation=validation[: self.validation_limit])
+        return self.limited(Splits(train=train, validation=validation))
 
     def _examples(self, split: str, n_documents: int, texts: set[str]) -> Iterator[Example]:
         """The examples of `n_documents` reports whose texts are not in `texts`; the new texts are added to it."""

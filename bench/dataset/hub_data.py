@@ -31,7 +31,7 @@ def read_hub_data(path: str, revision: str | None) -> dict[str, Numbered]:
     from datasets.packaged_modules.cache.cache import Cache
     from huggingface_hub import constants
 
-    if (folder := _cached(path, revision)) is not None:
+    if (folder := cached(path, revision)) is not None:
         config_name, version, hash = folder.parts[-3:]
         name = path.rpartition("/")[2]
         return _rows(Cache(dataset_name=name, repo_id=path, config_name=config_name, version=version, hash=hash))
@@ -51,13 +51,8 @@ def read_hub_data(path: str, revision: str | None) -> dict[str, Numbered]:
     raise InputError(f"{_named(path, revision)} is not in the cache, which has revision {builder.hash}; {_REMEDY}")
 
 
-def is_cached(path: str, revision: str | None) -> bool:
-    """Whether `read_hub_data` will read this revision without asking the hub."""
-    return _cached(path, revision) is not None
-
-
-def _cached(path: str, revision: str | None) -> Path | None:
-    """The folder in which a pinned revision was prepared before; None where that is not exactly one."""
+def cached(path: str, revision: str | None) -> Path | None:
+    """The folder from which `read_hub_data` reads a pinned revision without asking the hub; None if there is none."""
     from datasets import config
     from datasets.naming import camelcase_to_snakecase
 

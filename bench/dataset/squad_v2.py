@@ -25,15 +25,13 @@ class SquadV2(Dataset):
         return None if self.train and self.validation else (self.path, self.revision)
 
     def load(self) -> Splits:
-        hub = {} if self.train and self.validation else read_hub_data(self.path, self.revision)
+        source = self.from_hub()
+        hub = {} if source is None else read_hub_data(*source)
         splits = {}
         for split, file in (("train", self.train), ("validation", self.validation)):
             pairs = _official(file) if file else _hub_rows(hub, self.path, split)
-            splits[split] = [example for example, answerable in pairs if answerable or self.unanswerable == "keep"]
-        return Splits(
-            train=tuple(splits["train"][: self.train_limit]),
-            validation=tuple(splits["validation"][: self.validation_limit]),
-        )
+            splits[split] = tuple(example for example, answerable in pairs if answerable or self.unanswerable == "keep")
+        return self.limited(Splits(**splits))
 
 
 class _Answer(BaseModel):
@@ -74,7 +72,7 @@ class _HubRow(BaseModel):
 
 
 def _official(path: str) -> list[tuple[Example, bool]]:
-    """Every question of an official file, in its order, and whether it has an answer."""
+    """Every question of an official file, in the file's order, and whether it has an answer."""
     try:
         articles = _File.model_validate(read_json(path)).data
     except ValidationError as error:
@@ -92,7 +90,7 @@ def _official(path: str) -> list[tuple[Example, bool]]:
 
 
 def _hub_rows(hub: dict[str, Numbered], path: str, split: str) -> list[tuple[Example, bool]]:
-    """Every question of the hub's split, in its order, and whether it has an answer."""
+    """Every question of the hub's split, in the split's order, and whether it has an answer."""
     if split not in hub:
         raise InputError(f"{path} has no split {split!r}, only {', '.join(map(repr, hub))}")
     pairs = []
@@ -111,7 +109,7 @@ def _example(id: str, title: str, question: str, context: str, answers: list[str
 
 
 def _first(error: ValidationError) -> str:
-    """The first thing that is wrong and its place, such as `data[0].paragraphs[3].qas[1].id: Field required`."""
+    """The first fault and its place, such as `data[0].paragraphs[3].qas[1].id: Field required`."""
     first = error.errors(include_url=False)[0]
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
     message = first["msg"].partition(" or instance of ")[0]  # the rest names a class of this module

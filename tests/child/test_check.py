@@ -90,6 +90,15 @@ def test_a_model_in_the_hubs_cache_is_checked(checkpoint: Path, monkeypatch: pyt
     ]
 
 
+def test_the_gpu_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def touched() -> bool:
+        raise AssertionError("this would start CUDA")
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", touched)
+    assert faults([], [(part("model", "tiny"), part("method", "toplayer"))]) == []
+
+
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:

@@ -134,10 +134,10 @@ def test_what_comes_from_the_hub_and_is_cached(home: Path) -> None:
     code = """
 import json, sys
 from bench.dataset import Dataset
-from bench.dataset.hub_data import is_cached
+from bench.dataset.hub_data import cached
 for settings in json.load(sys.stdin):
     source = Dataset.model_validate(settings).from_hub()
-    print(json.dumps([source, source and is_cached(*source)]))
+    print(json.dumps([source, source and cached(*source) is not None]))
 """
     squad = SQUAD | {"path": "someone/squad", "revision": REVISION}
     alpaca = ALPACA | {"path": "someone/alpaca", "revision": None}
