@@ -111,8 +111,9 @@ def test_without_a_driver(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {path: missing.get(path) for path in names} == dict.fromkeys(names, "no_nvml")
 
 
-def test_one_device_that_refuses_its_memory(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+@pytest.fixture
+def two_boards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver with two boards, of which the first refuses its memory, and with no version of CUDA."""
 
     def memory(index: int, version: int) -> SimpleNamespace:
         if index == 0:
@@ -135,16 +136,29 @@ def test_one_device_that_refuses_its_memory(look: Look, monkeypatch: pytest.Monk
     }
     for name, answer in answers.items():
         monkeypatch.setattr(pynvml, name, answer)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+BOARD_1 = Gpu(name="Board 1", uuid="GPU-1", memory_bytes=80_000_000_000)
+
+
+@pytest.mark.usefixtures("two_boards")
+def test_one_device_that_refuses_its_memory(look: Look) -> None:
     found, missing = look()
-    assert found.gpu == (
-        Gpu(name="Board 0", uuid="GPU-0", memory_bytes=None),
-        Gpu(name="Board 1", uuid="GPU-1", memory_bytes=80_000_000_000),
-    )
+    assert found.gpu == (Gpu(name="Board 0", uuid="GPU-0", memory_bytes=None), BOARD_1)
     assert (found.driver, found.cuda) == ("570.1", None)
     assert {path: reason for path, reason in missing.items() if "git" not in path} == {
         "environment.gpu.0.memory_bytes": "not_supported",
         "environment.cuda": "not_reported",
     }
+
+
+@pytest.mark.usefixtures("two_boards")
+def test_a_device_that_the_cell_cannot_see_is_no_part_of_its_environment(
+    look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-1")
+    assert look()[0].gpu == (BOARD_1,)
 
 
 def test_a_driver_that_hangs_is_left_behind(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:

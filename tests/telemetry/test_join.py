@@ -1,5 +1,6 @@
 """Readings made by hand, with a cell whose power and memory are known, joined to its phases."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from bench.telemetry.host import Host
 from bench.telemetry.join import TelemetrySections, TorchPeaks, measure
 from bench.telemetry.nvml import Nvml
 from bench.telemetry.reading import Reading
+from bench.telemetry.trace import thin
 from bench.telemetry.windows import Stretch
 
 A, B = "GPU-a", "GPU-b"
@@ -488,6 +490,30 @@ def test_memory_peaks_by_phase() -> None:
     assert host_use.cpu_s == 45.0
     assert host_use.phases["train"].cpu_s == 30.0
     assert measured.missing["host.package_energy_j"] == "no_samples"
+
+
+def test_a_long_cell_is_joined_in_a_moment() -> None:
+    """Four hours at 10 Hz, most of whose readings are put into the columns directly."""
+    gathered = Gathered.of(gpu_readings({A: flat(300.0)}, until_s=1.0))
+    n = 4 * 3600 * 10
+    times_s = [2.0 + tick / 10 for tick in range(n)]
+    for field, values in (("power_w", [300.0] * n), ("energy_j", [1e6 + 300.0 * t_s for t_s in times_s])):
+        gathered.gpu.columns[A, field].t_s.extend(times_s)
+        gathered.gpu.columns[A, field].value.extend(values)
+    phases = [
+        Stretch(phase, 700.0 * k + at, 350.0) for k in range(20) for phase, at in (("train", 2), ("validate", 352))
+    ]
+    begun_s = time.process_time()
+    measured = measure(
+        gathered, phases, SETTINGS, file_bytes=1, torch_peaks={}, torch_missing="no_cuda", step_time_s=None
+    )
+    trace = thin(gathered, phases, SETTINGS.hz)
+    took_s = time.process_time() - begun_s
+    assert measured.power is not None
+    assert trace is not None
+    assert measured.power.phases["validate"].energy_j == 300.0 * 7000.0
+    assert measured.power.energy_integral_j == 300.0 * 14000.0
+    assert took_s < 1.5, "an interrupted user waits for it; reading the file again took seconds"
 
 
 def test_an_incomplete_file_is_told() -> None:
