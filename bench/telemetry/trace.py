@@ -3,10 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, FiniteFloat, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from bench.telemetry import energy
 from bench.telemetry.energy import Floats
@@ -101,7 +101,7 @@ class _File(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    n_bins: PositiveInt
+    n_bins: Annotated[int, Field(gt=0, le=BINS)]
     phases: tuple[Stretch, ...]
     power_w: _Lists | None
     device_bytes: _Lists | None
@@ -118,10 +118,7 @@ class _File(BaseModel):
 def _as_lists(series: Series | None) -> _Lists | None:
     if series is None:
         return None
-    mean, peak = (
-        [None if math.isnan(number) else number for number in numbers.tolist()]
-        for numbers in (series.mean, series.peak)
-    )
+    mean, peak = (np.where(np.isnan(numbers), None, numbers).tolist() for numbers in (series.mean, series.peak))
     return _Lists(mean=mean, peak=peak)
 
 

@@ -148,6 +148,10 @@ def test_the_file_of_another_run_of_the_cell_is_not_taken():
             "every series must have n_bins numbers",
         ),
         ('{"n_bins":0,"phases":[],"power_w":null,"device_bytes":null,"rss_bytes":null}', "greater than 0"),
+        (
+            '{"n_bins":1000000000000,"phases":[],"power_w":null,"device_bytes":null,"rss_bytes":null}',
+            "less than or equal to 600",
+        ),
         (b"\xff", "expected value"),
     ],
 )
