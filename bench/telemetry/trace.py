@@ -118,7 +118,9 @@ class _File(BaseModel):
 def _as_lists(series: Series | None) -> _Lists | None:
     if series is None:
         return None
-    mean, peak = (np.where(np.isnan(numbers), None, numbers).tolist() for numbers in (series.mean, series.peak))
+    mean, peak = (
+        np.where(np.isnan(numbers), np.array(None), numbers).tolist() for numbers in (series.mean, series.peak)
+    )
     return _Lists(mean=mean, peak=peak)
 
 
