@@ -9,7 +9,7 @@ scored in a process of its own and leaves one record. A grid is many cells; the 
 usage: {command} [-m] [GROUP=CHOICE ...] [KEY=VALUE ...]
 
 examples:
-  # four methods on the embedded model and data, then their report in reports/demo/
+  # four methods on the embedded model and data, then their report in reports/demo/; `tunebench demo` does both
   {command} experiment=demo
   {report} --study demo
 
