@@ -23,7 +23,7 @@ def faults(cells: Sequence[Cell]) -> list[str]:
             for sentence in _received(cells):
                 sentences[sentence] = None
     except (EOFError, server.ServerFailed) as error:
-        reason = str(error) or server.last_line() or "without a message"
+        reason = str(error) or server.last_line() or "its process was killed"
         warn(f"The check of data and models crashed, and the cells run without it: {reason}")
     return [*sentences]
 
