@@ -1,26 +1,18 @@
 """The account of one cell: collects what its process reports, and builds the record from it."""
 
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from bench import protocol
 from bench.cell import Cell
-from bench.record import (
-    Base,
-    Data,
-    Environment,
-    Error,
-    Latency,
-    Parameters,
-    Phase,
-    Record,
-    Status,
-    Training,
-)
+from bench.record import Environment, Error, Parameters, Phase, Record, Status
 from bench.telemetry import Telemetry
 from bench.telemetry.join import TelemetrySections, TorchPeaks, measure
 from bench.telemetry.sampler import Recording
 from bench.telemetry.trace import Trace, thin
 from bench.telemetry.windows import Stretch
+
+E = TypeVar("E", bound=protocol.Event)
 
 
 class Account:
@@ -38,13 +30,7 @@ class Account:
         """The phase that is under way."""
         self.outcome: protocol.Failed | protocol.Finished | None = None
         """What the process said of its own end."""
-        self._base: Base | None = None
-        self._data: Data | None = None
-        self._counted: protocol.ParametersCounted | None = None
-        self._saved_bytes: int | None = None
-        self._training: Training | None = None
-        self._latency: Latency | None = None
-        self._scored: protocol.Scored | None = None
+        self._latest: dict[type[protocol.Event], protocol.Event] = {}
         self._missing: dict[str, str] = {}
 
     @property
@@ -60,24 +46,12 @@ class Account:
             case protocol.PhaseEnded():
                 self._close(event.at_s)
                 self._keep_peaks(event)
-            case protocol.ModelLoaded():
-                self._base = event.base
-            case protocol.DataPrepared():
-                self._data = event.data
-            case protocol.ParametersCounted():
-                self._counted = event
-            case protocol.Trained():
-                self._training = event.training
-            case protocol.Scored():
-                self._scored = event
-            case protocol.LatencyMeasured():
-                self._latency = event.latency
-            case protocol.Saved():
-                self._saved_bytes = event.bytes
             case protocol.Missing():
                 self._missing |= event.reasons
             case protocol.Failed() | protocol.Finished():
                 self.outcome = event
+            case _:
+                self._latest[type(event)] = event
 
     def record(
         self,
@@ -116,6 +90,9 @@ class Account:
             "base.revision": "not_from_the_hub",
         }
         missing |= environment[1] | self._missing | measured.missing
+        loaded, prepared = self._last(protocol.ModelLoaded), self._last(protocol.DataPrepared)
+        trained, timed = self._last(protocol.Trained), self._last(protocol.LatencyMeasured)
+        scored = self._last(protocol.Scored)
         return Record.build(
             missing,
             key=self.key,
@@ -126,19 +103,19 @@ class Account:
             error=error,
             cell=self.cell.model_dump(mode="json"),
             environment=environment[0],
-            base=self._base,
-            data=self._data,
+            base=loaded and loaded.base,
+            data=prepared and prepared.data,
             parameters=self._parameters(),
             phases=tuple(self.phases),
-            training=self._training,
+            training=trained and trained.training,
             memory=measured.memory,
             power=measured.power,
             host=measured.host,
             telemetry=measured.telemetry,
-            latency=self._latency,
-            scores=self._scored.scores if self._scored else None,
-            score_settings=self._scored.settings if self._scored else None,
-            score_info=self._scored.info if self._scored else None,
+            latency=timed and timed.latency,
+            scores=scored and scored.scores,
+            score_settings=scored and scored.settings,
+            score_info=scored and scored.info,
         )
 
     def trace(self, recording: Recording, settings: Telemetry) -> Trace | None:
@@ -148,25 +125,31 @@ class Account:
     def _stretches(self) -> list[Stretch]:
         return [Stretch(phase.name, phase.start_s, phase.seconds) for phase in self.phases]
 
+    def _last(self, kind: type[E]) -> E | None:
+        event = self._latest.get(kind)
+        return event if isinstance(event, kind) else None
+
     def _parameters(self) -> Parameters | None:
-        if self._counted is None:
+        counted, saved = self._last(protocol.ParametersCounted), self._last(protocol.Saved)
+        if counted is None:
             return None
         return Parameters(
-            trainable=self._counted.trainable,
-            total=self._counted.total,
-            trainable_percent=100 * self._counted.trainable / self._counted.total,
-            saved_bytes=self._saved_bytes,
+            trainable=counted.trainable,
+            total=counted.total,
+            trainable_percent=100 * counted.trainable / counted.total,
+            saved_bytes=saved and saved.bytes,
         )
 
     def _measured(self, recording: Recording, settings: Telemetry) -> TelemetrySections:
+        loaded, trained = self._last(protocol.ModelLoaded), self._last(protocol.Trained)
         return measure(
             recording.gathered,
             self._stretches(),
             settings,
             file_bytes=recording.file_bytes,
             torch_peaks=self._torch_peaks,
-            torch_missing="no_cuda" if self._base is None or self._base.device == "cpu" else "not_reached",
-            step_time_s=self._training.step_time_s_p50 if self._training else None,
+            torch_missing="no_cuda" if loaded is None or loaded.base.device == "cpu" else "not_reached",
+            step_time_s=trained.training.step_time_s_p50 if trained else None,
         )
 
     def _keep_peaks(self, event: protocol.PhaseEnded) -> None:
