@@ -42,7 +42,7 @@ class Terminal(Console):
 
 console = Terminal(highlight=False, markup=False, emoji=False, soft_wrap=True)
 run_times_s: list[float] = []
-"""How long each cell took that this process has run so far."""
+"""How long each cell took that this process has run to its end so far."""
 warned: set[str] = set()
 """What has been said about the data, so that a sweep says it once."""
 
@@ -102,9 +102,10 @@ class Line(Sink):
     def close(self, record: Record) -> None:
         """Print how the cell ended, and how long the rest of the sweep may take."""
         self._progress.stop()
-        run_times_s.append(time.monotonic() - self._start_s)
         announce(self._title, record)
-        if left := sweep_left(self._place, None):
+        if record.status == "ok":
+            run_times_s.append(time.monotonic() - self._start_s)
+        if record.status != "interrupted" and (left := sweep_left(self._place, None)):
             console.print(left)
 
     def _begin(self, phase: str) -> None:

@@ -242,6 +242,16 @@ def test_a_cell_of_a_sweep_says_what_is_left(printed: Printed, monkeypatch: pyte
     assert printed() == "1 of 3  lora seed 0  ok  token_f1 0.625  28 s\nsweep: about 1 min 00 s left\n"
 
 
+def test_only_cells_that_ended_ok_say_how_long_others_take(
+    printed: Printed, monkeypatch: pytest.MonkeyPatch, record: Record
+) -> None:
+    line = progress.Line("1 of 3  lora", Place(1, 3, "lora", True))
+    line.close(with_error(record, "no room", "load"))
+    monkeypatch.setattr(progress, "run_times_s", [30.0])
+    line.close(record.model_copy(update={"status": "interrupted"}))
+    assert "sweep" not in printed()
+
+
 def test_where_trained_weights_are(printed: Printed, tmp_path: Path) -> None:
     for folder in ("a/one", "a/two", "b/one"):
         (tmp_path / folder).mkdir(parents=True)
