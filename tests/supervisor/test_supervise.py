@@ -1,4 +1,4 @@
-"""Real cells in real processes, ended in every way there is."""
+"""Real cells in real processes, ended in every possible way."""
 
 import contextlib
 import errno
@@ -60,7 +60,7 @@ def job(tmp_path: Path) -> Callable[..., Job]:
 
 @pytest.fixture
 def when(request: pytest.FixtureRequest) -> Iterator[Callable[[Job, str, Callable[[], Any]], None]]:
-    """Calls a function as soon as a text stands in the job's events.jsonl."""
+    """Calls a function as soon as the job's events.jsonl contains a text."""
     threads: list[threading.Thread] = []
 
     def at(job: Job, text: str, act: Callable[[], Any]) -> None:
@@ -88,7 +88,7 @@ def record_of(job: Job) -> Record:
 
 
 def cell_process() -> int:
-    """The process of the cell that runs now: the only child of the fork server, which is a child of this process."""
+    """The process of the running cell: the newest child of the fork server, which is a child of this process."""
     for server in _children(os.getpid()):
         if b"forkserver" in Path(f"/proc/{server}/cmdline").read_bytes():
             return _children(server)[-1]
@@ -100,7 +100,7 @@ def _children(pid: int) -> list[int]:
 
 
 def numbers(record: Record) -> dict[str, Any]:
-    """What must not depend on whether the cell was disturbed."""
+    """What must be the same whether or not the cell was disturbed."""
     assert record.training is not None
     times = {"step_time_s_p50", "step_time_s_p95", "n_steps_timed", "tokens_per_s", "resumed_from_step"}
     return {
@@ -161,7 +161,7 @@ def test_phases_fill_the_cells_time_without_overlap(job: Callable[..., Job]) -> 
 @pytest.mark.parametrize(
     "moment", ['"step":4,', '"phase_started","phase":"generate"', '"phase_started","phase":"load"']
 )
-def test_a_killed_cell_says_so_and_resumes_to_the_same_numbers(
+def test_a_killed_cell_is_recorded_and_resumes_to_the_same_numbers(
     job: Callable[..., Job], when: Callable[[Job, str, Callable[[], Any]], None], moment: str
 ) -> None:
     undisturbed = job("study=undisturbed")
@@ -327,7 +327,7 @@ def test_the_cell_after_a_crash_runs(
     assert record_of(job("seed=1")).status == "ok"
 
 
-def test_a_faulty_data_set_fails_the_cell_with_its_sentence(job: Callable[..., Job], tmp_path: Path) -> None:
+def test_a_faulty_data_set_fails_the_cell_with_one_sentence(job: Callable[..., Job], tmp_path: Path) -> None:
     broken = tmp_path / "broken.jsonl"
     broken.write_text('{"id": "a"\n')
     faulty = job(f"dataset.train={broken}")
@@ -355,11 +355,11 @@ MANY_HEADS = (
     "num_hidden_layers: 1, num_attention_heads: 1024, num_key_value_heads: 1, head_dim: 2, "
     "max_position_embeddings: 512, initializer_range: 0.02}",
 )
-"""Attention scores of 48 sequences take gigabytes, those of a few take little."""
+"""Attention scores of 48 sequences take gigabytes, and those of a few take little."""
 
 
 def leave_room(n_bytes: int) -> None:
-    """Refuse the running cell more memory than it has and `n_bytes`."""
+    """Limit the running cell to the memory that it has now and `n_bytes` more."""
     cell = cell_process()
     pages = int(Path(f"/proc/{cell}/statm").read_text().split()[0])
     limit = pages * os.sysconf("SC_PAGE_SIZE") + n_bytes
@@ -398,7 +398,7 @@ def test_the_micro_batch_is_fitted_to_memory_and_the_effective_batch_stays(
     assert record.missing["scores.token_f1"] == "random_weights"
 
 
-def test_the_supervisors_death_takes_the_cell_along(tmp_path: Path) -> None:
+def test_a_cell_dies_with_its_supervisor(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bench", *SMALL, f"runs={tmp_path}", "train.epochs=1000"]
     process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL)
     give_up_s = time.monotonic() + 120
@@ -490,7 +490,7 @@ def test_the_record_of_a_newer_version_is_left_alone(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 16 MB of its own."""
+    """A file system of 16 MB."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)], capture_output=True)
