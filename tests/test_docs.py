@@ -1,0 +1,63 @@
+"""What the README, docs/ and ARCHITECTURE.md say is true: links, commands and the tree."""
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bench.cli.arguments import in_order
+from bench.cli.compose import job_of
+from bench.report.__main__ import main as report
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+REPOSITORY = Path(__file__).parents[1]
+USER_PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+PAGES = [REPOSITORY / "ARCHITECTURE.md", *USER_PAGES]
+
+
+def commands() -> list[list[str]]:
+    """The arguments of every `tunebench` line of the pages. Two spaces begin a remark."""
+    text = "\n".join(re.sub(r"\\\n +", "", page.read_text()) for page in USER_PAGES)
+    lines = re.findall(r"^    tunebench\b(.*)", text, flags=re.MULTILINE)
+    return [shlex.split(line.strip().split("  ")[0]) if line[:2] != "  " else [] for line in lines]
+
+
+REPORT = [arguments[1:] for arguments in commands() if arguments[:1] == ["report"]]
+GRID = [arguments for arguments in commands() if arguments[:1] not in (["report"], ["demo"])]
+
+
+def test_every_module_is_in_the_tree_and_nothing_else() -> None:
+    text = (REPOSITORY / "ARCHITECTURE.md").read_text()
+    tree = text[text.index("## The tree") : text.index("## Rules")]
+    modules = [path for path in (REPOSITORY / "bench").rglob("*.py") if path.name != "__init__.py"]
+    named = set(re.findall(r"[\w.]+", tree))
+    # Methods, data sets, metrics and trackers are named as they are chosen, such as `lora`.
+    chosen = {path.stem for path in modules if path.parent.name in ("method", "dataset", "metric", "tracker")}
+    missing = [path for path in modules if path.name not in named and path.stem not in named & chosen]
+    assert [str(path.relative_to(REPOSITORY)) for path in missing] == []
+    names = {path.name for path in modules}
+    assert [name for name in re.findall(r"\w+\.py\b", tree) if name not in names] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("arguments", GRID, ids=" ".join)
+def test_commands_have_settings_that_exist(arguments: list[str], compose: "Callable[..., DictConfig]") -> None:
+    typed = in_order(arguments)
+    overrides = typed[typed.index("--") + 1 :]
+    # Of a sweep's values the first: the others differ in nothing that is checked here.
+    job_of(compose(*(override if "[" in override else override.split(",")[0] for override in overrides)))
+
+
+@pytest.mark.parametrize("arguments", REPORT, ids=" ".join)
+def test_report_commands_have_options_that_exist(arguments: list[str], tmp_path: Path) -> None:
+    assert report([*arguments, "--runs", str(tmp_path)]) == 1
