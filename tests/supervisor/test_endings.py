@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,13 @@ def shell(command: str, *first: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def wait_for(condition: Callable[[], bool]) -> None:
+    give_up_s = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < give_up_s
+        time.sleep(0.05)
+
+
 def records(runs: Path) -> list[Record | None]:
     return [store.read_record(folder) for folder in sorted(runs.glob("default/*/"))]
 
@@ -54,10 +62,7 @@ def test_five_interrupts_do_not_cost_the_record(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    give_up_s = time.monotonic() + 120
-    while not any('"train"' in path.read_text() for path in tmp_path.glob("default/*/events.jsonl")):
-        assert time.monotonic() < give_up_s
-        time.sleep(0.05)
+    wait_for(lambda: any('"train"' in path.read_text() for path in tmp_path.glob("default/*/events.jsonl")))
     for _ in range(2):
         process.send_signal(signal.SIGINT)
         time.sleep(0.3)
@@ -74,6 +79,33 @@ def test_five_interrupts_do_not_cost_the_record(tmp_path: Path) -> None:
     assert record is not None
     assert record.error is not None
     assert (record.status, record.error.phase) == ("interrupted", "train")
+
+
+def test_two_interrupts_end_a_server_that_takes_long_to_start(tmp_path: Path) -> None:
+    slow = tmp_path / "slow"
+    slow.mkdir()
+    (slow / "datasets.py").write_text(
+        f"open({str(tmp_path / 'importing')!r}, 'w').close()\nimport time; time.sleep(300)"
+    )
+    script = (
+        "import sys\nfrom hydra import compose, initialize_config_dir\nfrom bench.cli.compose import job_of\n"
+        "from bench.configuration import CONF\nfrom bench.supervisor.supervise import supervise\n"
+        "with initialize_config_dir(str(CONF), version_base='1.3'):\n"
+        "    supervise(job_of(compose('config', sys.argv[1:], return_hydra_config=True)))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, *SMALL.split(), f"runs={tmp_path}"],
+        cwd=REPOSITORY,
+        env=environment(slow),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for(lambda: (tmp_path / "importing").exists())
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+    process.wait(timeout=30)
+    assert statuses(tmp_path) == ["interrupted"]
 
 
 def test_a_reader_that_goes_away_does_not_end_the_sweep(tmp_path: Path) -> None:
