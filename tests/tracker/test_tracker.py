@@ -66,14 +66,12 @@ def test_each_tracker_says_its_line_once_when_all_cells_have_ended(
     default_job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first, second = Notebook(name="first"), Notebook(name="second")
-    job = default_job.model_copy(update={"runs": str(tmp_path)})
-    monkeypatch.setattr(
-        sweep,
-        "planned",
-        [
-            job.model_copy(update={"tracker": {"first": first, "silent": Notebook(name="silent")}}),
-            job.model_copy(update={"tracker": {"first": first, "second": second}}),
-        ],
-    )
+    chosen: list[dict[str, Tracker]] = [
+        {"first": first, "silent": Notebook(name="silent")},
+        {"first": first, "second": second},
+    ]
+    jobs = [default_job.model_copy(update={"tracker": trackers}) for trackers in chosen]
+    planned = [sweep.PlannedCell(job, tmp_path / str(number), []) for number, job in enumerate(jobs)]
+    monkeypatch.setattr(sweep, "planned", planned)
     assert sweep.conclude() == sweep.NOT_OK
     assert capsys.readouterr().out.endswith("\n\nfirst: 2 cells\n\nsecond: 1 cells\n")
