@@ -66,7 +66,6 @@ def test_the_folder_holds_these_files_and_less_than_8_mb() -> None:
         "__init__.py",
         "config.json",
         "generation_config.json",
-        "make.py",
         "model.safetensors",
         "tokenizer.json",
         "tokenizer_config.json",

@@ -1,10 +1,10 @@
-"""Train the embedded model from scratch: `python -m bench.tiny.make`.
+"""Train the embedded model of bench/tiny from scratch: `python benchmarks/make_tiny_model.py`.
 
-It trains a tokenizer and a Llama of one million parameters on event reports with questions and answers, which
-`bench.dataset.events` writes from seeds that no `dataset.seed` can give. In two fixed forms the model first learns to
-read. Then the form varies from row to row and never ends, so that the model learns a new form quickly, but leaves it to
-fine-tuning when to stop. That takes most of an hour on one core; README.md says how well the model answers. The same
-machine and packages give the same files again, others a model that is as good.
+This trains a tokenizer and a Llama of one million parameters on event reports with questions and answers, which
+`bench.dataset.events` writes from seeds that no `dataset.seed` can give. First the model learns to read, from rows in
+two fixed forms. Then the form varies from row to row, and rows have no end: the model learns to pick up new forms
+quickly, and fine-tuning has to teach it when to stop. All of it takes about an hour on one core. The same machine and
+packages give the same files again, others a model that is as good; bench/tiny/README.md says how well it answers.
 """
 
 from argparse import ArgumentParser
@@ -259,7 +259,7 @@ def train(
         weight = weights[:, 1:][predicting]
         loss = (losses * weight).sum() / weight.sum()
         model.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         for optimizer, schedule in zip(optimizers, schedules, strict=True):
             optimizer.step()
             schedule.step()
