@@ -1,4 +1,4 @@
-"""`tiny`: the embedded default model, which benchmarks/make_tiny_model.py trained from scratch. README.md is its card."""
+"""`tiny`: the embedded default model, trained from scratch by benchmarks/make_tiny_model.py. README.md is its card."""
 
 from pathlib import Path
 
