@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     import torch
     from transformers import BitsAndBytesConfig, PreTrainedModel
 
+FILE = "changed.safetensors"
+
 
 class Method(Part):
-    """How a base model is fine-tuned. The verb is `prepare`; most methods keep the defaults of the rest."""
+    """How a base model is fine-tuned. A method implements `prepare`; for the rest, the defaults usually do."""
 
     learning_rate: PositiveFloat | None
-    """Peak of the schedule; None if there is nothing to train. It is not the recipe's, since methods need different
-    ones."""
+    """Peak of the schedule; None if there is nothing to train. It is no part of the recipe, since methods need
+    different ones."""
 
     @property
     def trains(self) -> bool:
@@ -28,7 +30,7 @@ class Method(Part):
         return self.learning_rate is not None
 
     def quantization(self, dtype: torch.dtype) -> BitsAndBytesConfig | None:
-        """How to quantise weights as they are loaded, so that they are multiplied in `dtype`; None for not at all."""
+        """How to quantise the base as it is loaded, for computing in `dtype`; None to leave it as it is."""
         return None
 
     @abstractmethod
@@ -44,20 +46,19 @@ class Method(Part):
         return model
 
     def save(self, model: PreTrainedModel, folder: Path) -> int:
-        """Write the weights that training changed into `folder` as safetensors; returns their size in bytes."""
-        from bench.method.weights import save_trainable
+        """Write the parameters that training changed into `folder` as safetensors; returns their size in bytes."""
+        from safetensors.torch import save_file
 
-        return save_trainable(model, folder)
-
-    def restore(self, base: PreTrainedModel, folder: Path) -> PreTrainedModel:
-        """A freshly loaded `base` with the weights that `save` wrote: it answers as the trained model did."""
-        from bench.method.weights import restore_trainable
-
-        return restore_trainable(base, folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        # Parameters that share one tensor have one name here, and are written once.
+        changed = {name: weight.detach().cpu() for name, weight in model.named_parameters() if weight.requires_grad}
+        save_file(changed, folder / FILE, metadata={"format": "pt"})
+        return (folder / FILE).stat().st_size
 
     @property
     def loading_code(self) -> str:
-        """Python that does what `restore` does without tunebench, for a base `model`, in the folder of the weights."""
-        from bench.method.weights import LOADING_CODE
+        """Python that puts the weights that `save` wrote into a freshly loaded base `model`, run in their folder."""
+        return f"""from safetensors.torch import load_file
 
-        return LOADING_CODE
+model.load_state_dict(load_file("{FILE}"), strict=False)
+"""

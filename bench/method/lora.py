@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from bench.errors import InputError
 from bench.method import Method
@@ -21,13 +21,14 @@ class LoRA(Method):
     learning_rate: PositiveFloat
     rank: PositiveInt
     alpha: PositiveFloat
-    dropout: NonNegativeFloat
+    dropout: float = Field(ge=0, lt=1)
     target_modules: Strings
     """Names of the linear layers that get an adapter, such as `q_proj`."""
     adapter_dtype: Literal["float32", "bfloat16"]
     """Precision in which the adapters are held and trained; the base keeps its own."""
 
     def prepare(self, base: PreTrainedModel) -> PreTrainedModel:
+        import torch
         from peft import LoraConfig, TaskType, get_peft_model
 
         base.requires_grad_(False)
@@ -43,41 +44,37 @@ class LoRA(Method):
             init_lora_weights=True,
         )
         _require_linear_layers(base, self.target_modules)
-        return self._in_adapter_dtype(get_peft_model(base, config))
+        model = get_peft_model(base, config)
+        for name, parameter in model.named_parameters():
+            # peft makes adapters in float32.
+            if ".lora_" in name:
+                parameter.data = parameter.data.to(getattr(torch, self.adapter_dtype))
+        return model
 
     def save(self, model: PreTrainedModel, folder: Path) -> int:
         # The default, "auto", would ask the hub whether the vocabulary was resized.
         model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
         return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
 
-    def restore(self, base: PreTrainedModel, folder: Path) -> PreTrainedModel:
-        from peft import PeftModel
-
-        return self._in_adapter_dtype(PeftModel.from_pretrained(base, str(folder)))
-
     @property
     def loading_code(self) -> str:
-        # peft loads adapters in float32 unless it is told to keep the precision of the base.
-        keep = "" if self.adapter_dtype == "float32" else ", autocast_adapter_dtype=False"
-        return f"""from peft import PeftModel
+        code = 'from peft import PeftModel\n\nmodel = PeftModel.from_pretrained(model, ".")\n'
+        # peft loads adapters in float32, whatever precision they were saved in.
+        return code if self.adapter_dtype == "float32" else code + _TO_BFLOAT16
 
-model = PeftModel.from_pretrained(model, "."{keep})
+
+_TO_BFLOAT16 = """for name, parameter in model.named_parameters():
+    if ".lora_" in name:
+        parameter.data = parameter.data.bfloat16()
 """
-
-    def _in_adapter_dtype(self, model: PreTrainedModel) -> PreTrainedModel:
-        """The model with its adapters in the precision asked for; peft makes and reads them in float32."""
-        import torch
-
-        for name, parameter in model.named_parameters():
-            if ".lora_" in name:
-                parameter.data = parameter.data.to(getattr(torch, self.adapter_dtype))
-        return model
 
 
 def _require_linear_layers(base: PreTrainedModel, target_modules: tuple[str, ...]) -> None:
     import torch
+    from transformers.pytorch_utils import Conv1D  # a linear layer with its weights transposed, as in GPT-2
 
-    linear = {name.rpartition(".")[2] for name, module in base.named_modules() if isinstance(module, torch.nn.Linear)}
+    kinds = (torch.nn.Linear, Conv1D)
+    linear = {name.rpartition(".")[2] for name, module in base.named_modules() if isinstance(module, kinds)}
     absent = [name for name in target_modules if name not in linear]
     if absent or not target_modules:
         given = ", ".join(absent) or "nothing"

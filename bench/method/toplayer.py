@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import NonNegativeInt, PositiveFloat
 
@@ -12,6 +12,11 @@ from bench.method import Method
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
+
+
+_BLOCKS = ("layers", "h")
+_FINAL_NORM = ("norm", "final_layernorm", "final_layer_norm", "ln_f")
+"""How architectures name these parts of their decoder."""
 
 
 class TopLayer(Method):
@@ -41,18 +46,29 @@ class TopLayer(Method):
         return model
 
     def _trained(self, base: PreTrainedModel) -> list[torch.nn.Module]:
-        decoder = base.get_decoder()
-        if self.blocks > len(decoder.layers):
+        blocks = list(_part(base, _BLOCKS))
+        if self.blocks > len(blocks):
             raise InputError(
-                f"method.blocks: must be at most {len(decoder.layers)}, the blocks this model has, got {self.blocks}"
+                f"method.blocks: must be at most {len(blocks)}, the blocks this model has, got {self.blocks}"
             )
-        trained: list[torch.nn.Module] = list(decoder.layers[len(decoder.layers) - self.blocks :])
+        trained = blocks[len(blocks) - self.blocks :]
         if self.output_embedding:
             trained.append(base.get_output_embeddings())
         if self.final_norm:
-            trained.append(decoder.norm)
+            trained.append(_part(base, _FINAL_NORM))
         if not trained:
             raise InputError(
                 "method: toplayer with blocks=0 and neither output_embedding nor final_norm trains nothing"
             )
         return trained
+
+
+def _part(base: PreTrainedModel, names: tuple[str, ...]) -> Any:
+    parts = dict(base.get_decoder().named_children())
+    for name in names:
+        if name in parts:
+            return parts[name]
+    raise InputError(
+        f"method: toplayer needs a decoder with a part named {' or '.join(names)}; {type(base).__name__} has "
+        f"{', '.join(parts)}; choose another method"
+    )

@@ -91,6 +91,7 @@ def code_of(card: str) -> list[str]:
     [
         {"method": "lora"},
         {"method": "lora", "method.adapter_dtype": "bfloat16", "model.precision": "bfloat16"},
+        {"method": "lora", "method.adapter_dtype": "bfloat16"},
         {"method": "qlora"},
         {"method": "qlora", "method.bits": 8},
         {"method": "toplayer"},

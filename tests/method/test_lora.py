@@ -83,6 +83,15 @@ def test_a_layer_that_the_model_has_not(method: Make, load: Make, targets: list[
     )
 
 
+def test_gpt2s_transposed_layers_can_get_adapters(method: Make, trained_names: Make) -> None:
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    base = AutoModelForCausalLM.from_config(AutoConfig.for_model("gpt2", n_layer=1, n_embd=8, n_head=2, vocab_size=16))
+    model = method("lora", target_modules=["c_attn"]).prepare(base)
+    layer = "base_model.model.transformer.h.0.attn.c_attn.lora_{}.default.weight"
+    assert trained_names(model) == {layer.format("A"), layer.format("B")}
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_saved_and_restored_it_answers_the_same(method: Make, comes_back: Make, dtype: str, precision: str) -> None:

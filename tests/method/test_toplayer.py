@@ -59,6 +59,38 @@ def test_more_blocks_than_there_are(method: Make, load: Make) -> None:
     assert str(caught.value) == "method.blocks: must be at most 2, the blocks this model has, got 3"
 
 
+@pytest.mark.parametrize(
+    ("architecture", "blocks", "norm"), [("gpt2", "h", "ln_f"), ("phi", "layers", "final_layernorm")]
+)
+def test_other_names_for_the_same_parts(
+    method: Make, trained_names: Make, architecture: str, blocks: str, norm: str
+) -> None:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    with torch.device("meta"):
+        base = AutoModelForCausalLM.from_config(AutoConfig.for_model(architecture))
+    names = trained_names(method("toplayer", final_norm=True).prepare(base))
+    last = len(getattr(base.get_decoder(), blocks)) - 1
+    assert {name.partition(".")[2].removesuffix(".weight").removesuffix(".bias") for name in names} >= {norm}
+    assert {name.split(".")[1] for name in names} == {blocks, norm}
+    assert {name.split(".")[2] for name in names if f".{blocks}." in name} == {str(last)}
+
+
+def test_a_decoder_without_such_parts(method: Make) -> None:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    with torch.device("meta"):
+        base = AutoModelForCausalLM.from_config(AutoConfig.for_model("xlnet"))
+    with pytest.raises(InputError) as caught:
+        method("toplayer").prepare(base)
+    assert str(caught.value) == (
+        "method: toplayer needs a decoder with a part named layers or h; XLNetLMHeadModel has word_embedding, layer, "
+        "dropout; choose another method"
+    )
+
+
 def test_nothing_to_train(method: Make, load: Make) -> None:
     toplayer = method("toplayer", blocks=0)
     with pytest.raises(InputError) as caught:
