@@ -35,18 +35,15 @@ def _in_data(dataset: Dataset) -> Iterator[str]:
 
 
 def _in_model(model: Model, method: Method) -> Iterator[str]:
-    # In float32, because `auto` would start CUDA, and so disturb the first cell's idle power.
-    local = model.model_copy(update={"precision": "float32"})
+    folder = None
     try:
         if model.weights == "pretrained":
             folder = checkpoint_folder(model.path) or cached_snapshot(model.path, model.revision, model.files)
             if folder is not None:
                 require_safetensors(model, folder)
-                local = local.model_copy(update={"path": str(folder)})
             elif model.architecture is None:
                 return
-        # Its layers have the same names as those of a quantised model, which takes longer to build.
-        base = skeleton(local, None)
+        base = skeleton(model, folder)
     except InputError as error:
         yield str(error)
         return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,13 +16,11 @@ if TYPE_CHECKING:
     from transformers import BitsAndBytesConfig, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 _OTHERWISE = "point model.path at a local copy, or measure resources alone with model.weights=random."
-
-
 _CANNOT_BUILD = (ArithmeticError, ImportError, KeyError, RuntimeError, TypeError, ValueError)
 
 
 class Loaded(NamedTuple):
-    """A base model, ready on its device, and what belongs to it."""
+    """A base model on its device, and its tokenizer."""
 
     base: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
@@ -50,58 +50,66 @@ def load(model: Model, quantization: BitsAndBytesConfig | None, seed: int) -> Lo
     """The base model and its tokenizer.
 
     Raises:
-        InputError: the checkpoint is gated, missing or not in safetensors, the hub cannot be reached, or a package is
-            missing.
+        InputError: the checkpoint is gated, missing, incomplete or not in safetensors, the hub cannot be reached, or a
+            package is missing.
     """
     from transformers import GenerationConfig
 
+    revision = None
     try:
         if model.weights == "random":
-            base, revision = _random(model, quantization, seed), None
+            base = _random(model, quantization, seed)
             folder = _folder(model, model.tokenizer or EMBEDDED)
         else:
-            checkpoint = _folder(model, model.path)
-            revision = None if checkpoint_folder(model.path) else checkpoint.name
-            base = _pretrained(model, checkpoint, quantization)
-            if revision:
-                base.name_or_path = (
-                    model.path
-                )  # what an adapter's configuration calls its base, instead of a cache folder
-            folder = _folder(model, model.tokenizer) if model.tokenizer else checkpoint
+            folder = _folder(model, model.path)
+            base = _pretrained(model, folder, quantization)
+            if checkpoint_folder(model.path) is None:
+                revision = folder.name
+                # An adapter's configuration names its base by this, which would be a folder in the cache.
+                base.name_or_path = model.path
+            if model.tokenizer:
+                folder = _folder(model, model.tokenizer)
         tokenizer = _tokenizer(model, folder)
     except ImportError as error:
         raise InputError(f"{model.name} needs a package that is not installed: {on_one_line(error)}") from error
     _check_vocabulary(model, base, tokenizer)
-    # generate() would take what it is not given from here, such as a repetition penalty: keep only the end tokens.
+    # generate() takes settings that it is not given from here, such as a repetition penalty: keep only the end tokens.
     base.generation_config = GenerationConfig(eos_token_id=base.generation_config.eos_token_id)
-    limits = (base.config.get_text_config().max_position_embeddings, tokenizer.model_max_length)
-    return Loaded(base.eval(), tokenizer, int(min(limits)), revision)
+    config = base.config.get_text_config()
+    if hasattr(config, "output_router_logits"):
+        # A mixture of experts that returns router logits fails to generate in batches with padding.
+        config.output_router_logits = False
+    # Models without positions, such as Mamba, set no limit.
+    positions = getattr(config, "max_position_embeddings", tokenizer.model_max_length)
+    return Loaded(base.eval(), tokenizer, int(min(positions, tokenizer.model_max_length)), revision)
 
 
-def skeleton(model: Model, quantization: BitsAndBytesConfig | None) -> PreTrainedModel:
-    """The model without memory, on torch's meta device: what a method prepares to count parameters or check settings.
+def skeleton(model: Model, folder: Path | None) -> PreTrainedModel:
+    """The model on torch's meta device, where it takes no memory: enough to check whether a method fits it.
+
+    Its configuration is that of the checkpoint in `folder`, or `model.architecture` if there is no folder.
 
     Raises:
-        InputError: there is no configuration of the model, or transformers cannot build a model from it.
+        InputError: there is no configuration, or transformers cannot build a model from it.
     """
     import torch
-    from transformers import AutoModelForCausalLM
-    from transformers.quantizers import AutoHfQuantizer
+    from transformers import AutoConfig, AutoModelForCausalLM
 
-    config = _config(model)
+    if folder is None:
+        config = _architecture(model)
+    else:
+        with _loading(model.path):
+            config = AutoConfig.from_pretrained(folder, trust_remote_code=model.trust_remote_code)
     try:
         with torch.device("meta"):
-            base = AutoModelForCausalLM.from_config(
-                config, dtype=precision(model), trust_remote_code=model.trust_remote_code
+            # In float32 whatever the model's precision is: to find that out would start CUDA.
+            return AutoModelForCausalLM.from_config(
+                config, dtype=torch.float32, trust_remote_code=model.trust_remote_code
             )
     except _CANNOT_BUILD as error:
         raise InputError(
             f"transformers cannot build {model.name} from its configuration: {on_one_line(error)}"
         ) from error
-    if quantization is not None:
-        quantizer = AutoHfQuantizer.from_config(quantization, pre_quantized=False)
-        quantizer.preprocess_model(model=base, dtype=precision(model), device_map={"": "meta"})
-    return base
 
 
 def require_safetensors(model: Model, folder: Path) -> None:
@@ -128,12 +136,11 @@ def count_parameters(model: torch.nn.Module) -> tuple[int, int]:
 
 
 def _pretrained(model: Model, folder: Path, quantization: BitsAndBytesConfig | None) -> PreTrainedModel:
-    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
     require_safetensors(model, folder)
-    try:
-        return AutoModelForCausalLM.from_pretrained(
+    with _loading(model.path):
+        base, loaded = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=precision(model),
             attn_implementation=model.attention,
@@ -141,9 +148,25 @@ def _pretrained(model: Model, folder: Path, quantization: BitsAndBytesConfig | N
             device_map={"": device()},
             use_safetensors=True,
             trust_remote_code=model.trust_remote_code,
+            output_loading_info=True,
         )
+    if missing := sorted(loaded["missing_keys"]):
+        # transformers would draw them at random.
+        raise InputError(
+            f"{model.path} lacks {len(missing)} of the model's weights, such as {missing[0]}; save it again"
+        )
+    return base
+
+
+@contextmanager
+def _loading(path: str) -> Iterator[None]:
+    """Turn what transformers raises about the checkpoint at `path` into a sentence."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
     except (OSError, ValueError, SafetensorError) as error:
-        raise InputError(f"{model.path} is not a checkpoint that transformers loads: {error}") from error
+        raise InputError(f"{path} is not a checkpoint that transformers loads: {error}") from error
 
 
 def _random(model: Model, quantization: BitsAndBytesConfig | None, seed: int) -> PreTrainedModel:
@@ -178,20 +201,6 @@ def _random(model: Model, quantization: BitsAndBytesConfig | None, seed: int) ->
     )
 
 
-def _config(model: Model) -> PretrainedConfig:
-    """The configuration of a local checkpoint, or else `architecture`, or else the configuration on the hub."""
-    from transformers import AutoConfig
-
-    folder = checkpoint_folder(model.path)
-    if model.weights == "random" or (folder is None and model.architecture is not None):
-        return _architecture(model)
-    folder = folder or snapshot(model.path, model.revision, ["config.json", *model.files[-1:]], _OTHERWISE)
-    try:
-        return AutoConfig.from_pretrained(folder, trust_remote_code=model.trust_remote_code)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{model.path} is not a checkpoint that transformers loads: {error}") from error
-
-
 def _architecture(model: Model) -> PretrainedConfig:
     from transformers import AutoConfig
 
@@ -212,7 +221,10 @@ def _tokenizer(model: Model, folder: Path) -> PreTrainedTokenizerBase:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=model.trust_remote_code)
     except (OSError, ValueError) as error:
         raise InputError(f"{folder} has no tokenizer that transformers loads: {error}") from error
-    if tokenizer.pad_token_id is None:
+    if tokenizer.eos_token is None or not tokenizer.is_fast:
+        lacking = "an end-of-sequence token" if tokenizer.is_fast else "a tokenizer.json"
+        raise InputError(f"{folder} has a tokenizer without {lacking}; name another one with model.tokenizer")
+    if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "left"
     return tokenizer

@@ -88,7 +88,7 @@ def test_parameters_are_those_published(
 
     described = Model.model_validate(setting("model", model))
     chosen = Method.model_validate(setting("method", method, **settings))
-    base = skeleton(described, chosen.quantization(precision(described)))
+    base = skeleton(described, None)
     with torch.device("meta"):
         prepared = chosen.prepare(base)
     assert {parameter.device.type for parameter in prepared.parameters()} == {"meta"}
@@ -128,14 +128,13 @@ def _tokenizer_of_tests(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_skeleton_of_a_local_checkpoint(small_model: SmallModel, checkpoint: Path) -> None:
     small = small_model()
-    # The checkpoint's own config.json counts, whatever architecture the settings began with.
+    # The checkpoint's own config.json counts, whatever architecture the settings give.
     for described in (small, small.model_copy(update={"architecture": SMALL})):
-        base = skeleton(described, None)
+        base = skeleton(described, checkpoint)
         assert {parameter.device.type for parameter in base.parameters()} == {"meta"}
         assert count_parameters(base)[1] == count_parameters(load(small, None, seed=0).base)[1]
 
 
-@pytest.mark.parametrize("bits", [None, 4, 8])
 @pytest.mark.parametrize(
     ("method", "settings", "message"),
     [
@@ -149,17 +148,17 @@ def test_a_skeleton_of_a_local_checkpoint(small_model: SmallModel, checkpoint: P
     ],
 )
 def test_a_method_that_does_not_fit_is_refused_by_the_skeleton(
-    small_model: SmallModel, method: str, settings: dict[str, Any], message: str, bits: int | None
+    small_model: SmallModel, checkpoint: Path, method: str, settings: dict[str, Any], message: str
 ) -> None:
     chosen = Method.model_validate(setting("method", method, **settings))
     with pytest.raises(InputError) as caught:
-        chosen.prepare(skeleton(small_model(), quantised(bits) if bits else None))
+        chosen.prepare(skeleton(small_model(), checkpoint))
     assert str(caught.value) == message
 
 
 def test_a_skeleton_without_a_configuration(small_model: SmallModel, tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
-        skeleton(small_model(path=str(tmp_path)), None)
+        skeleton(small_model(path=str(tmp_path)), tmp_path)
     assert str(caught.value).startswith(f"{tmp_path} is not a checkpoint that transformers loads: ")
 
 
@@ -320,6 +319,33 @@ def test_weights_that_are_cut_off(small_model: SmallModel, checkpoint: Path, tmp
     assert refused(small_model(path=str(cut))) == (
         f"{cut} is not a checkpoint that transformers loads: "
         "Error while deserializing header: incomplete metadata, file not fully covered"
+    )
+
+
+def test_weights_that_are_missing_are_not_drawn_at_random(
+    small_model: SmallModel, untied_checkpoint: Path, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    copy = tmp_path / "copy"
+    shutil.copytree(untied_checkpoint, copy)
+    weights = load_file(copy / "model.safetensors")
+    del weights["lm_head.weight"]
+    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+    assert refused(small_model(path=str(copy))) == (
+        f"{copy} lacks 1 of the model's weights, such as lm_head.weight; save it again"
+    )
+
+
+def test_a_tokenizer_without_an_end_of_sequence_token(
+    small_model: SmallModel, checkpoint: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(checkpoint, copy)
+    settings = copy / "tokenizer_config.json"
+    settings.write_text(settings.read_text().replace('"eos_token": "</s>",', ""))
+    assert refused(small_model(tokenizer=str(copy))) == (
+        f"{copy} has a tokenizer without an end-of-sequence token; name another one with model.tokenizer"
     )
 
 

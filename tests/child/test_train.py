@@ -1,5 +1,6 @@
 """The trainer in this process, on a checkpoint that takes milliseconds a step."""
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from multiprocessing import Pipe
@@ -21,6 +22,7 @@ from bench.child.phases import Phases
 from bench.child.train import train
 from bench.child.trainer import restore_weights, trainable_weights
 from bench.example import Example
+from bench.job import Job
 from bench.model import Model
 from bench.record import Training
 
@@ -251,6 +253,18 @@ def test_a_mixture_of_experts_trains_on_completions_and_answers(
     answers = answer(done.model, done.tokenizer, done.validation, 4, 4, (), progress=lambda _: None)
     assert len(answers) == len(done.validation)
     assert done.results.first_loss == pytest.approx(mean_nll(fresh.base, fresh.tokenizer, done.training), rel=1e-5)
+
+
+def test_a_mixture_of_experts_saved_for_its_router_logits_answers_without_training(
+    small_model: Callable[..., Model], tokenizer: Any, examples: Sequence[Example], default_job: Job, tmp_path: Path
+) -> None:
+    folder = write_mixture_of_experts(tmp_path / "moe", tokenizer)
+    config = json.loads((folder / "config.json").read_text()) | {"output_router_logits": True}
+    (folder / "config.json").write_text(json.dumps(config))
+    loaded = load(small_model(path=str(folder)), None, 0)
+    encoded, _ = encode(examples, default_job.cell.prompt, loaded.tokenizer, Room(256, 4))
+    assert len({len(item.prompt_ids) for item in encoded}) > 1
+    assert len(answer(loaded.base, loaded.tokenizer, encoded, 4, 4, (), progress=lambda _: None)) == len(encoded)
 
 
 def damage(checkpoint: Path, how: str) -> None:
