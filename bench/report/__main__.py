@@ -5,6 +5,7 @@ import contextlib
 import gc
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,17 +15,49 @@ from bench.report.request import Request
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write `<out>/<study>/` for every study that has a readable record. Returns 0 if all are there, otherwise 1."""
-    # Every core has work of its own, and the threads of NumPy's linear algebra would only wait in its way
+    """Write `<out>/<study>/` for every study that has a readable record.
+
+    Returns 1 if a study that should have a report has none, otherwise 0.
+    """
+    # Every core has work of its own: threads of NumPy's linear algebra would only be in its way
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # pandas and matplotlib take a second to import: only where there is a report to write
+    # matplotlib and pydantic take a second to import: only where there is a report to write
     from bench.errors import InputError
-    from bench.report.read.studies import TRACES, find_studies, strays
+    from bench.report.read.studies import find_studies, strays
+
+    options = _parser().parse_args(arguments)
+    request = Request(
+        reference=options.reference,
+        family=tuple(dict.fromkeys(filter(None, (options.family or "").split(",")))),
+        seed=options.seed,
+        allow_mixed=options.allow_mixed,
+        against=options.against,
+        fits_gb=options.fits_gb,
+        traces=options.traces,
+    )
+    try:
+        folders = find_studies(options.runs, options.study)
+    except (InputError, OSError) as error:
+        return _fail(str(error))
+    if options.study is None:
+        for stray in strays(options.runs):
+            _complain(stray, "is not a study and was not read: move it out of the runs folder.")
+    reported = [_report(folder, options.out / folder.name, request) for folder in folders]
+    if all(each is None for each in reported):
+        return _fail(
+            f"{options.runs} holds no record that can be read: run a cell to its end, such as "
+            "`python -m bench model=tiny method=baseline`, and report again."
+        )
+    return 1 if False in reported else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    from bench.report.read.studies import TRACES
 
     parser = argparse.ArgumentParser(
         prog="python -m bench.report",
         description="Write the tables, figures and page of each study from its records. Needs no GPU and no network. "
-        "A report that would come out as it is already there is left alone.",
+        "A report that would not change is left alone.",
     )
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder that holds the studies (default: runs)")
     parser.add_argument("--out", type=Path, default=Path("reports"), help="folder for the reports (default: reports)")
@@ -46,54 +79,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--family",
         type=_scores,
         metavar="SCORE,...",
-        default="token_f1,exact_match",
-        help="scores that are compared and tested together; the first decides which method is the best "
-        "(default: token_f1,exact_match)",
+        help="scores to compare and test together; the first decides which method is the best (default: all of which "
+        "it is known whether higher or lower is better, in the order of the metrics)",
     )
     parser.add_argument(
         "--fits-gb",
         type=_sizes,
         metavar="N,...",
         default=(),
-        help="sizes of memory to name the best method for (default: common cards between which the methods differ)",
+        help="sizes of memory to name the best method for (default: common cards that only some methods fit into)",
     )
-    parser.add_argument("--against", choices=("study",), help="set the published study's figures beside the measured")
+    parser.add_argument(
+        "--against",
+        choices=("study",),
+        help="show the published study's columns, and its figures beside the measured ones",
+    )
     parser.add_argument(
         "--allow-mixed",
         action="store_true",
         help="report cells side by side that were asked or scored differently, and say so under each table",
     )
     parser.add_argument("--seed", type=_count, default=0, metavar="N", help="of all resampling (default: 0)")
-    options = parser.parse_args(arguments)
-    request = Request(
-        reference=options.reference,
-        family=tuple(dict.fromkeys(filter(None, options.family.split(",")))),
-        seed=options.seed,
-        allow_mixed=options.allow_mixed,
-        against=options.against,
-        fits_gb=options.fits_gb,
-        traces=options.traces,
-    )
-    try:
-        folders = find_studies(options.runs, options.study)
-        if options.study is None:
-            for stray in strays(options.runs):
-                _complain(stray, "is not a study and was not read: move it out of the runs folder.")
-        reported = [_report(folder, options.out / folder.name, request) for folder in folders]
-        if all(each is None for each in reported):
-            raise InputError(
-                f"{options.runs} holds no record that can be read: run a cell to its end, such as "
-                "`python -m bench model=tiny method=baseline`, and report again."
-            )
-    except (InputError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 1 if False in reported else 0
+    return parser
 
 
 def _report(study: Path, report: Path, request: Request) -> bool | None:
-    """Write a study's report, unless it is there. Returns whether it is; None where no record can be read."""
+    """Write a study's report unless it is there. Returns whether it is; None if no cell of the study has ended."""
     from bench.errors import InputError
+    from bench.report import parallel
+    from bench.report.wording import printable
+
+    try:
+        return _update(study, report, request)
+    except (InputError, OSError) as error:
+        print(printable(str(error), longest=2000), file=sys.stderr)
+    except Exception as error:
+        # A fault of one study's report, or of ours, is no reason to lose the reports of the others
+        parallel.forget()
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        _complain(
+            study,
+            f"could not be reported because of a fault in tunebench ({type(error).__name__}: {error}, in "
+            f"{Path(where.filename).name} line {where.lineno}): please report it with this line.",
+        )
+    return False
+
+
+def _update(study: Path, report: Path, request: Request) -> bool | None:
     from bench.report import stamp
     from bench.report.wording import counted
 
@@ -101,48 +133,52 @@ def _report(study: Path, report: Path, request: Request) -> bool | None:
     said = stamp.read(report, made_from)
     unchanged = said is not None
     if said is None:
-        try:
-            said = _write(study, report, request)
-        except InputError as error:
-            print(error, file=sys.stderr)
-            return False
+        said = _write(study, report, request)
     for path, sentence in said["problems"]:
         _complain(study.parent / path, sentence)
     n_cells: int = said["n_cells"]
     if not n_cells:
-        return None
-    print(f"{report / 'index.html'}: {counted(n_cells, 'cell')}{', unchanged' if unchanged else ''}")
+        return False if said["broken"] else None
     if not unchanged:
         stamp.write(report, made_from, said)
+    print(f"{report / 'index.html'}: {counted(n_cells, 'cell')}{', unchanged' if unchanged else ''}")
     return True
 
 
 def _write(study: Path, report: Path, request: Request) -> dict[str, Any]:
-    """Write a study's report if it has a cell, and give what is to be said of it."""
-    from bench.report import parallel as cores
-    from bench.report import stamp
+    """Write a study's report if it has a cell, and return what the user must hear about it."""
+    from bench.report import parallel, stamp
     from bench.report.read.studies import visible
 
-    # Many cells will have many figures. What is wrong with the folder, `read_study` says
+    # Many cells will have many figures. `read_study` says what is wrong with the folder
     with contextlib.suppress(OSError):
-        if len(visible(study)) >= cores.WORTH:
-            cores.prepare()
+        if len(visible(study)) >= parallel.WORTH:
+            parallel.prepare()
     from bench.report.read.study import read_study
     from bench.report.write import write_report
 
     found = read_study(study, request.traces)
-    # All that was read stays until the end: the garbage collector need not look at it again and again
+    # Everything that was read stays until the end: the garbage collector need not visit it again and again
     gc.freeze()
-    if len(found.cells):
+    if found.cells:
         stamp.remove(report)
         write_report(found, report, request)
-    return {"n_cells": len(found.cells), "problems": [(problem.path, problem.sentence) for problem in found.problems]}
+    return {
+        "n_cells": len(found.cells),
+        "problems": [(problem.path, problem.sentence) for problem in found.problems],
+        "broken": any(problem.broken for problem in found.problems),
+    }
+
+
+def _fail(sentence: str) -> int:
+    print(sentence, file=sys.stderr)
+    return 1
 
 
 def _complain(path: Path, sentence: str) -> None:
     from bench.report.wording import printable
 
-    print(printable(f"{path} {sentence}"), file=sys.stderr)
+    print(printable(f"{path} {sentence}", longest=1000), file=sys.stderr)
 
 
 def _scores(text: str) -> str:
@@ -162,7 +198,6 @@ def _sizes(text: str) -> tuple[float, ...]:
 
 
 def _count(text: str) -> int:
-    """A number of things, as the user types it."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, got {text!r}")
     return int(text)

@@ -1,4 +1,4 @@
-"""Work that is spread over the machine's cores."""
+"""Work that is spread over the cores of the machine."""
 
 import gc
 import os
@@ -13,30 +13,30 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 PRELOADED = ["bench.report.write"]
-"""What the processes have imported before their first call."""
+"""Modules that the other processes import before their first call."""
 WORTH = 8
-"""Fewer figures than this are drawn before other processes have imported what it takes for one."""
+"""Below this many figures, starting other processes costs more than it saves."""
 MOST = 8
-"""Processes: each has all of matplotlib in memory."""
+"""Processes at most: each has all of matplotlib in memory."""
 
 
 def prepare() -> None:
-    """Have another process import what `begin` needs, while this one imports what it needs itself."""
+    """Let another process import what `begin` needs while this one does its own imports."""
     if _n_processes() > 1:
         get_context("forkserver").set_forkserver_preload(PRELOADED)
         forkserver.ensure_running()
 
 
 def begin(call: Callable[[Item], Result], items: Iterable[Item], worth: int = WORTH) -> Iterator[Result]:
-    """`call` of each item, in their order: begun at once on all cores, while this process goes on.
+    """`call` of each item, in their order. On all cores at once, while this process goes on.
 
-    Few items, or those of a machine with one core, are left to this process, and to when their results are asked for.
+    Few items, and those of a machine with one core, are done by this process when their results are asked for.
 
     Args:
-        call: a module's function of some milliseconds or more, that needs nothing but its item. It travels to other
-            processes by its name, and items and results with it.
-        items: what to call it with; the first calls begin before the last of them are made.
-        worth: how many items are not few.
+        call: a module's function that takes some milliseconds or more and needs nothing but its item. Items and
+            results are pickled.
+        items: what to call it with; the first calls start before the last items are made.
+        worth: how many items are worth other processes.
     """
     items = iter(items)
     first = list(islice(items, worth))
@@ -45,20 +45,25 @@ def begin(call: Callable[[Item], Result], items: Iterable[Item], worth: int = WO
     return _pool(_n_processes()).map(call, chain(first, items))
 
 
+def forget() -> None:
+    """Start the other processes anew for the next call: after a failure they may be broken."""
+    _pool.cache_clear()
+
+
 def _n_processes() -> int:
     return min(os.cpu_count() or 1, MOST)
 
 
 @cache
 def _pool(n_processes: int) -> ProcessPoolExecutor:
-    """For all that is begun, until this process ends."""
-    # Not forked from here, where libraries may have threads: from a process that has only imported what is needed
+    """One pool for all calls until this process ends."""
+    # Not forked from this process, whose libraries may have threads, but from one that has only done the imports
     prepare()
     return ProcessPoolExecutor(n_processes, get_context("forkserver"), initializer=_step_back)
 
 
 def _step_back() -> None:
-    """Let the process that hands out the work go first: what it does is done by nobody else."""
+    """Give way to the process that hands out the work, which nobody else can do."""
     os.nice(5)
-    # What is imported stays, and drawing makes so much that is garbage that collections are frequent
+    # What is imported stays, and drawing makes so much garbage that collections are frequent
     gc.freeze()

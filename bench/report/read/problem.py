@@ -11,3 +11,5 @@ class Problem:
     """Relative to the runs folder."""
     sentence: str
     """What is wrong with it, and what to do: the rest of a sentence that begins with the path."""
+    broken: bool = False
+    """Whether a record is lost to the report because of it."""

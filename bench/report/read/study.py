@@ -73,7 +73,7 @@ def _read_cells(folder: Path) -> tuple[list[StoredCell], list[Problem]]:
     try:
         entries = sorted(visible(folder), key=lambda entry: natural(entry.name))
     except OSError as error:
-        return [], [Problem(folder.name, f"cannot be read ({error.strerror}): check who may read it.")]
+        return [], [Problem(folder.name, f"cannot be read ({error.strerror}): check who may read it.", broken=True)]
     results = list(begin(_cell_or_problem, [entry for entry in entries if entry.name != LEFT_BY_HYDRA], MANY))
     cells = [result for result in results if isinstance(result, StoredCell)]
     return cells, [result for result in results if isinstance(result, Problem)]
@@ -89,7 +89,7 @@ def _cell_or_problem(folder: Path) -> StoredCell | Problem:
         sentence = "has no record.json, so this cell has not ended: wait for it, or run it again to finish it."
         return Problem(path, sentence)
     except Unreadable as error:
-        return Problem(f"{path}/record.json", str(error))
+        return Problem(f"{path}/record.json", str(error), broken=True)
 
 
 def _latest(cells: Sequence[StoredCell]) -> tuple[list[StoredCell], list[Problem]]:

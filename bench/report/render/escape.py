@@ -43,7 +43,7 @@ r"""More than the special characters: after `\\`, LaTeX reads a bracket or a sta
 def escape_latex(text: str) -> str:
     """Returns `text` for any LaTeX engine and font; other characters appear as code points, such as [U+4E2D]."""
     escaped = []
-    for character, following in zip(text, f"{text[1:]} ", strict=True):
+    for character, following in zip(text, f"{text[1:]} ", strict=False):
         if character == following and character in "-',":
             escaped.append(f"{character}{{}}")  # LaTeX draws two of these in a row as one other character
         elif character.isascii() or character in LATEX:

@@ -112,30 +112,40 @@ def test_every_unreadable_thing_has_a_sentence_and_none_is_fatal(write_cell, run
     again = "delete it and run the cell again."
     assert [cell.folder for cell in found.cells] == [f"demo/{good.name}"]
     assert found.problems == (
-        Problem("demo/a-torn/record.json", f"is cut off or broken JSON at line {torn_line}, column 3: {again}"),
-        Problem("demo/b-empty/record.json", f"is cut off or broken JSON at line 1, column 1: {again}"),
+        Problem(
+            "demo/a-torn/record.json", f"is cut off or broken JSON at line {torn_line}, column 3: {again}", broken=True
+        ),
+        Problem("demo/b-empty/record.json", f"is cut off or broken JSON at line 1, column 1: {again}", broken=True),
         Problem(
             "demo/c-newer/record.json",
             "was written by a newer tunebench (record schema 3, this one reads up to 2): "
             "upgrade tunebench to report it.",
+            broken=True,
         ),
         Problem(
             "demo/d-foreign/record.json",
             "is not a record of this project (it has no schema_version): move it out of the runs folder.",
+            broken=True,
         ),
         Problem(
             "demo/e-list/record.json",
             "is not a record of this project (it has no schema_version): move it out of the runs folder.",
+            broken=True,
         ),
         Problem(
             "demo/f-invalid/record.json",
             "is not a valid record (status: Input should be 'ok', 'oom', 'failed', 'timeout', 'killed' or "
             f"'interrupted'): {again}",
+            broken=True,
         ),
-        Problem("demo/g-binary/record.json", f"cannot be read (it is not UTF-8 text): {again}"),
-        Problem("demo/h-no-method/record.json", f"is not a valid record (method: Field required): {again}"),
+        Problem("demo/g-binary/record.json", f"cannot be read (it is not UTF-8 text): {again}", broken=True),
         Problem(
-            "demo/h-too-large/record.json", f"is not a valid record (the number 40000000... is too large): {again}"
+            "demo/h-no-method/record.json", f"is not a valid record (method: Field required): {again}", broken=True
+        ),
+        Problem(
+            "demo/h-too-large/record.json",
+            f"is not a valid record (the number 40000000... is too large): {again}",
+            broken=True,
         ),
         Problem(
             "demo/i-running",
@@ -217,7 +227,7 @@ def test_a_study_that_cannot_be_listed_is_a_problem(runs, monkeypatch):
     study = read_study(runs / "demo")
     assert (len(study.cells), study.problems) == (
         0,
-        (Problem("demo", "cannot be read (Permission denied): check who may read it."),),
+        (Problem("demo", "cannot be read (Permission denied): check who may read it.", broken=True),),
     )
 
 
