@@ -1,5 +1,6 @@
 """How setups are called: the method's name, and the settings that distinguish setups of one method."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from bench.report.read.cells import StoredCell
@@ -12,7 +13,10 @@ def labels(cells: Sequence[StoredCell]) -> list[tuple[str, list[StoredCell]]]:
     for cell in cells:
         together.setdefault(cell.setup, []).append(cell)
     setups = list(together.values())
-    found = [printable(_label(seeds[0], [other[0] for other in setups])) for seeds in setups]
+    swept: dict[str, list[str]] = {}
+    for method in {cell.method for cell in cells}:
+        swept[method] = _swept([cells[0] for cells in setups if cells[0].method == method])
+    found = [printable(_label(seeds[0], swept[seeds[0].method])) for seeds in setups]
     # Cut to a length that can be shown, two labels can be equal
     return [
         (label if found.count(label) == 1 else f"{label} #{found[: at + 1].count(label)}", seeds)
@@ -20,9 +24,26 @@ def labels(cells: Sequence[StoredCell]) -> list[tuple[str, list[StoredCell]]]:
     ]
 
 
-def _label(cell: StoredCell, setups: Sequence[StoredCell]) -> str:
-    rivals = [other.settings for other in setups if other.method == cell.method]
-    telling = [path for path, value in cell.settings.items() if any(rival.get(path) != value for rival in rivals)]
-    return (
-        f"{cell.method} ({', '.join(f'{path}={cell.settings[path]}' for path in telling)})" if telling else cell.method
-    )
+def _swept(setups: Sequence[StoredCell]) -> list[str]:
+    """The fewest settings that distinguish the setups of one method: what follows from earlier ones is left out."""
+    paths = dict.fromkeys(path for cell in setups for path in cell.settings if not path.endswith("._target_"))
+    swept: list[str] = []
+    n_groups = 1
+    for path in sorted(paths, key=lambda path: not path.startswith("method.")):
+        kinds = {tuple(cell.settings.get(each) for each in (*swept, path)) for cell in setups}
+        if len(kinds) > n_groups:
+            swept.append(path)
+            n_groups = len(kinds)
+    return swept
+
+
+def _label(cell: StoredCell, swept: Sequence[str]) -> str:
+    names = Counter(path.rpartition(".")[2] for path in swept)
+    own = [path for path in swept if path in cell.settings]
+    settings = [f"{_short(path, names)}={cell.settings[path]}" for path in own]
+    return f"{cell.method} ({', '.join(settings)})" if settings else cell.method
+
+
+def _short(path: str, names: Counter[str]) -> str:
+    name = path.rpartition(".")[2]
+    return name if names[name] == 1 else path
