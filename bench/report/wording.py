@@ -118,10 +118,10 @@ def mid_sentence(title: str) -> str:
     return title[0].lower() + title[1:]
 
 
-def listed(items: Iterable[str]) -> str:
+def listed(items: Iterable[str], conjunction: str = "and") -> str:
     """`a`, `a and b`, `a, b and c`."""
     *others, last = items
-    return f"{', '.join(others)} and {last}" if others else last
+    return f"{', '.join(others)} {conjunction} {last}" if others else last
 
 
 def counted(count: int, noun: str) -> str:

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from bench.report.compare.comparisons import Comparison
 from bench.report.compare.effects import best, difference, ranked
 from bench.report.compare.picks import Pick, Picks
-from bench.report.compare.quantities import ENERGY, PHASES_SECONDS, Quantity
+from bench.report.compare.quantities import TRAINING_ENERGY, TRAINING_SECONDS, Quantity
 from bench.report.compare.setups import Setup
 from bench.report.numbers import fixed, significant, with_interval
-from bench.report.request import Request
 from bench.report.statistics.intervals import Interval
 from bench.report.statistics.pareto import front
 from bench.report.wording import listed, mid_sentence
@@ -20,18 +19,24 @@ CARDS_GB = (8.0, 12.0, 16.0, 24.0, 48.0, 80.0)
 SCORE = fixed(4)
 
 
-def choices(found: Sequence[Comparison], request: Request) -> list[Picks]:
-    """For each comparison with at least two setups that have the deciding score, what to choose."""
+def choices(found: Sequence[Comparison], decides: str | None, fits_gb: Sequence[float] = ()) -> list[Picks]:
+    """For each comparison with at least two setups that have the deciding score, what to choose.
+
+    Args:
+        found: the study's comparisons.
+        decides: name of the deciding score, if there is one.
+        fits_gb: sizes of memory to name the best method for; if none, common ones that divide the setups.
+    """
     picks = []
     for comparison in found:
-        score = comparison.scores.get(request.family[0])
+        score = comparison.scores.get(decides or "")
         if score and len(scored := ranked(comparison, score)) > 1:
-            picks.append(Picks(comparison.title, comparison.model, _picks(comparison, scored, score, request)))
+            picks.append(Picks(comparison.title, comparison.model, _picks(comparison, scored, score, fits_gb)))
     return picks
 
 
-def _picks(comparison: Comparison, scored: list[Setup], score: Quantity, request: Request) -> tuple[Pick, ...]:
-    sizes = request.fits_gb or tuple(size for size in CARDS_GB if _divides(comparison, scored, size))
+def _picks(comparison: Comparison, scored: list[Setup], score: Quantity, fits_gb: Sequence[float]) -> tuple[Pick, ...]:
+    sizes = fits_gb or tuple(size for size in CARDS_GB if _divides(comparison, scored, size))
     picks = [
         _best(comparison, scored, score),
         _cheapest_close(scored, score),
@@ -46,27 +51,27 @@ def _picks(comparison: Comparison, scored: list[Setup], score: Quantity, request
 def _best(comparison: Comparison, scored: list[Setup], score: Quantity) -> Pick:
     leader, following = scored[:2]
     together = best(comparison, score)
-    tied = [setup for setup in scored if setup.label in together] or scored
-    told = f"{_told(leader, score)}. {_next(leader, following, score)}"
+    tied = [setup.label for setup in scored if setup.label in together] or [setup.label for setup in scored]
     if any(difference(leader, setup, score) is None for setup in scored[1:]):
-        return Pick(f"Best {score.name}", f"{leader.label}, but not every difference from it can be tested", told)
-    if len(tied) > 1:
-        alike = listed(setup.label for setup in tied)
-        return Pick(f"Best {score.name}", f"{leader.label}, but not separable: {alike}", told)
-    return Pick(f"Best {score.name}", leader.label, told)
+        answer = f"{leader.label}, but not every difference from it can be tested"
+    elif len(tied) > 1:
+        answer = f"{listed(tied, 'or')}: no significant difference"
+    else:
+        answer = leader.label
+    return Pick(f"Best {score.title}", answer, f"{_with_score(leader, score)}. {_next(leader, following, score)}")
 
 
 def _next(leader: Setup, following: Setup, score: Quantity) -> str:
-    return f"Next is {_told(following, score)}: {_apart(leader, following, score)}"
+    return f"Next is {_with_score(following, score)}: {_apart(leader, following, score)}"
 
 
 def _apart(leader: Setup, following: Setup, score: Quantity) -> str:
     """By how much one setup leads another, and whether that is chance."""
     ahead = difference(leader, following, score)
     if ahead is None:
-        return "whether their difference is chance cannot be told."
-    once = any(len(setup.seeds) == 1 for setup in (leader, following))
-    caveat = " With one seed this is of the models at hand; another seed may turn it round." if once else ""
+        return "whether their difference is chance cannot be tested."
+    one_seed = any(len(setup.seeds) == 1 for setup in (leader, following))
+    caveat = " With one seed this is about these trained models; another seed may reverse it." if one_seed else ""
     amounts = with_interval(SCORE, ahead.mean, _bounds(ahead.interval))
     return f"a difference of {amounts}, p {_p(ahead.p)} before adjustment.{caveat}"
 
@@ -76,27 +81,32 @@ def _bounds(interval: Interval | None) -> tuple[float, float] | None:
 
 
 def _cheapest_close(scored: list[Setup], score: Quantity) -> Pick:
-    """The least energy among the setups whose score is close to the best; time where energy was not measured."""
-    measured = all(setup.cost(ENERGY).mean is not None for setup in scored)
-    quantity = ENERGY if measured else PHASES_SECONDS
-    wanted = f"Within {100 * (1 - CLOSE):.0f} % of the best {score.name}, least {mid_sentence(quantity.title)}"
-    top = scored[0].measure(score).mean or 0.0
-    close = [setup for setup in scored if _is_close(setup.measure(score).mean or 0.0, top, score)]
-    known = [(cost, setup) for setup in close if (cost := setup.cost(quantity).mean) is not None]
+    """The least training energy among setups close to the best; training time where energy was not measured."""
+    measured = all(setup.cost(TRAINING_ENERGY).mean is not None for setup in scored)
+    cost = TRAINING_ENERGY if measured else TRAINING_SECONDS
+    name = mid_sentence(cost.title)
+    wanted = f"Within {100 * (1 - CLOSE):.0f} % of the best {score.title}, least {name}"
+    close = [setup for setup in scored if _is_close(setup, scored[0], score)]
+    known = [(amount, setup) for setup in close if (amount := setup.cost(cost).mean) is not None]
     if not known:
-        return Pick(wanted, "cannot be said", f"No such setup's {mid_sentence(quantity.title)} was measured.")
-    cost, cheapest = min(known, key=lambda pair: pair[0])
-    dearest_cost, dearest = max(known, key=lambda pair: pair[0])
-    others = (
-        f"Only {cheapest.label} comes so close."
-        if len(known) == 1
-        else f"The dearest of those as close, {dearest.label}, takes {_amount(dearest_cost, quantity)}."
-    )
-    instead = "" if measured else f" Energy was not measured ({_unmeasured(scored)}): time in its place."
-    leader = scored[0]
-    short = f" The best is {_told(leader, score)}: {_apart(leader, cheapest, score)}" if cheapest is not leader else ""
-    told = f"{_told(cheapest, score)}, with {_amount(cost, quantity)} for all phases. {others}{instead}{short}"
-    return Pick(wanted, cheapest.label, told)
+        return Pick(wanted, "cannot be said", f"The {name} of no such setup was measured.")
+    least, cheapest = min(known, key=lambda pair: pair[0])
+    reason = [f"{_with_score(cheapest, score)}, with {_amount(least, cost)}.", _dearest(known, cost)]
+    if not measured:
+        reason.append(f"Energy was not measured ({_unmeasured(scored)}), so time decides.")
+    if cheapest is not scored[0]:
+        reason.append(f"The best is {_with_score(scored[0], score)}: {_apart(scored[0], cheapest, score)}")
+    return Pick(wanted, cheapest.label, " ".join(reason))
+
+
+def _dearest(known: Sequence[tuple[float, Setup]], cost: Quantity) -> str:
+    """What the others cost that come as close to the best."""
+    (least, cheapest), (most, dearest) = (pick(known, key=lambda pair: pair[0]) for pick in (min, max))
+    if len(known) == 1:
+        return f"Only {cheapest.label} comes so close."
+    if least == most:
+        return "All that come as close take as much."
+    return f"The dearest that comes as close, {dearest.label}, takes {_amount(most, cost)}."
 
 
 def _fitting(comparison: Comparison, scored: list[Setup], score: Quantity, size_gb: float) -> Pick:
@@ -113,13 +123,13 @@ def _fitting(comparison: Comparison, scored: list[Setup], score: Quantity, size_
     larger = [setup.label for setup in scored if (peaks[setup.label] or 0.0) > size_gb * 1e9]
     unknown = [setup.label for setup in scored if peaks[setup.label] is None]
     why = f" {listed(larger)} {'takes' if len(larger) == 1 else 'take'} more." if larger else ""
-    why += f" Of {listed(unknown)} it is not known." if unknown else ""
+    why += f" That of {listed(unknown)} is not known." if unknown else ""
     following = f" {_next(chosen, fitting[1], score)}" if len(fitting) > 1 else ""
     return Pick(
         wanted,
         chosen.label,
-        f"{_told(chosen, score)}, with a {title} of {peak_gb:.2f} GB in its largest seed.{why}{following} Another "
-        "batch or a longer text needs other memory.",
+        f"{_with_score(chosen, score)}, with a {title} of {peak_gb:.2f} GB in its largest seed.{why}{following} "
+        "Another batch size or longer texts need other memory.",
     )
 
 
@@ -133,19 +143,18 @@ def _undominated(comparison: Comparison, scored: list[Setup], score: Quantity) -
     """The Pareto fronts of the score over each cost that was measured."""
     sign = -1 if score.better == "lower" else 1
     means = [sign * (setup.measure(score).mean or 0.0) for setup in scored]
-    told = []
-    for quantity in (ENERGY, PHASES_SECONDS, comparison.memory):
-        costs = [cost for setup in scored if (cost := setup.cost(quantity).mean) is not None]
-        if len(costs) == len(scored):
-            kept = listed(scored[index].label for index in front(means, costs))
-            told.append(f"over {mid_sentence(quantity.title)}: {kept}")
-    answer = "; ".join(told) or "cannot be said"
-    return Pick(
-        "Pareto-optimal", answer, "No other method is at once as good and as cheap; by means, whatever their intervals."
-    )
+    fronts = []
+    for cost in (TRAINING_ENERGY, TRAINING_SECONDS, comparison.memory):
+        amounts = [amount for setup in scored if (amount := setup.cost(cost).mean) is not None]
+        if len(amounts) == len(scored):
+            kept = listed(scored[index].label for index in front(means, amounts))
+            fronts.append(f"over {mid_sentence(cost.title)}: {kept}")
+    answer = "; ".join(fronts) or "cannot be said"
+    reason = "No other method is at once as good and as cheap; by means, whatever their intervals."
+    return Pick("Pareto-optimal", answer, reason)
 
 
-def _told(setup: Setup, score: Quantity) -> str:
+def _with_score(setup: Setup, score: Quantity) -> str:
     """`lora 0.58 [0.54, 0.62]`."""
     estimate = setup.measure(score)
     assert estimate.mean is not None
@@ -153,20 +162,25 @@ def _told(setup: Setup, score: Quantity) -> str:
 
 
 def _unmeasured(scored: list[Setup]) -> str:
-    return next(reason for setup in scored if (reason := setup.cost(ENERGY).reason) is not None)
+    reasons = [(setup, reason) for setup in scored if (reason := setup.cost(TRAINING_ENERGY).reason)]
+    return next((reason for setup, reason in reasons if setup.ok[0].trains), reasons[0][1])
 
 
-def _amount(cost: float, quantity: Quantity) -> str:
-    return f"{significant(3)(cost * quantity.scale)} {quantity.unit}"
+def _amount(amount: float, cost: Quantity) -> str:
+    """`12.3 kJ of training energy`."""
+    number = f"{significant(3)(amount * cost.scale)} {cost.unit}" if amount else "0"
+    return f"{number} of {mid_sentence(cost.title)}"
 
 
 def _p(p: float) -> str:
     return "below 0.001" if p < 0.001 else significant(2)(p)
 
 
-def _is_close(mean: float, top: float, score: Quantity) -> bool:
-    margin = (1 - CLOSE) * abs(top)
-    return mean <= top + margin if score.better == "lower" else mean >= top - margin
+def _is_close(setup: Setup, leader: Setup, score: Quantity) -> bool:
+    mean, top = setup.measure(score).mean, leader.measure(score).mean
+    assert mean is not None
+    assert top is not None
+    return abs(mean - top) <= (1 - CLOSE) * abs(top)
 
 
 def _peak(setup: Setup, memory: Quantity) -> float | None:

@@ -1,4 +1,4 @@
-"""What the report answers to "which method, then?": plain sentences, which the documents lay out."""
+"""The report's answers to "which method, then?", as text."""
 
 from dataclasses import dataclass
 
@@ -8,19 +8,19 @@ class Pick:
     """One answer."""
 
     preference: str
-    """What is wanted: `Best score`, `Fits in 24 GB`."""
+    """What is wanted: `Best Token F1`, `Fits in 24 GB`."""
     answer: str
-    """The method, or the methods that cannot be told apart; a sentence where there is none."""
+    """The method, or the methods that cannot be told apart; a sentence if there is none."""
     reason: str
-    """One sentence or several: the figures behind the answer, and how sure it is."""
+    """The figures behind the answer, and how sure it is: one sentence or several."""
 
 
 @dataclass(frozen=True)
 class Picks:
-    """The answers for one group of setups that are compared with each other."""
+    """The answers for one comparison."""
 
     title: str
-    """The group's: a model, and a data set where the study has several."""
+    """The model, and the data set where the study has several."""
     model: str
-    """The page's filter selects by it."""
+    """The model's name, which the page filters by."""
     picks: tuple[Pick, ...]

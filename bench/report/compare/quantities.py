@@ -77,10 +77,28 @@ PEAK_POWER = Quantity(
     show=fixed(2),
 )
 ENERGY = Quantity("power.energy_j", "Energy", lambda cell: cell.record.power and cell.record.power.energy_j, "kJ", KILO)
-PHASES_SECONDS = Quantity("phases_seconds", "Time", lambda cell: cell.phases_seconds, "s", show=fixed(1))
+TRAIN_ENERGY = Quantity(
+    "power.phases.train.energy_j",
+    "Train energy",
+    lambda cell: cell.train_power.energy_j if cell.train_power else None,
+    "kJ",
+    KILO,
+)
+TRAINING_ENERGY = Quantity(
+    TRAIN_ENERGY.key,
+    "Training energy",
+    lambda cell: TRAIN_ENERGY.get(cell) if cell.trains else 0.0 if cell.record.power else None,
+    "kJ",
+    KILO,
+)
+"""As a price: what trains nothing costs nothing."""
 TRAIN_SECONDS = Quantity(
     "phase_seconds.train", "Train time", lambda cell: cell.phase_seconds.get("train"), "s", show=fixed(1)
 )
+TRAINING_SECONDS = Quantity(
+    TRAIN_SECONDS.key, "Training time", lambda cell: TRAIN_SECONDS.get(cell) if cell.trains else 0.0, "s", show=fixed(1)
+)
+"""As a price: what trains nothing costs nothing."""
 CELL_SECONDS = Quantity("seconds", "Cell time", lambda cell: cell.record.seconds, "s", show=fixed(1))
 STEP_SECONDS = Quantity(
     "training.step_time_s_p50",

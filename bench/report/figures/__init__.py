@@ -9,7 +9,7 @@ from bench.report.figures.bars import costs_figures, drawn_scores, scores_figure
 from bench.report.figures.chart import Chart, Drawn, chart, pages
 from bench.report.figures.curves import curves_figures
 from bench.report.figures.distributions import distribution_figures
-from bench.report.figures.forest import forest_figures
+from bench.report.figures.forest import COLUMNS, forest_figures
 from bench.report.figures.looks import looks
 from bench.report.figures.tradeoff import main_score, tradeoff_figures
 from bench.report.parallel import begin
@@ -17,14 +17,16 @@ from bench.report.read.study import Study
 from bench.report.wording import file_stem, listed
 
 
-def charts(study: Study, found: Sequence[Comparison], compared: Sequence[Effect]) -> Iterator[Chart]:
+def charts(
+    study: Study, found: Sequence[Comparison], compared: Sequence[Effect], decides: str | None = None
+) -> Iterator[Chart]:
     """The study's charts in reading order, given its groups, at least one, and its effects; begun as `begin` does.
 
     A chart that would show nothing is left out; one with too much for a page is several.
     """
     # Losses need no interval: other processes have them to save while those of the scores are computed
     losses = begin(chart, _losses(study, found))
-    return chain(begin(chart, _overall(study, found, compared)), losses)
+    return chain(begin(chart, _overall(study, found, compared, decides)), losses)
 
 
 def _losses(study: Study, found: Sequence[Comparison]) -> Iterator[Drawn]:
@@ -38,11 +40,14 @@ def _losses(study: Study, found: Sequence[Comparison]) -> Iterator[Drawn]:
         )
 
 
-def _overall(study: Study, found: Sequence[Comparison], compared: Sequence[Effect]) -> Iterator[Drawn]:
+def _overall(
+    study: Study, found: Sequence[Comparison], compared: Sequence[Effect], decides: str | None
+) -> Iterator[Drawn]:
     models = listed(group.title for group in found)
-    # Chosen by what was compared first, as the picks are
-    name = main_score(found, [effect.score for effect in compared[:1]])
+    name = main_score(found, decides)
     score = next((group.scores[name].title for group in found if name and name in group.scores), "")
+    # One page wide; the table has the effects on all scores
+    first = list(dict.fromkeys(effect.score for effect in compared))[:COLUMNS]
     bars = [score.title for score in drawn_scores(found).values()]
     yield from pages(
         "scores",
@@ -54,7 +59,7 @@ def _overall(study: Study, found: Sequence[Comparison], compared: Sequence[Effec
         "effects",
         "Differences from the reference",
         f"How far the scores of each method are from those of the reference, with intervals, for {models}.",
-        forest_figures(compared, found),
+        forest_figures([effect for effect in compared if effect.score in first], found),
     )
     yield from pages(
         "tradeoff",

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.report.compare.comparisons import Comparison
-from bench.report.compare.quantities import ENERGY, PHASES_SECONDS, Quantity
+from bench.report.compare.quantities import TRAINING_ENERGY, TRAINING_SECONDS, Quantity
 from bench.report.compare.setups import Estimate, Setup
 from bench.report.figures.canvas import NOTE, Canvas
 from bench.report.figures.chart import DPI, FAINT, GREY, STYLE, plain
@@ -68,14 +68,9 @@ class Point:
     cost_interval: Interval | None
 
 
-def main_score(found: Sequence[Comparison], preferred: Sequence[str] = ()) -> str | None:
-    """Name of the one score that setups are chosen by, of which more is better; None if no setup has one.
-
-    Args:
-        found: all comparisons of the study.
-        preferred: names of scores that come first, then all in the order of the metrics.
-    """
-    names = (*preferred, *(name for group in found for name in group.scores))
+def main_score(found: Sequence[Comparison], decides: str | None = None) -> str | None:
+    """Name of the score that decides, or of the first one of which more is better; None if no setup has one."""
+    names = (*([decides] if decides else []), *(name for group in found for name in group.scores))
     return next((name for name in names if any(_drawn(group, name) for group in found)), None)
 
 
@@ -95,14 +90,14 @@ def _drawn(group: Comparison, name: str) -> bool:
 
 
 def points(group: Comparison, score: str, cost: Cost) -> list[Point]:
-    """The setups of a group that have both numbers."""
+    """The setups of a group that have both numbers; none where no setup costs anything."""
     drawn = []
     for setup in group.setups:
         own, paid = setup.measure(group.scores[score]), setup.cost(cost.quantity)
         if own.mean is not None and paid.mean is not None:
             bounds = _scaled(paid, cost.scale)
             drawn.append(Point(setup, own.mean, paid.mean * cost.scale, own.interval, bounds))
-    return drawn
+    return drawn if any(point.cost for point in drawn) else []
 
 
 def _scaled(one: Estimate, scale: float) -> Interval | None:
@@ -111,14 +106,14 @@ def _scaled(one: Estimate, scale: float) -> Interval | None:
 
 
 def _costs(group: Comparison) -> list[Cost]:
-    longest = max((cell.phases_seconds or 0.0 for cell in group.ok), default=0.0)
+    longest = max((TRAINING_SECONDS.get(cell) or 0.0 for cell in group.ok), default=0.0)
     unit, seconds = next((unit, s) for unit, s, most in UNITS if longest <= most)
-    scaled = (ENERGY, group.memory)
-    return [*(Cost(each, each.unit, each.scale) for each in scaled), Cost(PHASES_SECONDS, unit, 1 / seconds)]
+    scaled = (TRAINING_ENERGY, group.memory)
+    return [*(Cost(each, each.unit, each.scale) for each in scaled), Cost(TRAINING_SECONDS, unit, 1 / seconds)]
 
 
 UNITS = (("s", 1.0, 600.0), ("min", 60.0, 4 * 3600.0), ("h", 3600.0, float("inf")))
-"""Of a cell's time: sign, seconds, and up to which longest time it is used."""
+"""Of time: sign, seconds, and up to which longest time it is used."""
 
 
 def _page(page: Sequence[Comparison], score: str, look: Mapping[str, Look]) -> Figure:
@@ -307,7 +302,9 @@ def _untold(group: Comparison, score: str, row: Sequence[tuple[Cost, Sequence[Po
     told = []
     for cost, drawn in row:
         if not drawn:
-            whys = dict.fromkeys(setup.cost(cost.quantity).reason or "" for setup in group.setups if setup.ok)
+            whys = dict.fromkeys(
+                setup.cost(cost.quantity).reason or "nothing is trained" for setup in group.setups if setup.ok
+            )
             told.append(f"{cost.title} is not drawn: {'; '.join(plain(why) for why in whys)}.")
     absent: dict[str, list[str]] = {}
     for setup in group.setups:
@@ -333,4 +330,4 @@ def _key(drawn: Sequence[Point], unnamed: bool) -> list[str]:
         said += " Points: means over seeds."
     if unnamed:
         said += f" Where there are more than {LABELS} points, only some on the front are named."
-    return textwrap.wrap(f"{said} Costs are of the whole cell. Better is up and left.", 150)
+    return textwrap.wrap(f"{said} Memory is of the whole cell. Better is up and left.", 150)

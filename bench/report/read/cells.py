@@ -57,6 +57,11 @@ class StoredCell:
     def _names(self) -> "_Names":
         return _Names.model_validate(self.record.cell)
 
+    @property
+    def trains(self) -> bool:
+        """Whether the method trains anything."""
+        return self.record.parameters is None or self.record.parameters.trainable > 0
+
     @cached_property
     def setup(self) -> str:
         """The cell's configuration without its seed, as JSON: the same for all seeds of one setup."""

@@ -154,10 +154,10 @@ def test_several_setups_of_the_reference_must_be_told_apart(answered, runs):
         effects([group_of(runs)], "lora", NAMES)
     assert str(error.value) == (
         "--reference lora: tiny has several setups of that method; name one of them: "
-        "--reference 'lora (method.rank=8)', --reference 'lora (method.rank=16)'"
+        "--reference 'lora (rank=8)', --reference 'lora (rank=16)'"
     )
-    (found,) = effects([group_of(runs)], "lora (method.rank=8)", ["token_f1"])
-    assert (found.setup, found.difference) == ("lora (method.rank=16)", pytest.approx(0.125))
+    (found,) = effects([group_of(runs)], "lora (rank=8)", ["token_f1"])
+    assert (found.setup, found.difference) == ("lora (rank=16)", pytest.approx(0.125))
 
 
 def test_the_best_and_what_cannot_be_told_from_it(answered, runs):

@@ -90,7 +90,7 @@ def test_names_are_drawn_as_text_whatever_they_hold(write_cell, runs):
     figure = scores_figure(groups_of(runs))
     FigureCanvasAgg(figure).draw()
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert labels == ["lora (method.path=$x_$\n\\u4e2d\\u202e)", "lora (method.path=b)"]
+    assert labels == ["lora (path=$x_$\n\\u4e2d\\u202e)", "lora (path=b)"]
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_many_setups_are_divided_into_pages_of_one_scale(write_cell, runs, overl
     figures = costs_figures(groups_of(runs))
     assert len(figures) == {30: 2, 100: 6}[n_setups]
     names = [label.get_text() for figure in figures for ax in figure.axes[::2] for label in ax.get_yticklabels()]
-    assert names == 2 * [f"lora (method.rank={index})" for index in range(n_setups)]
+    assert names == 2 * [f"lora (rank={index})" for index in range(n_setups)]
     assert len({ax.get_xlim() for figure in figures for ax in figure.axes[1::2]}) == 1
     for figure in figures:
         assert figure.get_size_inches()[1] < 11

@@ -182,4 +182,4 @@ def test_no_label_overlaps_another_or_leaves_the_figure(
     for figure in drawn:
         assert overlaps(figure) == []
         assert outside(figure) == []
-    assert sum("(method.rank=" in text for figure in drawn for text, _ in texts_of(figure)) >= n_setups * (n_setups > 1)
+    assert sum("(rank=" in text for figure in drawn for text, _ in texts_of(figure)) >= n_setups * (n_setups > 1)

@@ -1,0 +1,59 @@
+"""Which scores are compared and tested together, and which one decides."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.errors import InputError
+from bench.report.compare.comparisons import Comparison
+from bench.report.compare.quantities import Quantity
+from bench.report.wording import listed
+
+
+@dataclass(frozen=True)
+class Family:
+    """Scores by their names in the record."""
+
+    scores: tuple[str, ...]
+    """Compared with the reference; their tests are adjusted together."""
+    decides: str | None
+    """The score that decides which method is best; None if none can."""
+    notes: tuple[str, ...] = ()
+    """A sentence for each score that would have decided, but cannot."""
+
+
+def scores_of(found: Sequence[Comparison]) -> dict[str, Quantity]:
+    """The scores of all comparisons by name, in the order in which the metrics were configured."""
+    scores: dict[str, Quantity] = {}
+    for comparison in found:
+        scores = scores | {name: score for name, score in comparison.scores.items() if name not in scores}
+    return scores
+
+
+def family_of(study: str, found: Sequence[Comparison], asked: Sequence[str]) -> Family:
+    """The family that the user asked for; if none, every score of a known direction. The first that can, decides.
+
+    Raises:
+        InputError: no cell of the study has a score that was asked for.
+    """
+    scores = scores_of(found)
+    if scores and (unknown := [name for name in asked if name not in scores]):
+        raise InputError(
+            f"--family: no cell of {study} has the score {listed(unknown)}; there are {', '.join(sorted(scores))}."
+        )
+    candidates = [name for name in asked or scores if name in scores]
+    obstacles = {name: _obstacle(scores[name], found) for name in candidates}
+    decides = next((name for name in candidates if obstacles[name] is None), None)
+    skipped = candidates[: candidates.index(decides)] if decides else candidates
+    tested = tuple(asked) or tuple(name for name in candidates if scores[name].better)
+    notes = [f"{scores[name].title} does not decide which method is best: {obstacles[name]}." for name in skipped]
+    return Family(tested, decides, tuple(notes))
+
+
+def _obstacle(score: Quantity, found: Sequence[Comparison]) -> str | None:
+    """Why a score cannot decide, or None if it can."""
+    if score.better is None:
+        return "whether higher or lower is better is not known"
+    cells = [cell for comparison in found for cell in comparison.ok]
+    if all(score.get(cell) is None for cell in cells):
+        return f"no cell has it ({listed(dict.fromkeys(cell.reason(score.key) for cell in cells))})"
+    return None

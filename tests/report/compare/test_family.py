@@ -1,0 +1,51 @@
+import pytest
+
+from bench.errors import InputError
+from bench.record import ScoreInfo
+from bench.report.compare.comparisons import comparisons
+from bench.report.compare.family import Family, family_of
+from bench.report.read.study import read_studies
+
+UNKNOWN = ScoreInfo(title="WER", lowest=None, highest=None, better=None, pooling=None)
+
+
+@pytest.fixture
+def family(runs):
+    def found(*asked):
+        (study,) = read_studies(runs)
+        return family_of("demo", comparisons(study.cells), asked)
+
+    return found
+
+
+def test_the_first_metric_decides_and_all_of_a_known_direction_are_tested(write_cell, family):
+    write_cell("lora", only_scores=True, scores={"bleu": 0.5, "wer": 0.1, "perplexity": 3.0}, infos={"wer": UNKNOWN})
+    assert family() == Family(("bleu", "perplexity"), "bleu")
+
+
+def test_a_score_that_cannot_decide_says_why_and_leaves_it_to_the_next(write_cell, family):
+    scores = {"wer": 0.1, "bertscore_f1": None, "perplexity": 3.0}
+    write_cell("lora", only_scores=True, scores=scores, infos={"wer": UNKNOWN})
+    assert family() == Family(
+        ("bertscore_f1", "perplexity"),
+        "perplexity",
+        (
+            "WER does not decide which method is best: whether higher or lower is better is not known.",
+            "BERTScore does not decide which method is best: no cell has it (the metric's encoder model is not "
+            "available).",
+        ),
+    )
+    assert family("wer").decides is None
+    assert family("wer", "perplexity").decides == "perplexity"
+
+
+def test_the_user_s_scores_are_tested_in_their_order(write_cell, family):
+    write_cell("lora")
+    assert family("rouge1", "bleu") == Family(("rouge1", "bleu"), "rouge1")
+
+
+def test_an_unknown_score_is_refused(write_cell, family):
+    write_cell("lora", only_scores=True, scores={"bleu": 0.5})
+    with pytest.raises(InputError) as error:
+        family("bleu", "f2")
+    assert str(error.value) == "--family: no cell of demo has the score f2; there are bleu."
