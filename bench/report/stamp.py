@@ -1,4 +1,4 @@
-"""What a report was made from and what it consists of, so that one that would come out the same is not made again."""
+"""What a report was made from and what it consists of, so that a report that would not change is not written again."""
 
 import contextlib
 import hashlib
@@ -12,27 +12,27 @@ from typing import Any
 from bench.report.read.studies import visible
 
 STAMP = ".stamp.json"
-"""Beside index.html; the first thing that goes when a report is written anew, and the last that comes."""
+"""Beside index.html. Removed before a report is written and written last, so that its presence means a whole report."""
 CODE = Path(__file__).parents[1]
-"""bench/, of which the report uses more than its own folder."""
+"""bench/: the report uses more than its own folder."""
 LIBRARIES = ("jinja2", "markupsafe", "matplotlib", "numpy", "pandas", "pydantic", "scipy")
-"""Whose versions can change a report's bytes."""
+"""Libraries whose versions can change a report's bytes."""
 
 
 def inputs(study: Path, options: Mapping[str, Any]) -> str:
     """A digest of everything that the report of the runs in `study` depends on.
 
-    Files of the runs count by size and time of change, the project's own code by its content. An option that is the
-    path of a file counts with that file's.
+    Files of the runs count by size and time of change, the project's code by content. If an option is a path, the file
+    there counts too.
     """
     digest = hashlib.sha256()
-    for told in (*_runs(study), *_code(), *_libraries(), *_options(options)):
-        digest.update(told.encode("utf-8", "surrogateescape") + b"\0")
+    for part in (*_runs(study), *_code(), *_libraries(), *_options(options)):
+        digest.update(part.encode("utf-8", "surrogateescape") + b"\0")
     return digest.hexdigest()
 
 
 def write(report: Path, made_from: str, said: Mapping[str, Any]) -> None:
-    """Note that the files in `report` are whole and made from inputs of this digest; `said` is any JSON.
+    """Note that the files in `report` are complete and made from the inputs with this digest; `said` is any JSON.
 
     Raises:
         OSError: the file cannot be written.
@@ -48,18 +48,19 @@ def remove(report: Path) -> None:
 
 
 def read(report: Path, made_from: str) -> Mapping[str, Any] | None:
-    """What was `said` of the report, if it was made from these inputs and every file is as it was written, or None."""
+    """What was `said` of the report if it is unchanged and was made from these inputs, otherwise None."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
         content = json.loads((report / STAMP).read_bytes())
-        told = content["outputs"]
-        if content["inputs"] == made_from and told and all(told[name] == _digest(report / name) for name in told):
+        files = content["outputs"]
+        whole = files and all(files[name] == _digest(report / name) for name in files)
+        if content["inputs"] == made_from and whole:
             said: Mapping[str, Any] = content["said"]
             return said
     return None
 
 
 def _runs(study: Path) -> Iterator[str]:
-    """The study's files, and those of its cells, but not what lies in folders of those: nothing of it is reported."""
+    """The study's files and those of its cells, but not of folders inside cells: nothing of these is reported."""
     for entry in sorted(visible(study)):
         yield from _facts(entry, study)
         if entry.is_dir():
@@ -70,7 +71,7 @@ def _runs(study: Path) -> Iterator[str]:
 def _facts(path: Path, above: Path) -> Iterator[str]:
     try:
         facts = path.stat()
-        # Of a folder, the time tells of files in it that nobody reads
+        # A folder's time changes with files that nobody reads
         changed = "a folder" if path.is_dir() else f"{facts.st_size} {facts.st_mtime_ns}"
     except OSError as error:
         changed = type(error).__name__

@@ -1,13 +1,13 @@
 """A study's report as files: one page to read, the same as Markdown and LaTeX, every table and figure on its own."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from bench.errors import InputError
 from bench.report.compare.choice import choices
 from bench.report.compare.comparisons import Comparison, comparisons
 from bench.report.compare.effects import effects
+from bench.report.compare.family import family_of
 from bench.report.figures import charts
 from bench.report.figures.timeline import left_out, traces
 from bench.report.page.browser import Answered, browser_html
@@ -19,8 +19,9 @@ from bench.report.read.cells import StoredCell
 from bench.report.read.study import Study
 from bench.report.render.formats import FORMATS
 from bench.report.request import Request
+from bench.report.tables import header
 from bench.report.tables.tables import tables
-from bench.report.wording import STATUSES, counted, listed, printable
+from bench.report.wording import printable
 
 KINDS = ("tables", "figures", "figures/traces")
 """Folders of a report."""
@@ -41,14 +42,14 @@ def write_report(study: Study, folder: Path, request: Request) -> None:
             f"{study.name}: its scores cannot be compared: {' '.join(map(printable, refusals))} Give each its own "
             "study, or report them side by side with --allow-mixed."
         )
-    _require_known(request, found, study)
-    compared = effects(found, request.reference, request.family)
+    family = family_of(study.name, found, request.family)
+    compared = effects(found, request.reference, family.scores)
     for kind in KINDS:
         (folder / kind).mkdir(parents=True, exist_ok=True)
     # Figures are begun first: other processes save them while this one does the rest
-    begun = traces(study, found), charts(study, found, compared)
-    picks = choices(found, request)
-    shown = tables(study, found, request, compared)
+    begun = traces(study, found), charts(study, found, compared, family.decides)
+    picks = choices(found, family.decides, request.fits_gb)
+    shown = tables(study, found, request, family, compared)
     files: dict[str, bytes] = {}
     for table in shown:
         for suffix, written in FORMATS.items():
@@ -60,7 +61,7 @@ def write_report(study: Study, folder: Path, request: Request) -> None:
         files[f"figures/{chart.name}.pdf"] = chart.pdf
     contents = Contents(
         study=study.name,
-        summary=_summary(study),
+        summary=header.summary(study),
         picks=picks,
         tables=shown,
         charts=drawn,
@@ -69,6 +70,8 @@ def write_report(study: Study, folder: Path, request: Request) -> None:
         predictions=predictions,
         problems=study.problems,
         comparisons=found,
+        facts=header.facts(study),
+        cautions=header.cautions(found, family),
     )
     files["index.html"] = index_html(contents).encode()
     files["report.md"] = report_md(contents).encode()
@@ -80,14 +83,6 @@ def write_report(study: Study, folder: Path, request: Request) -> None:
                 stale.unlink()
     for name, content in files.items():
         (folder / name).write_bytes(content)
-
-
-def _require_known(request: Request, found: Sequence[Comparison], study: Study) -> None:
-    scores = {name: score for comparison in found for name, score in comparison.scores.items()}
-    if scores and (unknown := [score for score in request.family if score not in scores]):
-        raise InputError(
-            f"--family: no cell of {study.name} has the score {listed(unknown)}; there are {', '.join(sorted(scores))}."
-        )
 
 
 def _answered(study: Study, found: Iterable[Comparison]) -> list[Answered]:
@@ -112,9 +107,3 @@ def _answered(study: Study, found: Iterable[Comparison]) -> list[Answered]:
 def _validation(comparison: Comparison, cell: StoredCell) -> str:
     fingerprint = cell.record.data.validation_fingerprint if cell.record.data else ""
     return f"{comparison.dataset}, fingerprint {fingerprint[:8]}"
-
-
-def _summary(study: Study) -> str:
-    counts: Counter[str] = Counter(cell.record.status for cell in study.cells)
-    endings = listed(f"{counts[status]} {words}" for status, words in STATUSES.items() if counts[status])
-    return f"{counted(len(study.cells), 'cell')}: {endings}."

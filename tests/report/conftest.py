@@ -32,6 +32,7 @@ from bench.record import (
 from bench.record_history import SCORES_OF_VERSION_1
 from bench.report.compare.comparisons import comparisons
 from bench.report.compare.effects import effects
+from bench.report.compare.family import family_of
 from bench.report.read.study import read_studies
 from bench.report.render.table import Table
 from bench.report.request import Request
@@ -135,11 +136,14 @@ def make_record(
     started_at: str = "2026-07-01T12:00:00+00:00",
     host: str = "bench-1",
     missing: dict[str, str] | None = None,
+    only_scores: bool = False,
+    infos: dict[str, ScoreInfo] | None = None,
+    data: dict[str, Any] | None = None,
 ) -> Record:
     """A cell that ended `ok` on a machine without a GPU, unless the arguments say otherwise.
 
-    `measured` takes the place of all that telemetry gives; `training` changes figures of that section; `answers` adds
-    the section `latency`.
+    `measured` takes the place of all that telemetry gives; `training` and `data` change figures of these sections;
+    `answers` adds the section `latency`; with `only_scores` the cell has no other scores than `scores`.
     """
     trainable = TRAINABLE.get(method, 2_000) if trainable is None else trainable
     ended = status == "ok"
@@ -161,6 +165,7 @@ def make_record(
         "training": "nothing_trained" if ended else "not_reached",
         "scores.bertscore_f1": "encoder_not_available",
     }
+    values = {} if only_scores else values
     peaks = {"device_peak_bytes": device_bytes, "rss_peak_bytes": rss_bytes, "phases": {}}
     power = {"peak_sampled_power_w": power_w, "devices": {}, "phases": {}, "seconds": 40.0, "n_samples": 400}
     power |= {"coverage": 1.0, "worst_gap_s": 0.1, "missed_ticks": 0}
@@ -206,19 +211,7 @@ def make_record(
             memory_bytes=8_000_000_000,
         ),
         base=Base(weights="pretrained", revision=None, precision="float32", device="cpu", context_length=2048),
-        data=Data(
-            n_train=400,
-            n_validation=60,
-            n_dropped=0,
-            n_truncated=0,
-            n_references_too_long=0,
-            n_clusters_validation=12,
-            train=COUNTS,
-            validation=COUNTS,
-            train_fingerprint="1a2b3c4d" + 56 * "0",
-            validation_fingerprint=validation_fingerprint,
-            overlap=Overlap(method="cluster ids and texts", n_shared_clusters=0, n_shared_texts=0),
-        ),
+        data=_data(validation_fingerprint, data or {}),
         parameters=Parameters(
             trainable=trainable,
             total=1_000_000,
@@ -234,7 +227,7 @@ def make_record(
         latency=_latency() if answers else None,
         scores=values | (scores or {}) if ended else None,
         score_settings=(score_settings or {}) if ended else None,
-        score_info=score_info(*values, *(scores or {})) if ended else None,
+        score_info=score_info(*values, *(scores or {})) | (infos or {}) if ended else None,
     )
 
 
@@ -247,6 +240,23 @@ def score_info(*names: str) -> dict[str, ScoreInfo]:
 def phases_of(trainable: int) -> tuple[Phase, ...]:
     """Training has two stretches: something else came in between."""
     return (LOAD, *(TRAIN if trainable else ()), GENERATE)
+
+
+def _data(validation_fingerprint: str, changes: dict[str, Any]) -> Data:
+    counts = {
+        "n_train": 400,
+        "n_validation": 60,
+        "n_dropped": 0,
+        "n_truncated": 0,
+        "n_references_too_long": 0,
+        "n_clusters_validation": 12,
+        "train": COUNTS,
+        "validation": COUNTS,
+        "train_fingerprint": "1a2b3c4d" + 56 * "0",
+        "validation_fingerprint": validation_fingerprint,
+        "overlap": Overlap(method="cluster ids and texts", n_shared_clusters=0, n_shared_texts=0),
+    }
+    return Data.model_validate(counts | changes)
 
 
 def _training(**changes: Any) -> Training:
@@ -355,8 +365,9 @@ def tables_of(runs: Path, request: Request | None = None) -> dict[str, Table]:
     """The tables of the first study under `runs`, by name."""
     study, request = read_studies(runs)[0], request or Request()
     found = comparisons(study.cells, study.predictions, request.seed)
-    compared = effects(found, request.reference, request.family)
-    return {table.name: table for table in tables(study, found, request, compared)}
+    family = family_of(study.name, found, request.family)
+    compared = effects(found, request.reference, family.scores)
+    return {table.name: table for table in tables(study, found, request, family, compared)}
 
 
 @pytest.fixture(name="tables_of")

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from bench.report.compare.comparability import differences, refused, warned
 from bench.report.compare.labels import labels
+from bench.report.compare.left_out import left_out
 from bench.report.compare.quantities import MEMORIES, Quantity, score_quantity
 from bench.report.compare.setups import Setup
 from bench.report.read.cells import StoredCell
@@ -51,6 +52,11 @@ class Comparison:
     def refusals(self) -> list[str]:
         """A sentence for each difference between cells that forbids comparing their scores."""
         return differences(self.title, self.setups, refused(self.ok))
+
+    @cached_property
+    def left_out(self) -> list[str]:
+        """A sentence about examples that were dropped or shortened, and about references that are too long."""
+        return left_out(self.title, self.setups)
 
     @cached_property
     def warnings(self) -> list[str]:

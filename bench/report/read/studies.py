@@ -1,4 +1,4 @@
-"""Where the studies lie. Loads nothing that takes time, so that a report that need not be written is not."""
+"""Finds the studies. Imports nothing slow, so that an unchanged report is recognised at once."""
 
 import re
 from pathlib import Path
@@ -6,15 +6,14 @@ from pathlib import Path
 from bench.errors import InputError
 
 TRACES = 36
-"""Of how many cells power and memory are shown over time: a study of twelve cells with three seeds. A figure takes half
-a second to draw, and a look to read."""
+"""How many cells are shown over time by default: twelve with three seeds. A figure takes half a second to draw."""
 
 
 def find_studies(runs: Path, name: str | None = None) -> list[Path]:
     """The folder of every study under `runs`, or of the one called `name`, in the order of their names.
 
     Raises:
-        InputError: there is no such folder, no study in it, or none of that name.
+        InputError: there is no such folder, no study in it, or no study of that name.
     """
     folders = sorted((entry for entry in visible(runs) if entry.is_dir()), key=lambda entry: natural(entry.name))
     if not folders:
@@ -29,12 +28,12 @@ def find_studies(runs: Path, name: str | None = None) -> list[Path]:
 
 
 def strays(runs: Path) -> list[Path]:
-    """What lies among the studies and is none."""
+    """Files among the studies."""
     return sorted(entry for entry in visible(runs) if not entry.is_dir())
 
 
 def visible(folder: Path) -> list[Path]:
-    """What is in a folder and not hidden, in no order; nothing where there is no such folder."""
+    """The entries of a folder that are not hidden, in no order; none if there is no such folder."""
     try:
         return [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
     except (FileNotFoundError, NotADirectoryError):

@@ -1,19 +1,19 @@
 """Intervals and tests for scores. Pure functions over arrays: no files, no clocks.
 
-Scores vary for two reasons: other validation documents would have been asked, and other seeds would have trained
-another model. The two are crossed, all seeds answer the same documents, and so they are treated apart:
+Scores vary for two reasons: other validation documents could have been asked, and another seed would have trained
+another model. All seeds answer the same documents (the two are crossed), so they are treated separately:
 
-- Documents (clusters of examples) are resampled with replacement, a document with all of its examples, the same draw
-  for every seed and every method. To resample the examples inside of a drawn document as well would count their
-  variance twice (Davison and Hinkley 1997, section 3.8).
-- A handful of seeds cannot be resampled: of three values, a bootstrap knows ten means and a third too little variance.
-  What the seeds' means vary beyond what documents explain enters as a Student t with their degrees of freedom instead.
+- Documents (clusters of examples) are resampled with replacement, each with all of its examples, in the same draws for
+  every seed and method. Resampling the examples inside a drawn document too would count their variance twice (Davison
+  and Hinkley 1997, section 3.8).
+- A handful of seeds cannot be resampled: three values have only ten bootstrap means, with a third too little variance.
+  Instead, the variance between seeds beyond what documents explain enters as a Student t with their degrees of freedom.
 
-`benchmarks/coverage.py` shows by simulation that the intervals cover, and what the plain nested bootstrap does: rely on
-three seeds at least; of two, a mean's interval can cover as little as 90 %.
+`benchmarks/coverage.py` shows by simulation how often these intervals cover, and how often the plain nested bootstrap
+does. Use at least three seeds: with two, the interval of a mean can cover as little as 90 %.
 
-Arrays are named by their axes: s seeds, c clusters, k parts, b draws. The parts of a score are what it is computed from
-when summed over examples, (values, counts) for a mean, so that any score is a `Formula` of sums.
+Axes of arrays: s seeds, c clusters, k parts, b draws. The parts of a score are numbers per example whose sums determine
+the score, such as (values, counts) for a mean, so that any score is a `Formula` of sums.
 """
 
 import math
@@ -34,12 +34,12 @@ LEVEL = 0.95
 N_RESAMPLES = 2_000
 N_PERMUTATIONS = 9_999
 FEW_SEEDS = 5
-"""Below so many, a resource figure shows its smallest and its largest value instead of an interval."""
+"""With fewer seeds, a cost has its smallest and its largest value instead of a confidence interval."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Where a figure may lie."""
+    """The range in which a number may lie."""
 
     low: float
     high: float
@@ -49,7 +49,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Spread:
-    """One score of one setup on resampled documents, and how it varies with the seed."""
+    """One score of one setup: on resampled documents, and between seeds."""
 
     estimates: Floats
     """(s,): the score of each seed on the documents as they are."""
@@ -57,7 +57,7 @@ class Spread:
     """(b,): the mean over seeds on each draw of documents."""
     n_clusters: int
     seed_sd: float
-    """Standard deviation between seeds beyond what documents explain; 0 with one seed, which says nothing about it."""
+    """Standard deviation between seeds beyond what documents explain; 0 with one seed, where it is not known."""
 
     @property
     def mean(self) -> float:
@@ -71,7 +71,7 @@ class Spread:
 
 
 def resample(n_clusters: int, n_draws: int, rng: np.random.Generator) -> Floats:
-    """How often each cluster is in each draw of `n_clusters` with replacement: shape (c, b)."""
+    """How often each cluster occurs in each draw of `n_clusters` clusters with replacement: (c, b)."""
     return rng.multinomial(n_clusters, np.full(n_clusters, 1 / n_clusters), size=n_draws).T.astype(float)
 
 
@@ -95,10 +95,10 @@ def spread(pools: Sequence[tuple[Floats | csr_array, Formula]], counts: Floats) 
 
 
 def _seed_sd(estimates: Floats, draws: Floats, n_clusters: int) -> float:
-    """From the variance between seeds, less that part of it which the documents at hand explain.
+    """Standard deviation between seeds, less the part that the documents at hand explain.
 
-    The seeds' scores differ by chance even where all seeds are equally good: each does better on some documents. How
-    much, the draws say, in which the seeds move apart from each other.
+    Equally good seeds have different scores by chance, because each is better on some documents. How different, is seen
+    from the draws, in which the seeds' scores move relative to each other.
     """
     n_seeds = len(estimates)
     if n_seeds < 2 or n_clusters < 2:
@@ -109,18 +109,18 @@ def _seed_sd(estimates: Floats, draws: Floats, n_clusters: int) -> float:
     return math.sqrt(max(0.0, float(estimates.var(ddof=1)) - float(by_documents)))
 
 
-def interval(found: Spread, rng: np.random.Generator) -> Interval | None:
-    """The 95 % interval of a score, null where nothing varies. It can reach past what the score can be."""
-    return _around(found.mean, _errors(found.draws, [found], rng))
+def interval(spread: Spread, rng: np.random.Generator) -> Interval | None:
+    """The 95 % interval of a score; None if nothing varies. It can exceed the bounds of the score."""
+    return _around(spread.mean, _errors(spread.draws, [spread], rng))
 
 
 def difference_interval(one: Spread, other: Spread, rng: np.random.Generator) -> Interval | None:
-    """The 95 % interval of `one` less `other`, both on the same draws of clusters; null where nothing varies."""
+    """The 95 % interval of `one` less `other`, both on the same draws of clusters; None if nothing varies."""
     return _around(one.mean - other.mean, _errors(one.draws - other.draws, [one, other], rng))
 
 
 def difference_p(one: Spread, other: Spread, rng: np.random.Generator) -> float:
-    """Two-sided p that two scores are the same, from the errors that the interval of their difference is made of."""
+    """Two-sided p of no difference between two scores, from the errors behind the interval of their difference."""
     errors = _errors(one.draws - other.draws, [one, other], rng)
     return _share_as_far(errors, one.mean - other.mean)
 
@@ -133,23 +133,23 @@ def _around(estimate: float, errors: Floats) -> Interval | None:
     return Interval(estimate + float(low), estimate + float(high))
 
 
-def _errors(draws: Floats, found: Sequence[Spread], rng: np.random.Generator) -> Floats:
-    """How far an estimate may be off, by the documents that its draws are of and by the seeds of what it is made of."""
-    # Of corpus scores, which lose distinct answers when resampled, the draws lie aside of the estimate
-    errors = (draws - draws.mean()) * _stretches(found[0].n_clusters, len(draws), rng)
-    return errors + _seed_errors(found, len(draws), rng)
+def _errors(draws: Floats, spreads: Sequence[Spread], rng: np.random.Generator) -> Floats:
+    """Draws of an estimate's error: from documents, and from the seeds of the spreads that it is made of. (b,)"""
+    # Draws of corpus scores, which lose distinct answers when resampled, are not centred at the estimate
+    errors = (draws - draws.mean()) * _stretches(spreads[0].n_clusters, len(draws), rng)
+    return errors + _seed_errors(spreads, len(draws), rng)
 
 
 def _share_as_far(errors: Floats, observed: float) -> float:
-    """At least 1 / (b + 1), as what was observed is one of what can be (Phipson and Smyth 2010)."""
-    # What is as far off up to rounding counts as being so
+    """Share of errors at least as large as `observed`; at least 1 / (b + 1) (Phipson and Smyth 2010)."""
+    # Equal up to rounding counts as equal
     as_far = np.count_nonzero(np.abs(errors) >= abs(observed) * (1 - 1e-9) - 1e-15)
     return (1 + int(as_far)) / (len(errors) + 1)
 
 
-def _seed_errors(found: Sequence[Spread], n_draws: int, rng: np.random.Generator) -> Floats:
-    """Of a mean, Student's t; of a difference of means, with the degrees of freedom of Welch (1947)."""
-    squares = [(each.seed_sd**2 / each.n_seeds, each.n_seeds - 1) for each in found if each.seed_sd]
+def _seed_errors(spreads: Sequence[Spread], n_draws: int, rng: np.random.Generator) -> Floats:
+    """Draws of the error from few seeds: Student's t, with Welch's (1947) degrees of freedom for a difference. (b,)"""
+    squares = [(each.seed_sd**2 / each.n_seeds, each.n_seeds - 1) for each in spreads if each.seed_sd]
     if not squares:
         return np.zeros(n_draws)
     total = math.fsum(square for square, _ in squares)
@@ -158,7 +158,7 @@ def _seed_errors(found: Sequence[Spread], n_draws: int, rng: np.random.Generator
 
 
 def _stretches(n_clusters: int, n_draws: int, rng: np.random.Generator) -> Floats:
-    """What makes of a bootstrap's draws, too narrow and with too light tails for few clusters, those of Student's t."""
+    """Factors that widen bootstrap draws to a Student t, for few clusters. (b,)"""
     if n_clusters < 2:
         return np.zeros(n_draws)
     freedom = n_clusters - 1
@@ -168,12 +168,12 @@ def _stretches(n_clusters: int, n_draws: int, rng: np.random.Generator) -> Float
 def permutation_p(differences: Floats, one: Spread, other: Spread, rng: np.random.Generator) -> float:
     """Two-sided p of a paired permutation test that two setups have the same mean.
 
-    If they had, a document's two sets of answers could be swapped: the sign of each cluster's difference is flipped at
-    random. With several seeds, what a mean of so few may be off by is added to each flip. Where every cluster is one
-    example, scored 0 or 1, of one seed, this is McNemar's exact test, by sampling instead of by the binomial.
+    If so, the two sets of answers to a document can be swapped: the sign of each cluster's difference is flipped at
+    random. With several seeds, the error of a mean over so few is added to each flip. With one seed and clusters of one
+    example each, scored 0 or 1, this is McNemar's exact test by sampling.
 
     Args:
-        differences: (c,), each cluster's part in the difference of means: they add up to it.
+        differences: (c,), each cluster's contribution to the difference of means, which is their sum.
         one: the spread of the first setup.
         other: that of the second.
         rng: for the flips.
@@ -188,23 +188,23 @@ def permutation_p(differences: Floats, one: Spread, other: Spread, rng: np.rando
 
 
 def _sums_of_any(values: Floats, n_draws: int, rng: np.random.Generator) -> Floats:
-    """Sums of any of the values, each in or out with a chance of a half: (b,)."""
+    """Sums of random subsets of the values, each value being in with probability 1/2: (b,)."""
     sums = np.zeros(n_draws)
     for eight in np.split(values, range(8, len(values), 8)):
-        # All 256 sums of any of eight, of which each draw's byte picks one
+        # All 256 sums of subsets of eight values; each draw's byte picks one
         chosen = np.unpackbits(np.arange(256, dtype=np.uint8)[:, np.newaxis], axis=1, count=len(eight))
         sums += (chosen @ eight)[np.frombuffer(rng.bytes(n_draws), dtype=np.uint8)]
     return sums
 
 
 def mcnemar_p(n_one_only: int, n_other_only: int) -> float:
-    """Two-sided p of McNemar's exact test, given how many examples one setup alone and the other alone has right."""
+    """Two-sided p of McNemar's exact test, given how many examples only the one and only the other setup gets right."""
     discordant = n_one_only + n_other_only
     return float(stats.binomtest(n_one_only, discordant).pvalue) if discordant else 1.0
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted so that the chance of any false positive among all is kept (Holm 1979)."""
+    """Adjusted p values: the chance of any false positive among them stays at the level (Holm 1979)."""
     adjusted = [1.0] * len(p_values)
     largest = 0.0
     for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
@@ -214,7 +214,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def over_seeds(values: Sequence[float]) -> Interval | None:
-    """Of a resource figure: from smallest to largest below five seeds, then Student's interval; null for one seed."""
+    """Interval of a cost: its range below `FEW_SEEDS` seeds, otherwise Student's interval; None with one seed."""
     if len(values) < 2:
         return None
     if len(values) < FEW_SEEDS:

@@ -1,10 +1,10 @@
-"""What is worth choosing where a better score costs more."""
+"""The Pareto front: what is worth choosing where a better score costs more."""
 
 from collections.abc import Sequence
 
 
 def front(scores: Sequence[float], costs: Sequence[float]) -> list[int]:
-    """Indices of the points that no other one dominates, in rising order; of equal points, all.
+    """Indices of the points that no other dominates, in rising order; all of several equal points.
 
     A point dominates another if its score is at least as high and its cost at most as large, and one of both is better.
 

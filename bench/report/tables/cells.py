@@ -1,8 +1,10 @@
 """The tables that have a row per cell: all cells, and those that did not end ok."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bench.report.compare.comparisons import Comparison
+from bench.report.compare.family import Family, scores_of
 from bench.report.compare.quantities import CELL_SECONDS, STEP_SECONDS, THROUGHPUT, TRAIN_SECONDS, Quantity
 from bench.report.compare.setups import Setup
 from bench.report.read.cells import StoredCell
@@ -12,10 +14,14 @@ from bench.report.tables.rows import behind, cautions, number_column, number_ent
 from bench.report.wording import printable
 
 NOT_OK = "the cell did not end ok"
+MOST_SCORES = 3
+"""More are in the CSV file."""
 
 
-def cells_table(found: Sequence[Comparison], scores: Sequence[Quantity]) -> Table:
-    """One row per cell, failed ones included, with these scores."""
+def cells_table(found: Sequence[Comparison], family: Family) -> Table:
+    """One row per cell, failed ones included."""
+    scores = sorted(scores_of(found).values(), key=lambda score: score.name != family.decides)
+    shown = [score.key for score in scores[:MOST_SCORES]]
     numbers = (*scores, TRAIN_SECONDS, STEP_SECONDS, THROUGHPUT, CELL_SECONDS)
     names = (
         Column("folder", ""),
@@ -36,10 +42,14 @@ def cells_table(found: Sequence[Comparison], scores: Sequence[Quantity]) -> Tabl
         *(f"{comparison.title}: {behind(comparison)}" for comparison in found if comparison.ok),
         "Train time is the train phase alone, without loading, evaluation and generation; step time is the median of "
         "the steps after warm-up; cell time is everything from start to record.",
-        "Perplexity is that of the reference answers.",
     )
-    columns = (*names, *map(number_column, numbers))
-    return Table("cells", "All cells", columns, tuple(rows), remarks, cautions(found), section="cells")
+    columns = [number_column(quantity) for quantity in numbers]
+    # The others are only in the CSV file
+    columns = [
+        replace(each, title="") if each.key.startswith("scores.") and each.key not in shown else each
+        for each in columns
+    ]
+    return Table("cells", "All cells", (*names, *columns), tuple(rows), remarks, cautions(found), section="cells")
 
 
 def _row(comparison: Comparison, setup: Setup, cell: StoredCell, numbers: Sequence[Quantity]) -> Row:

@@ -19,11 +19,6 @@ from bench.report.tables.rows import (
 )
 from bench.report.wording import file_stem, mid_sentence, printable
 
-MEANINGS = (
-    "Scores are fractions: Macro F1 is the macro average over answer strings taken as classes, BLEU is sentence BLEU "
-    "with effective order, averaged, BERTScore and ROUGE are averaged F1."
-)
-
 
 def results_table(comparison: Comparison, reference: str, scores: Sequence[Quantity]) -> Table:
     """A row per setup, averaged over its seeds: these scores, and peaks of power and memory.
@@ -39,45 +34,6 @@ def results_table(comparison: Comparison, reference: str, scores: Sequence[Quant
         columns=(*name_columns([comparison]), Column("n_validation", ""), *map(number_column, quantities)),
         rows=tuple(_row(comparison, setup, quantities, leading) for setup in comparison.setups),
         remarks=(*_remarks(comparison, scores), *_without_reference(comparison, reference)),
-        warnings=cautions([comparison]),
-    )
-
-
-def scores_table(comparison: Comparison) -> Table:
-    """Every score that any cell of a model has."""
-    known = (
-        "token_f1",
-        "exact_match",
-        "answer_macro_f1",
-        "bleu",
-        "corpus_bleu",
-        "bertscore_f1",
-        "rouge1",
-        "rouge2",
-        "rougeL",
-        "perplexity",
-    )
-    numbers = [comparison.scores[n] for n in known if n in comparison.scores]
-    numbers = [n for n in numbers if any(n.get(c) is not None for c in comparison.ok)]
-    leading = {score.key: best(comparison, score) for score in numbers}
-    from dataclasses import replace
-
-    from bench.report.numbers import significant
-
-    four = significant(4)
-
-    def row(setup: Setup) -> Row:
-        names = name_entries(comparison, setup)
-        if not setup.ok:
-            return Row((*names, *(TableCell(None) for _ in numbers)), instead=setup.ending)
-        return Row((*names, *(_entry(setup, q, leading) for q in numbers)))
-
-    return Table(
-        name=file_stem("scores", *comparison.names),
-        title=f"{comparison.title}: all scores",
-        columns=(*name_columns([comparison]), *(number_column(replace(q, show=four)) for q in numbers)),
-        rows=tuple(map(row, comparison.setups)),
-        remarks=(behind(comparison), _brackets(comparison)) if comparison.ok else (),
         warnings=cautions([comparison]),
     )
 
@@ -121,7 +77,7 @@ def _without_reference(comparison: Comparison, reference: str) -> tuple[str, ...
 def _remarks(comparison: Comparison, scores: Sequence[Quantity]) -> tuple[str, ...]:
     if not comparison.ok:
         return ()
-    remarks = [behind(comparison), _brackets(comparison), MEANINGS]
+    remarks = [behind(comparison), _brackets(comparison)]
     for score in scores:
         all_settings = [cell.record.score_settings or {} for cell in comparison.ok]
         if settings := {own[score.name] for own in all_settings if score.name in own}:

@@ -72,5 +72,5 @@ def behind(comparison: Comparison) -> str:
 
 
 def cautions(found: Sequence[Comparison]) -> tuple[str, ...]:
-    """Every sentence that warns against comparing cells of the comparisons."""
-    return tuple(sentence for each in found for sentence in (*each.refusals, *each.warnings))
+    """Every sentence that a reader of the comparisons' numbers must know."""
+    return tuple(sentence for each in found for sentence in (*each.left_out, *each.refusals, *each.warnings))

@@ -1,37 +1,56 @@
 """All tables of a report."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bench.report.compare.comparisons import Comparison
 from bench.report.compare.effects import Effect
+from bench.report.compare.family import Family
+from bench.report.compare.quantities import Quantity
 from bench.report.read.study import Study
 from bench.report.render.table import Table
 from bench.report.request import Request
 from bench.report.tables.cells import cells_table, failures_table
 from bench.report.tables.costs import cost_tables
 from bench.report.tables.differences import effects_table
+from bench.report.tables.measured import not_measured, without_empty_columns
 from bench.report.tables.provenance import provenance_table
 from bench.report.tables.published import published_scores, published_tables
-from bench.report.tables.results import results_table, scores_table
+from bench.report.tables.results import results_table
+from bench.report.tables.settings import settings_table
 
 
-def tables(study: Study, found: Sequence[Comparison], request: Request, compared: Sequence[Effect]) -> list[Table]:
-    """The tables in reading order: results, effects, costs, cells, failures, provenance."""
+def tables(
+    study: Study, found: Sequence[Comparison], request: Request, family: Family, compared: Sequence[Effect]
+) -> list[Table]:
+    """The tables in reading order: results, effects, costs, settings, cells, failures, provenance."""
+    results = [
+        results_table(each, request.reference, published_scores(each) if request.against else _scores(each, family))
+        for each in found
+    ]
     failures = failures_table(study)
     return [
-        *(results_table(each, request.reference, published_scores(each)) for each in found),
-        *(scores_table(each) for each in found),
+        *map(without_empty_columns, results),
         *([effects_table(found, compared)] if compared else []),
         *(published_tables(found) if request.against else []),
-        *cost_tables(found),
-        cells_table(
-            found,
-            [
-                s
-                for n, s in (found[0].scores if found else {}).items()
-                if n in ("token_f1", "exact_match", "perplexity")
-            ],
-        ),
+        *_costs(found),
+        settings_table(found),
+        without_empty_columns(cells_table(found, family)),
         *([failures] if failures else []),
         provenance_table(study.cells),
     ]
+
+
+def _scores(comparison: Comparison, family: Family) -> list[Quantity]:
+    """The scores that the comparison has, the deciding one first."""
+    return sorted(comparison.scores.values(), key=lambda score: score.name != family.decides)
+
+
+def _costs(found: Sequence[Comparison]) -> list[Table]:
+    """The tables that have a number; the first says in a sentence each what the others would have shown."""
+    if not any(comparison.ok for comparison in found):
+        return []
+    made = cost_tables(found)
+    missing = [sentence for table in made if (sentence := not_measured(table))]
+    first, *others = [without_empty_columns(table) for table in made if not not_measured(table)]
+    return [replace(first, remarks=(*first.remarks, *missing)), *others]

@@ -16,7 +16,7 @@ def answered(answers, *, asked=True, exact=None, f1=None, ids=None, seed=0, vali
     return Answered(
         model="tiny",
         method="lora",
-        label="lora (method.rank=8)",
+        label="lora (rank=8)",
         seed=seed,
         validation=validation,
         predictions=Predictions(ids or tuple(f"q{at}" for at in range(n)), ("d",) * n, tuple(answers), scores, {}),
@@ -36,7 +36,7 @@ def test_every_text_stands_once_and_answers_are_numbers_of_it():
         answered(["yes", "Context."], exact=[1, 0], f1=[1, 2 / 3]),
         answered(["yes", ""], exact=[1, 0], f1=[math.nan, 0], seed=1),
     ]
-    same = {"model": "tiny", "method": "lora", "label": "lora (method.rank=8)"}
+    same = {"model": "tiny", "method": "lora", "label": "lora (rank=8)"}
     assert data_of(browser_html(cells)) == [
         {
             "name": "events, fingerprint 5e6f7a8b",

@@ -21,7 +21,7 @@ PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x03\xe8\x00\x00\x00\xc8" + 2
 def group(model, *methods):
     def setup(method):
         cell = SimpleNamespace(folder=f"demo/{model}-{method}-events-s0-key", seed=0, ok=True)
-        return Setup(method, f"{method} (method.rank=8)", (cell,))
+        return Setup(method, f"{method} (rank=8)", (cell,))
 
     return Comparison(model, "events", model, tuple(map(setup, methods)))
 
@@ -148,7 +148,7 @@ def test_rows_and_figures_say_whose_they_are(contents):
         columns,
         tuple(
             Row((TableCell(model), TableCell(label), TableCell("x")))
-            for model, label in (("tiny", "lora (method.rank=8)"), ("tiny", "unknown"))
+            for model, label in (("tiny", "lora (rank=8)"), ("tiny", "unknown"))
         ),
     )
     failures = Table(

@@ -72,6 +72,10 @@ def test_a_torn_line_is_passed_over(events, length):
     assert read_losses(path).losses.tolist() == [3.0]
 
 
+def test_neither_the_order_of_fields_nor_spaces_matter(events):
+    assert read_losses(events('{"loss": 2.5, "step": 1, "kind": "step"}')).losses.tolist() == [2.5]
+
+
 @pytest.mark.parametrize("line", ["", "{}", "\x00\ufffd", "[" * 9999, step_line(1, 1.0).replace("1.0,", "1e,")])
 def test_foreign_lines_tell_nothing(events, line):
     assert read_losses(events(line, STARTED)) is None

@@ -52,19 +52,18 @@ def test_energy_is_that_of_the_steps_of_power(tables_of, gpu_cell, runs):
     # 1 s at 100 W, 30.5 s at 300 W of which 30 s are training, 0.5 s at 100 W, 5 s at 200 W; 90,000 tokens; idle 50 W
     assert body_of(tables_of(runs)["costs-energy"]) == (
         "| Method | Energy (kJ) | Train energy (kJ) | Energy per 1,000 training tokens (J) | Net energy (kJ) "
-        "| Idle power (W) | Mean power (W) | Peak sampled power (W) | Coverage (%) | Residual (%) | Throttled (s) "
-        "| CPU energy (kJ) |\n"
-        "| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+        "| Idle power (W) | Mean power (W) | Peak sampled power (W) | Coverage (%) | Residual (%) | Throttled (s) |\n"
+        "| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
         "| baseline | 10.30<sup>a</sup> | —<sup>b</sup> | —<sup>b</sup> | 8.450 | 50.0 | 278.4 | 300.0 | 100.0 | 0.0 "
-        "| 0.0 | —<sup>c</sup> |\n"
-        "| lora | 10.30<sup>a</sup> | 9.000<sup>a</sup> | 100.0 | 8.450 | 50.0 | 278.4 | 300.0 | 100.0 | 0.0 | 0.0 "
-        "| —<sup>c</sup> |\n"
+        "| 0.0 |\n"
+        "| lora | 10.30<sup>a</sup> | 9.000<sup>a</sup> | 100.0 | 8.450 | 50.0 | 278.4 | 300.0 | 100.0 | 0.0 | 0.0 |\n"
         "\n"
         "<sup>a</sup> by NVML's energy counter\n"
         "\n"
-        "<sup>b</sup> nothing is trained\n"
-        "\n"
-        "<sup>c</sup> no RAPL energy counter on this machine"
+        "<sup>b</sup> nothing is trained"
+    )
+    assert tables_of(runs)["costs-energy"].remarks[-1] == (
+        "Not measured (no RAPL energy counter on this machine): CPU energy."
     )
 
 
@@ -127,7 +126,7 @@ def test_carbon_stands_beside_its_factor_where_it_was_set(tables_of, gpu_cell, r
     table = tables_of(runs)["costs-energy"]
     # 10,300 J are 10.3 / 3600 kWh
     assert rows_of(table, "power.carbon.emission_g") == [("1.03",)]
-    assert table.remarks[-1] == (
+    assert table.remarks[-2] == (
         "Carbon is energy times the grid's intensity: 360 g/kWh (a\\u202eb). The GPU boards alone."
     )
 
@@ -140,11 +139,12 @@ def test_without_a_gpu_there_are_reasons_and_the_host_s_figures(
         measured = measured_of(host_readings(), phases, gpu=None)
         write_cell(method, measured=measured, missing={"power": "no_nvml"})
     found = tables_of(runs)
-    columns = [column.key for column in found["costs-energy"].columns if column.format]
-    baseline, lora = rows_of(found["costs-energy"], *columns, *(f"{column}_missing" for column in columns))
-    nothing, rapl = "nothing is trained", "no RAPL energy counter on this machine"
-    assert baseline == (*[""] * 11, NO_NVML, nothing, nothing, *[NO_NVML] * 7, rapl)
-    assert lora == (*[""] * 11, *[NO_NVML] * 10, rapl)
+    assert "costs-energy" not in found
+    rapl = "no RAPL energy counter on this machine"
+    assert found["costs-time"].remarks[-2:] == (
+        f"Energy and power: not measured ({NO_NVML}; nothing is trained; {rapl}).",
+        "Latency of answers: not measured (the cell ended before it).",
+    )
     keys = ("memory.device_peak_bytes", "memory.rss_peak_bytes")
     assert rows_of(found["costs-memory"], *keys) == [("", "1500000000")] * 2
     assert rows_of(found["costs-time"], "host.cpu_s") == [("37",)] * 2
@@ -155,43 +155,36 @@ def test_time(tables_of, gpu_cell, runs):
     gpu_cell("lora")
     gpu_cell("qlora", **OOM)
     assert body_of(tables_of(runs)["costs-time"]) == (
-        "| Method | Load (s) | Prepare (s) | Train (s) | Validate (s) | Generate (s) | Score (s) | Latency (s) "
-        "| Save (s) | Cell (s) | CPU time (s) |\n"
-        "| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
-        "| baseline | 1.0 | —<sup>a</sup> | —<sup>b</sup> | —<sup>b</sup> | 5.0 | —<sup>a</sup> | —<sup>a</sup> "
-        "| —<sup>b</sup> | 42.2 | 37.0 |\n"
-        "| lora | 1.0 | —<sup>a</sup> | 30.0 | —<sup>a</sup> | 5.0 | —<sup>a</sup> | —<sup>a</sup> | —<sup>a</sup> "
-        "| 42.2 | 37.0 |\n"
-        "| qlora: **out of memory in train (peak GPU memory 12.00 GB)** | — | — | — | — | — | — | — | — | — | — |\n"
+        "| Method | Load (s) | Train (s) | Generate (s) | Cell (s) | CPU time (s) |\n"
+        "| :--- | ---: | ---: | ---: | ---: | ---: |\n"
+        "| baseline | 1.0 | —<sup>a</sup> | 5.0 | 42.2 | 37.0 |\n"
+        "| lora | 1.0 | 30.0 | 5.0 | 42.2 | 37.0 |\n"
+        "| qlora: **out of memory in train (peak GPU memory 12.00 GB)** | — | — | — | — | — |\n"
         "\n"
-        "<sup>a</sup> the cell has no such phase\n"
-        "\n"
-        "<sup>b</sup> nothing is trained"
+        "<sup>a</sup> nothing is trained"
+    )
+    assert tables_of(runs)["costs-time"].remarks[2:] == (
+        "Not measured (the cell has no such phase): Prepare; Score; Latency.",
+        "Not measured (nothing is trained; the cell has no such phase): Validate; Save.",
     )
 
 
 def test_memory_over_the_whole_cell_and_in_training(tables_of, gpu_cell, runs):
     gpu_cell("lora")
     found = tables_of(runs)
-    figures = "| 7.00 | 6.00 | 1.50 | —<sup>a</sup> |"
-    heads = (
-        "| Method | GPU (GB) | GPU, cell's processes (GB) | Torch reserved (GB) | Torch allocated (GB) "
-        "| Process RSS (GB) | Process PSS (GB) |"
-    )
+    heads = "| Method | GPU (GB) | Torch reserved (GB) | Torch allocated (GB) | Process RSS (GB) |"
     assert body_of(found["costs-memory"]) == (
         f"{heads} GPU, before the cell (GB) |\n"
-        "| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
-        f"| lora | 12.00 | —<sup>a</sup> {figures} 1.00 |\n"
-        "\n"
-        "<sup>a</sup> nothing was sampled in that time"
+        "| :--- | ---: | ---: | ---: | ---: | ---: |\n"
+        "| lora | 12.00 | 7.00 | 6.00 | 1.50 | 1.00 |"
     )
     assert body_of(found["costs-memory-train"]) == (
-        f"{heads}\n"
-        "| :--- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
-        f"| lora | 12.00 | —<sup>a</sup> {figures}\n"
-        "\n"
-        "<sup>a</sup> nothing was sampled in that time"
+        f"{heads}\n| :--- | ---: | ---: | ---: | ---: |\n| lora | 12.00 | 7.00 | 6.00 | 1.50 |"
     )
+    for name in ("costs-memory", "costs-memory-train"):
+        assert found[name].remarks[-1] == (
+            "Not measured (nothing was sampled in that time): GPU, cell's processes; Process PSS."
+        )
 
 
 def test_speed_and_size(tables_of, gpu_cell, runs):
@@ -241,9 +234,6 @@ def test_setups_of_all_models_stand_in_one_table(tables_of, write_cell, runs):
     assert table.warnings == ("the cells of tiny differ in training.effective_batch: 16 for lora; 8 for qlora.",)
 
 
-def test_a_study_of_failures_has_its_tables(tables_of, write_cell, runs):
+def test_a_study_of_failures_has_no_tables_of_costs(tables_of, write_cell, runs):
     write_cell("lora", **OOM)
-    for name, table in tables_of(runs).items():
-        if name.startswith("costs-"):
-            assert [row.instead for row in table.rows] == ["out of memory in train (peak process memory 1.50 GB)"]
-            assert table.remarks == ()
+    assert list(tables_of(runs)) == ["model-tiny", "settings", "cells", "failures", "provenance"]

@@ -36,6 +36,10 @@ REMARK = (
     "seed, about 450 examples, no intervals; power and memory were read off a dashboard. Difference is measured less "
     "published. Another data set, prompt or machine alone can explain one."
 )
+MEANINGS = (
+    "Scores are fractions: Macro F1 is the macro average over answer strings taken as classes, BLEU is sentence BLEU "
+    "with effective order, averaged, BERTScore and ROUGE are averaged F1."
+)
 
 
 @cache
@@ -73,7 +77,7 @@ def _table(comparison: Comparison) -> Table:
         if row[name]
     ]
     title = f"{comparison.title}: measured beside published"
-    return Table(file_stem("against", comparison.title), title, columns, tuple(rows), (REMARK,))
+    return Table(file_stem("against", comparison.title), title, columns, tuple(rows), (REMARK, MEANINGS))
 
 
 def _row(setup: Setup, quantity: Quantity, name: str, published_row: dict[str, str]) -> Row:

@@ -1,0 +1,55 @@
+"""What a reader must know first: what was run, on which data, from which code, and what was left out."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from bench.report.compare.comparisons import Comparison
+from bench.report.compare.family import Family
+from bench.report.read.cells import StoredCell
+from bench.report.read.study import Study
+from bench.report.tables.provenance import commit_of, distinct
+from bench.report.wording import STATUSES, counted, listed, printable
+
+
+def summary(study: Study) -> str:
+    """How many cells there are, and how they ended."""
+    counts: Counter[str] = Counter(cell.record.status for cell in study.cells)
+    endings = listed(f"{counts[status]} {words}" for status, words in STATUSES.items() if counts[status])
+    return f"{counted(len(study.cells), 'cell')}: {endings}."
+
+
+def facts(study: Study) -> dict[str, str]:
+    """Each fact about the study by its title."""
+    cells = study.cells
+    found = {
+        "Model": listed(dict.fromkeys(cell.model for cell in cells)),
+        "Data set": distinct([_data(cell) for cell in cells]),
+        "Seeds": listed(map(str, sorted({cell.seed for cell in cells}))),
+        "Commit": distinct([commit_of(cell) for cell in cells]),
+    }
+    if weights := _weights(study):
+        found["Trained weights"] = weights
+    return {title: printable(text) for title, text in found.items()}
+
+
+def _data(cell: StoredCell) -> str:
+    data = cell.record.data
+    if data is None:
+        return f"{cell.dataset} ({cell.reason('data')})"
+    documents = counted(data.n_clusters_validation, "document")
+    return f"{cell.dataset}: {data.n_train} training examples, {data.n_validation} validation examples of {documents}"
+
+
+def _weights(study: Study) -> str | None:
+    """Where the trained weights are, if any were saved."""
+    saved = [cell for cell in study.cells if cell.record.parameters and cell.record.parameters.saved_bytes]
+    if not saved:
+        return None
+    if len(saved) == 1:
+        return f"{saved[0].folder}/adapter in the runs folder"
+    return f"{study.name}/CELL/adapter in the runs folder; tables/cells.csv has the name of each cell"
+
+
+def cautions(found: Sequence[Comparison], family: Family) -> list[str]:
+    """A sentence about everything that a reader must know before reading any number."""
+    return [*family.notes, *(sentence for comparison in found for sentence in comparison.left_out)]

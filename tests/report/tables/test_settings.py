@@ -1,0 +1,36 @@
+from bench.report.compare.comparisons import comparisons
+from bench.report.read.study import read_studies
+from bench.report.tables.settings import settings_table
+
+
+def rows_of(runs):
+    table = settings_table(comparisons(read_studies(runs)[0].cells))
+    return [tuple(cell.value for cell in row.cells) for row in table.rows]
+
+
+def test_a_value_that_all_setups_share_is_there_once(write_cell, runs):
+    write_cell("baseline")
+    write_cell("lora", method_settings={"rank": 8})
+    assert rows_of(runs) == [
+        ("method.rank", "8", "lora"),
+        ("dataset.train", "null", "all"),
+        ("dataset.validation", "null", "all"),
+        ("prompt.max_length", "512", "all"),
+        ("train.epochs", "3", "all"),
+        ("generation.batch", "16", "all"),
+        ("generation.max_new_tokens", "32", "all"),
+    ]
+
+
+def test_each_value_of_a_swept_setting_names_its_setups(write_cell, runs):
+    for model in ("a", "b"):
+        for rank in (8, 16):
+            settings = {"rank": rank, "alpha": 2, "note": ""}
+            write_cell("lora", model=model, folder=f"{model}{rank}", method_settings=settings)
+        write_cell("toplayer", model=model, method_settings={"alpha": 2})
+    assert rows_of(runs)[:4] == [
+        ("method.rank", "8", "a: lora (rank=8) and b: lora (rank=8)"),
+        ("method.rank", "16", "a: lora (rank=16) and b: lora (rank=16)"),
+        ("method.alpha", "2", "all"),
+        ("method.note", '""', "lora"),
+    ]
