@@ -5,12 +5,15 @@ A quantity's `get` gives None where the cell has no value; the reason is in the 
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 from bench.record import ScoreInfo
 from bench.report.numbers import Show, fixed, significant
 from bench.report.read.cells import StoredCell
+from bench.telemetry.sections import Memory
 
+Section = TypeVar("Section")
+Get = Callable[[StoredCell], float | None]
 KILO, MEGA, GIGA = 1e-3, 1e-6, 1e-9
 """Factors from a unit to the one that is called so."""
 
@@ -22,7 +25,7 @@ class Quantity:
     key: str
     """Its dotted path in the record, or the name of a derived figure: the CSV's column, and where a reason is found."""
     title: str
-    get: Callable[[StoredCell], float | None]
+    get: Get
     """In the record's unit."""
     unit: str = ""
     """The unit it is shown in."""
@@ -49,6 +52,16 @@ class Quantity:
     def heading(self) -> str:
         """Title and unit: `Peak power (W)`."""
         return f"{self.title} ({self.unit})" if self.unit else self.title
+
+
+def within(section: Callable[[StoredCell], Section | None], number: Callable[[Section], float | None]) -> Get:
+    """Gets a number of a section of the record, which may be missing."""
+
+    def get(cell: StoredCell) -> float | None:
+        found = section(cell)
+        return None if found is None else number(found)
+
+    return get
 
 
 def score_quantity(name: str, info: ScoreInfo) -> Quantity:
@@ -114,42 +127,36 @@ THROUGHPUT = Quantity(
     "tokens/s",
 )
 
+
+def _peak(name: str, title: str, get: Callable[[Memory], int | None], meaning: str) -> Quantity:
+    path = f"memory.{name}_peak_bytes"
+    return Quantity(path, title, within(lambda cell: cell.record.memory, get), "GB", GIGA, fixed(2), meaning=meaning)
+
+
 MEMORIES = (
-    Quantity(
-        "memory.device_peak_bytes",
+    _peak(
+        "device",
         "Peak GPU memory",
-        lambda cell: cell.record.memory and cell.record.memory.device_peak_bytes,
-        "GB",
-        GIGA,
-        fixed(2),
-        meaning="the most that was in use on the cell's GPUs, by whomever (NVML)",
+        lambda memory: memory.device_peak_bytes,
+        "the most that was in use on the cell's GPUs, by whomever (NVML)",
     ),
-    Quantity(
-        "memory.torch_reserved_peak_bytes",
+    _peak(
+        "torch_reserved",
         "Peak torch reserved memory",
-        lambda cell: cell.record.memory and cell.record.memory.torch_reserved_peak_bytes,
-        "GB",
-        GIGA,
-        fixed(2),
-        meaning="the most that torch's CUDA allocator had reserved",
+        lambda memory: memory.torch_reserved_peak_bytes,
+        "the most that torch's CUDA allocator had reserved",
     ),
-    Quantity(
-        "memory.torch_allocated_peak_bytes",
+    _peak(
+        "torch_allocated",
         "Peak torch allocated memory",
-        lambda cell: cell.record.memory and cell.record.memory.torch_allocated_peak_bytes,
-        "GB",
-        GIGA,
-        fixed(2),
-        meaning="the most that tensors took of torch's CUDA allocator",
+        lambda memory: memory.torch_allocated_peak_bytes,
+        "the most that tensors took of torch's CUDA allocator",
     ),
-    Quantity(
-        "memory.rss_peak_bytes",
+    _peak(
+        "rss",
         "Peak process memory",
-        lambda cell: cell.record.memory and cell.record.memory.rss_peak_bytes,
-        "GB",
-        GIGA,
-        fixed(2),
-        meaning="the largest resident set (RSS) of the cell's processes together",
+        lambda memory: memory.rss_peak_bytes,
+        "the largest resident set (RSS) of the cell's processes together",
     ),
 )
 """The figures that can be a cell's peak memory, the best first."""

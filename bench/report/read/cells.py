@@ -82,11 +82,6 @@ class StoredCell:
         return seconds
 
     @property
-    def phases_seconds(self) -> float | None:
-        """The seconds of all phases together. The cell itself takes longer: it also waits for imports."""
-        return sum(phase.seconds for phase in self.record.phases) if self.record.phases else None
-
-    @property
     def train_power(self) -> PhasePower | None:
         """Power and energy in the train phase."""
         return self.record.power.phases.get("train") if self.record.power else None
@@ -109,8 +104,6 @@ class StoredCell:
     def missing(self) -> dict[str, str]:
         """The record's reasons for missing values, and those for missing derived figures, by dotted path."""
         missing = dict(self.record.missing)
-        if not self.record.phases:
-            missing["phases_seconds"] = "no_phases"
         untrained = self.record.training is None
         for phase in get_args(PhaseName):
             if phase not in self.phase_seconds:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
 
 from bench.record import LatencyAtBatch, Training
 from bench.report.compare.quantities import (
@@ -15,33 +14,22 @@ from bench.report.compare.quantities import (
     THROUGHPUT,
     TRAIN_ENERGY,
     Quantity,
+    within,
 )
 from bench.report.numbers import Show, fixed, significant
 from bench.report.read.cells import StoredCell
 from bench.telemetry.sections import PhaseMemory, Power
 
-Section = TypeVar("Section")
-Get = Callable[[StoredCell], float | None]
 MILLI, PERCENT = 1e3, 1e2
 """Factors from a unit to the one that is called so."""
 
 
-def _in(section: Callable[[StoredCell], Section | None], number: Callable[[Section], float | None]) -> Get:
-    """Gets a number of a section of the record, which may be missing."""
-
-    def get(cell: StoredCell) -> float | None:
-        found = section(cell)
-        return None if found is None else number(found)
-
-    return get
-
-
 def _power(name: str, title: str, get: Callable[[Power], float | None], unit: str = "W", scale: float = 1) -> Quantity:
-    return Quantity(f"power.{name}", title, _in(lambda cell: cell.record.power, get), unit, scale, fixed(1))
+    return Quantity(f"power.{name}", title, within(lambda cell: cell.record.power, get), unit, scale, fixed(1))
 
 
 def _training(name: str, title: str, get: Callable[[Training], float | None], unit: str, show: Show) -> Quantity:
-    return Quantity(f"training.{name}", title, _in(lambda cell: cell.record.training, get), unit, show=show)
+    return Quantity(f"training.{name}", title, within(lambda cell: cell.record.training, get), unit, show=show)
 
 
 def phase_seconds(phase: str) -> Quantity:
@@ -123,7 +111,7 @@ LATENCIES: tuple[tuple[str, str, str, Callable[[LatencyAtBatch], float]], ...] =
 def peaks(path: str, memory: Callable[[StoredCell], PhaseMemory | None]) -> tuple[Quantity, ...]:
     """All peaks of memory in one section of the record, given its path."""
     return tuple(
-        Quantity(f"{path}.{name}", title, _in(memory, get), "GB", GIGA, fixed(2)) for name, title, get in PEAKS
+        Quantity(f"{path}.{name}", title, within(memory, get), "GB", GIGA, fixed(2)) for name, title, get in PEAKS
     )
 
 
@@ -131,10 +119,15 @@ def latencies(batch: str, words: str, section: Callable[[StoredCell], LatencyAtB
     """All latencies at one batch size, given the name of its section of the record."""
     quantities = [
         Quantity(
-            f"latency.{batch}.{name}", f"{title}, {words}, {percentile}", _in(section, get), "ms", MILLI, significant(3)
+            f"latency.{batch}.{name}",
+            f"{title}, {words}, {percentile}",
+            within(section, get),
+            "ms",
+            MILLI,
+            significant(3),
         )
         for name, title, percentile, get in LATENCIES
     ]
-    output = _in(section, lambda times: times.tokens_per_s_p50)
+    output = within(section, lambda times: times.tokens_per_s_p50)
     path = f"latency.{batch}.tokens_per_s_p50"
     return [*quantities, Quantity(path, f"Output, {words}", output, "tokens/s", show=significant(3))]
