@@ -3,9 +3,6 @@
 A window is a half-open stretch of time, `starts_s[k] <= t < ends_s[k]`. Results are arrays with one number per window.
 """
 
-import math
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
@@ -26,30 +23,16 @@ def step_hold(t_s: Floats, value: Floats, starts_s: Floats, ends_s: Floats, hold
     Returns:
         The integrals, and the seconds of each window that samples stand for.
     """
-    until_s = np.minimum(t_s + hold_s, np.append(t_s[1:], np.inf)) if len(t_s) else t_s
-    return (
-        integrate(t_s, until_s, value, starts_s, ends_s),
-        integrate(t_s, until_s, np.ones_like(t_s), starts_s, ends_s),
-    )
-
-
-def integrate(t_s: Floats, until_s: Floats, rate: Floats, starts_s: Floats, ends_s: Floats) -> Floats:
-    """Integral over each window of a signal that is `rate[i]` from `t_s[i]` to `until_s[i]`, and 0 in between.
-
-    With a rate of 1 it is the time that the samples cover.
-    """
-    up_to_starts, up_to_ends = _integral_up_to(np.stack((starts_s, ends_s)), t_s, until_s, rate)
-    return up_to_ends - up_to_starts
-
-
-def _integral_up_to(at_s: Floats, t_s: Floats, until_s: Floats, rate: Floats) -> Floats:
     if not len(t_s):
-        return np.zeros(at_s.shape)
-    before = np.concatenate(([0.0], np.cumsum(rate * (until_s - t_s))))
-    current = np.searchsorted(t_s, at_s, side="right") - 1
-    begun = np.maximum(current, 0)
-    inside = rate[begun] * np.clip(at_s - t_s[begun], 0.0, until_s[begun] - t_s[begun])
-    return np.where(current < 0, 0.0, before[begun] + inside)
+        return np.zeros(len(starts_s)), np.zeros(len(starts_s))
+    until_s = np.minimum(t_s + hold_s, np.append(t_s[1:], np.inf))
+    knots_s = np.stack((t_s, until_s), axis=1).ravel()
+
+    def integral(rate: Floats) -> Floats:
+        up_to_knots = np.cumsum(np.stack((np.zeros_like(t_s), rate * (until_s - t_s)), axis=1).ravel())
+        return np.interp(ends_s, knots_s, up_to_knots) - np.interp(starts_s, knots_s, up_to_knots)
+
+    return integral(value), integral(np.ones_like(t_s))
 
 
 def counter_falls(counter: Floats) -> Bools:
@@ -65,33 +48,16 @@ def counter_jumps(t_s: Floats, counter: Floats, max_rate: float) -> Bools:
     return np.diff(counter) > max_rate * (np.diff(t_s) + 1.0)
 
 
-def counter_increase(
-    t_s: Floats, counter: Floats, sound: Bools, starts_s: Floats, ends_s: Floats
-) -> tuple[Floats, Floats]:
-    """Rise of a counter in each window, linear between readings, and the seconds that have readings on both sides.
-
-    The time between two neighbouring readings that are not `sound` counts in neither.
-    """
-    rate = np.where(sound, np.diff(counter) / np.diff(t_s), 0.0)
-    return (
-        integrate(t_s[:-1], t_s[1:], rate, starts_s, ends_s),
-        integrate(t_s[:-1], t_s[1:], sound.astype(np.float64), starts_s, ends_s),
-    )
+def counter_increase(t_s: Floats, counter: Floats, starts_s: Floats, ends_s: Floats) -> tuple[Floats, Floats]:
+    """Rise of a counter in each window, linear between readings, and the seconds between the first and last reading."""
+    starts_s, ends_s = np.clip((starts_s, ends_s), t_s[0], t_s[-1])
+    return np.interp(ends_s, t_s, counter) - np.interp(starts_s, t_s, counter), ends_s - starts_s
 
 
 def peaks(t_s: Floats, value: Floats, starts_s: Floats, ends_s: Floats) -> Floats:
     """Largest sample inside each window; minus infinity where there is none."""
-    first, last = np.searchsorted(t_s, starts_s), np.searchsorted(t_s, ends_s)
-    result = np.full(len(starts_s), -np.inf)
-    for window in np.nonzero(last > first)[0]:
-        result[window] = value[first[window] : last[window]].max()
-    return result
-
-
-def total_of(parts: Sequence[float | None]) -> float | None:
-    """The sum over devices, or None unless every one is known: a sum without a part would pass for the whole."""
-    known = [part for part in parts if part is not None]
-    return math.fsum(known) if known and len(known) == len(parts) else None
+    windows = zip(np.searchsorted(t_s, starts_s), np.searchsorted(t_s, ends_s), strict=True)
+    return np.array([value[first:last].max(initial=-np.inf) for first, last in windows])
 
 
 def residual_percent(integral_j: float, counter_j: float) -> float:
@@ -106,7 +72,5 @@ def carbon_g(energy_j: float, intensity_g_per_kwh: float) -> float:
 
 def aliases(step_time_s: float, tolerance: float = 0.1) -> bool:
     """Whether steps of this length stay in phase with the power sensor, so that sampled power is biased."""
-    return any(
-        abs(step_time_s - multiple * SENSOR_PERIOD_S) <= tolerance * multiple * SENSOR_PERIOD_S
-        for multiple in ALIASES_OF_SENSOR_PERIOD
-    )
+    periods = step_time_s / SENSOR_PERIOD_S
+    return any(abs(periods - multiple) <= tolerance * multiple for multiple in ALIASES_OF_SENSOR_PERIOD)

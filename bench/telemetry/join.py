@@ -5,19 +5,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bench.telemetry import Telemetry
+from bench.telemetry.amount import Amount, Missing, combine
 from bench.telemetry.gather import Gathered
 from bench.telemetry.power import power_section
-from bench.telemetry.sections import (
-    HostUse,
-    Memory,
-    PhaseHostUse,
-    PhaseMemory,
-    Power,
-    Sampling,
-    SourceSampling,
-)
+from bench.telemetry.sections import HostUse, Memory, PhaseHostUse, PhaseMemory, Power, Sampling, SourceSampling
 from bench.telemetry.signals import GpuSignals, HostSignals, SourceSignals
-from bench.telemetry.windows import MIN_COVERAGE, Amount, Counter, Missing, Signal, Span, Spans, Stretch
+from bench.telemetry.windows import Span, Spans, Stretch
 
 
 class TorchPeaks(NamedTuple):
@@ -60,8 +53,8 @@ def measure(
         torch_missing: the reason for peaks that are missing there.
         step_time_s: median time of a training step, or None if none was timed.
     """
-    gpu = GpuSignals(gathered.gpu, settings.gpu is not None, settings.hz)
-    host = HostSignals(gathered.host, settings.host is not None, settings.hz)
+    gpu = GpuSignals(gathered.gpu, settings.hz, settings.gpu is not None)
+    host = HostSignals(gathered.host, settings.hz, settings.host is not None)
     missing = Missing()
     sampling = missing.fill(
         Sampling,
@@ -95,7 +88,7 @@ def _source_sampling(path: str, source: SourceSignals, missing: Missing) -> Sour
         status=gathered.status,
         n_readings=gathered.n_readings,
         missed_ticks=gathered.n_missed,
-        cpu_s=Amount(gathered.cpu_s, gathered.status, digits=9),
+        cpu_s=Amount(gathered.cpu_s, gathered.status),
     )
 
 
@@ -107,58 +100,42 @@ def _memory(
     torch_missing: str,
     missing: Missing,
 ) -> Memory:
-    def peaks(path: str, span: Span, torch: TorchPeaks) -> PhaseMemory:
-        return missing.fill(
-            PhaseMemory,
-            path,
-            torch_allocated_peak_bytes=Amount(torch.allocated, torch_missing),
-            torch_reserved_peak_bytes=Amount(torch.reserved, torch_missing),
-            device_peak_bytes=_followed_peak_bytes(gpu.memory, span, gpu.why_field(span, "memory_used_bytes")),
-            process_device_peak_bytes=_peak_bytes(
-                gpu.process_memory, span, gpu.why_field(span, "process_memory_bytes")
-            ),
-            rss_peak_bytes=_followed_peak_bytes(host.rss, span, host.why(span, "rss_bytes")),
-            pss_peak_bytes=_peak_bytes(host.pss, span, host.why(span, "pss_bytes")),
-        )
+    def peaks(span: Span, torch: Sequence[TorchPeaks]) -> dict[str, Amount]:
+        allocated = max((peak.allocated for peak in torch if peak.allocated is not None), default=None)
+        reserved = max((peak.reserved for peak in torch if peak.reserved is not None), default=None)
+        return {
+            "torch_allocated_peak_bytes": Amount(allocated, torch_missing),
+            "torch_reserved_peak_bytes": Amount(reserved, torch_missing),
+            "device_peak_bytes": combine(round, gpu.memory.followed_peak(span)),
+            "process_device_peak_bytes": combine(round, gpu.process_memory.peak(span)),
+            "rss_peak_bytes": combine(round, host.rss.followed_peak(span)),
+            "pss_peak_bytes": combine(round, host.pss.peak(span)),
+        }
 
-    whole = TorchPeaks(
-        max((peaks.allocated for peaks in torch_peaks.values() if peaks.allocated is not None), default=None),
-        max((peaks.reserved for peaks in torch_peaks.values() if peaks.reserved is not None), default=None),
-    )
     return missing.fill(
         Memory,
         "memory",
-        **dict(peaks("memory", spans.whole, whole)),
-        device_before_bytes=_peak_bytes(gpu.memory, spans.idle, gpu.why_field(spans.idle, "memory_used_bytes")),
+        **peaks(spans.whole, list(torch_peaks.values())),
+        device_before_bytes=combine(round, gpu.memory.peak(spans.idle)),
         phases={
-            name: peaks(f"memory.phases.{name}", span, torch_peaks.get(name, TorchPeaks(None, None)))
+            name: missing.fill(
+                PhaseMemory,
+                f"memory.phases.{name}",
+                **peaks(span, [torch_peaks[name]] if name in torch_peaks else []),
+            )
             for name, span in spans.phases.items()
         },
     )
 
 
-def _followed_peak_bytes(signal: Signal, span: Span, why: str) -> Amount:
-    """The largest sample, if samples miss so little of `span` that this is its peak as far as sampling goes."""
-    unknown_s = span.seconds - signal.covered_s(span)
-    followed = unknown_s <= max(signal.hold_s, (1 - MIN_COVERAGE) * span.seconds)
-    return _peak_bytes(signal, span, why) if followed else Amount(None, why)
-
-
-def _peak_bytes(signal: Signal, span: Span, why: str) -> Amount:
-    peak = signal.peak(span)
-    return Amount(None if peak is None else round(peak), why)
-
-
 def _host(host: HostSignals, spans: Spans, missing: Missing) -> HostUse | None:
-    def use(path: str, span: Span) -> PhaseHostUse:
-        def increase(counter: Counter, field: str) -> Amount:
-            return counter.increase(span, host.why(span, field, otherwise=counter.unseen))
-
-        cpu_s, package_energy_j = increase(host.cpu, "cpu_s"), increase(host.packages, "package_energy_j")
-        return missing.fill(PhaseHostUse, path, cpu_s=cpu_s, package_energy_j=package_energy_j)
+    def use(span: Span) -> dict[str, Amount]:
+        return {"cpu_s": host.cpu.increase(span), "package_energy_j": host.packages.increase(span)}
 
     if not host.on:
         missing["host"] = "switched_off"
         return None
-    phases = {name: use(f"host.phases.{name}", span) for name, span in spans.phases.items()}
-    return HostUse(**dict(use("host", spans.whole)), phases=phases)
+    phases = {
+        name: missing.fill(PhaseHostUse, f"host.phases.{name}", **use(span)) for name, span in spans.phases.items()
+    }
+    return missing.fill(HostUse, "host", **use(spans.whole), phases=phases)

@@ -23,6 +23,7 @@ class PhasePower(Section):
     """Rise of the counters. If their readings start late or end early, by at most half a second at 10 Hz and 5 % of the
     time, that part is taken to have had the mean power of the rest; beyond that there is no figure."""
     energy_integral_j: float | None
+    """Time that no sample stands for, at most 5 %, counts with the mean power of the rest."""
     residual_percent: float | None
     """How far the integral is above the counter."""
     mean_power_w: float | None

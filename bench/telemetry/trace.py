@@ -10,9 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from bench.telemetry import energy
 from bench.telemetry.energy import Floats
-from bench.telemetry.gather import MACHINE, Gathered
-from bench.telemetry.schema import HOST
-from bench.telemetry.signals import arrays, total
+from bench.telemetry.gather import Gathered
+from bench.telemetry.signals import GpuSignals, HostSignals
 from bench.telemetry.windows import Signal, Stretch
 
 BINS = 600
@@ -60,10 +59,11 @@ def thin(gathered: Gathered, phases: Sequence[Stretch], hz: float) -> Trace | No
         return None
     n = max(1, round(min(BINS, seconds * hz)))
     edges_s = np.linspace(0.0, seconds, n + 1)
-    rss = Signal(*arrays(gathered.host.columns[MACHINE, "rss_bytes"]), HOST["rss_bytes"].hold_s(hz))
-    signals = (total(gathered.gpu, "power_w", hz), total(gathered.gpu, "memory_used_bytes", hz), rss)
+    gpu, host = GpuSignals(gathered.gpu, hz), HostSignals(gathered.host, hz)
     start_s = min(phase.start_s for phase in phases)
-    return Trace(relative, edges_s, *(_series(signal, start_s + edges_s) for signal in signals))
+    return Trace(
+        relative, edges_s, *(_series(signal, start_s + edges_s) for signal in (gpu.power, gpu.memory, host.rss))
+    )
 
 
 def to_json(trace: Trace) -> str:

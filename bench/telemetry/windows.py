@@ -1,15 +1,14 @@
 """Sampled quantities over stretches of time: their integral, peak, rise and gaps, and when those are known."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
 from bench.telemetry import energy
-from bench.telemetry.energy import Bools, Floats
-
-S = TypeVar("S")
+from bench.telemetry.amount import Amount
+from bench.telemetry.energy import Floats
 
 MIN_COVERAGE = 0.95
 """If samples stand for less of a phase than this, a quantity is unknown. The power sensor's own error is about 5 %."""
@@ -27,29 +26,6 @@ class Stretch(NamedTuple):
     seconds: float
 
 
-class Amount(NamedTuple):
-    """A value, or why there is none."""
-
-    value: Any
-    reason: str = ""
-    digits: int = 3
-    """After the decimal point, if it is a float: most sensors resolve a thousandth of their unit at best."""
-
-
-class Missing(dict[str, str]):
-    """Dotted path in the record to the reason why there is no value."""
-
-    def fill(self, section: type[S], path: str, **fields: Any) -> S:
-        """The section at `path`. If a field is an `Amount` without a value, its reason is noted."""
-        for name, amount in fields.items():
-            if isinstance(amount, Amount):
-                if amount.value is None:
-                    self[f"{path}.{name}"] = amount.reason
-                is_float = isinstance(amount.value, float)
-                fields[name] = round(amount.value, amount.digits) if is_float else amount.value
-        return section(**fields)
-
-
 class Span:
     """What one figure is about: all stretches of a phase, the whole cell, or the idle time before it.
 
@@ -58,16 +34,19 @@ class Span:
     """
 
     def __init__(self, windows: Sequence[tuple[float, float]]) -> None:
-        self.starts_s, self.ends_s = np.array(windows, dtype=np.float64).reshape(-1, 2).T
+        self.starts_s, self.ends_s = np.array(windows, dtype=np.float64).T
+        self.start_s, self.end_s = windows[0][0], windows[-1][1]
         self.seconds = float((self.ends_s - self.starts_s).sum())
-        self.start_s = float(self.starts_s.min(initial=np.inf))
-        self.end_s = float(self.ends_s.max(initial=-np.inf))
         self.too_short = self.seconds < MIN_SECONDS * len(windows) - ROUNDING_S
 
-    def samples(self, t_s: Floats) -> list[tuple[int, int]]:
-        """For each stretch the first index into `t_s` that lies in it, and the first one after it."""
+    def samples(self, t_s: Floats) -> list[slice]:
+        """Which of the rising times `t_s` lie in each stretch."""
         firsts, lasts = np.searchsorted(t_s, self.starts_s), np.searchsorted(t_s, self.ends_s)
-        return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
+        return [slice(first, last) for first, last in zip(firsts, lasts, strict=True)]
+
+    def count(self, t_s: Floats) -> int:
+        """How many of the rising times `t_s` lie in the span."""
+        return sum(len(t_s[inside]) for inside in self.samples(t_s))
 
     def touched_by(self, from_s: Floats, to_s: Floats) -> bool:
         """Whether a stretch has time in common with any of the intervals `from_s[i]` to `to_s[i]`."""
@@ -83,7 +62,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Spans:
-    """The times that a record has figures of."""
+    """The times that a record has figures about."""
 
     phases: Mapping[str, Span]
     whole: Span
@@ -96,7 +75,7 @@ class Spans:
         windows: dict[str, list[tuple[float, float]]] = {}
         for stretch in sorted(stretches, key=lambda stretch: stretch.start_s):
             windows.setdefault(stretch.phase, []).append((stretch.start_s, stretch.start_s + stretch.seconds))
-        phases = {name: Span(one) for name, one in windows.items()}
+        phases = {name: Span(own) for name, own in windows.items()}
         start_s, end_s = min(span.start_s for span in phases.values()), max(span.end_s for span in phases.values())
         return cls(phases, Span([(start_s, end_s)]), Span([(start_s - idle_s, start_s)]))
 
@@ -109,25 +88,29 @@ class _Samples:
     hold_s: float
     """Signal: how long a sample stands for the time after it, unless the next one comes first. Counter: the longest
     time between readings at the edge of a stretch, and beyond the first and the last reading."""
+    why: Callable[[Span], str | None]
+    """What the source says about values that are missing in a span."""
 
-    @property
-    def unseen(self) -> str:
-        """The reason if the source does not say why there is too little of it."""
-        return "low_coverage" if len(self.t_s) else "no_samples"
+    def missing(self, span: Span) -> Amount:
+        """Why there are too few samples in `span`."""
+        return Amount(None, self.why(span) or ("low_coverage" if span.count(self.t_s) else "no_samples"))
 
 
 class Signal(_Samples):
     """A quantity that holds between samples, such as power."""
 
-    def integral(self, span: Span, low: str) -> Amount:
-        """Integral over `span`; `low` is the reason if samples stand for too little of it."""
+    def integral(self, span: Span) -> Amount:
+        """Integral over `span`. Time that no sample stands for, at most 5 %, counts with the mean of the rest."""
         if span.too_short:
             return Amount(None, "too_short")
-        return Amount(self.sum(span)) if self.coverage(span) >= MIN_COVERAGE else Amount(None, low)
+        if self.coverage(span) < MIN_COVERAGE:
+            return self.missing(span)
+        return Amount(self.mean(span) * span.seconds)
 
-    def sum(self, span: Span) -> float:
-        """Integral over the part of `span` that samples stand for."""
-        return float(self._step_hold(span)[0].sum())
+    def mean(self, span: Span) -> float:
+        """Mean over the part of `span` that samples stand for; NaN if there is none."""
+        integral, covered_s = self._step_hold(span)
+        return float(integral.sum() / covered_s.sum())
 
     def covered_s(self, span: Span) -> float:
         """Seconds of `span` that samples stand for."""
@@ -140,52 +123,57 @@ class Signal(_Samples):
     def _step_hold(self, span: Span) -> tuple[Floats, Floats]:
         return energy.step_hold(self.t_s, self.value, span.starts_s, span.ends_s, self.hold_s)
 
-    def peak(self, span: Span) -> float | None:
-        """Largest sample in `span`, or None without one."""
-        return max((float(self.value[i:j].max()) for i, j in span.samples(self.t_s) if j > i), default=None)
+    def peak(self, span: Span) -> Amount:
+        """Largest sample in `span`."""
+        peak = float(energy.peaks(self.t_s, self.value, span.starts_s, span.ends_s).max())
+        return Amount(peak) if np.isfinite(peak) else self.missing(span)
 
-    def count(self, span: Span) -> int:
-        """Number of samples in `span`."""
-        return sum(j - i for i, j in span.samples(self.t_s))
+    def followed_peak(self, span: Span) -> Amount:
+        """Largest sample, if samples miss so little of `span` that this is its peak as far as sampling goes."""
+        unknown_s = span.seconds - self.covered_s(span)
+        followed = unknown_s <= max(self.hold_s, (1 - MIN_COVERAGE) * span.seconds)
+        return self.peak(span) if followed else self.missing(span)
 
     def worst_gap_s(self, span: Span) -> float:
         """Longest time inside a stretch without a sample."""
-        edges = zip(span.samples(self.t_s), span.starts_s, span.ends_s, strict=True)
-        return max(float(np.diff(self.t_s[i:j], prepend=start, append=end).max()) for (i, j), start, end in edges)
+        stretches = zip(span.starts_s, span.ends_s, span.samples(self.t_s), strict=True)
+        return max(
+            float(np.diff(self.t_s[inside], prepend=start, append=end).max()) for start, end, inside in stretches
+        )
 
 
 @dataclass(frozen=True)
 class Counter(_Samples):
     """A quantity that only rises, such as an energy counter."""
 
-    max_rate: float
+    max_rate: float = np.inf
     """The fastest believable rise per second."""
 
-    def increase(self, span: Span, low: str) -> Amount:
-        """What it rose by during `span`, linear between readings; `low` is the reason if too little of that is known.
+    def increase(self, span: Span) -> Amount:
+        """What it rose by during `span`, linear between readings.
 
         Readings may begin after the span does, or end before it, by at most `hold_s` and by 5 % of the span. That time
         is taken to have had the mean rate of the rest. Gaps inside a stretch have readings on both sides and need no
         estimate.
         """
         if len(self.t_s) < 2:
-            return Amount(None, low)
-        fell = energy.counter_falls(self.value)
-        jumped = energy.counter_jumps(self.t_s, self.value, self.max_rate)
-        if fault := self._fault(span, fell, jumped):
+            return self.missing(span)
+        if fault := self._fault(span):
             return Amount(None, fault)
-        rises, covered = energy.counter_increase(self.t_s, self.value, ~(fell | jumped), span.starts_s, span.ends_s)
+        rises, covered = energy.counter_increase(self.t_s, self.value, span.starts_s, span.ends_s)
         covered_s = float(covered.sum())
         allowed_s = min(self.hold_s, (1 - MIN_COVERAGE) * span.seconds) + ROUNDING_S
         if covered_s <= 0 or span.seconds - covered_s > allowed_s:
-            return Amount(None, low)
+            return self.missing(span)
         return Amount(float(rises.sum()) * span.seconds / covered_s)
 
-    def _fault(self, span: Span, fell: Bools, jumped: Bools) -> str | None:
+    def _fault(self, span: Span) -> str | None:
         """The gravest reason not to trust the increase over `span`."""
         before_s, after_s = self.t_s[:-1], self.t_s[1:]
+        fell = energy.counter_falls(self.value)
         if span.touched_by(before_s[fell], after_s[fell]):
             return "counter_reset"
+        jumped = energy.counter_jumps(self.t_s, self.value, self.max_rate)
         if span.touched_by(before_s[jumped], after_s[jumped]):
             return "counter_implausible"
         # If a stretch begins or ends between two distant readings, nobody knows on which side the rise was.

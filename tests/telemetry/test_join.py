@@ -214,6 +214,30 @@ def test_a_counter_that_starts_after_the_phase_gives_no_low_energy() -> None:
     assert measured.missing["power.energy_counter_j"] == "low_coverage"
 
 
+def test_an_integral_stands_for_the_whole_phase() -> None:
+    """Readings that are missing for 1.4 s of 30 s leave 0.9 s that no sample stands for: 3 % of the energy."""
+    readings = [
+        replace(reading, values={}) if 7.0 < reading.t_s < 8.4 else reading
+        for reading in gpu_readings({A: lambda _: {"power_w": 300.0}})
+    ]
+    power = joined(readings).power
+    assert power is not None
+    assert power.coverage == pytest.approx(1 - 1.0 / 30, abs=0.0034)
+    assert (power.energy_integral_j, power.energy_j, power.mean_power_w) == (9000.0, 9000.0, 300.0)
+    assert (power.phases["train"].energy_j, power.net_energy_j) == (6000.0, 0.0)
+
+
+def test_memory_that_is_read_too_rarely_has_samples_and_no_peak() -> None:
+    def board(t_s: float) -> Answer:
+        return flat(300.0)(t_s) | ({"memory_used_bytes": 5 * GIB} if t_s < 7.0 else {})
+
+    measured = joined(gpu_readings({A: board}))
+    assert measured.memory is not None
+    assert measured.memory.phases["load"].device_peak_bytes == 5 * GIB
+    assert measured.missing["memory.phases.train.device_peak_bytes"] == "low_coverage"
+    assert measured.missing["memory.phases.save.device_peak_bytes"] == "no_samples"
+
+
 def test_net_energy_is_above_idle() -> None:
     power = joined(gpu_readings({A: lambda t_s: {"power_w": 70.0 if t_s < 0.0 else 300.0}})).power
     assert power is not None
