@@ -8,7 +8,7 @@ import math
 from array import array
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from bench.telemetry.reading import Reading
 from bench.telemetry.schema import DEVICE, HOST, DeviceFacts, Quantity
@@ -41,35 +41,32 @@ class Column:
             self.t_s.append(t_s)
 
 
+class _Held(NamedTuple):
+    since_s: float
+    until_s: float
+    reason: str
+
+
 class Reasons:
     """What a source said is missing, and when."""
 
     def __init__(self) -> None:
-        self._present: dict[str, tuple[float, str]] = {}
-        self._past: deque[tuple[str, float, float, str]] = deque(maxlen=1000)
+        self._held: defaultdict[str, deque[_Held]] = defaultdict(lambda: deque(maxlen=1000))
+        """By path."""
 
     def note(self, t_s: float, changes: Mapping[str, str | None]) -> None:
         """Apply `changes`: path to the new reason, or to None where the reason no longer holds."""
         for path, reason in changes.items():
-            if path in self._present:
-                since_s, former = self._present.pop(path)
-                self._past.append((path, since_s, t_s, former))
+            held = self._held[path]
+            if held:
+                held[-1] = held[-1]._replace(until_s=min(t_s, held[-1].until_s))
             if reason is not None:
-                self._present[path] = (t_s, reason)
+                held.append(_Held(t_s, math.inf, reason))
 
     def during(self, start_s: float, end_s: float, paths: Sequence[str]) -> str | None:
         """The reason that held at some time between `start_s` and `end_s`, for the first of `paths` that had one."""
-        for path in paths:
-            if path in self._present and self._present[path][0] < end_s:
-                return self._present[path][1]
-            for known, since_s, until_s, reason in self._past:
-                if known == path and since_s < end_s and until_s > start_s:
-                    return reason
-        return None
-
-    def of_source(self) -> str | None:
-        """What was last said about the source as a whole."""
-        return self._present[""][1] if "" in self._present else None
+        held = (held for path in paths for held in self._held.get(path, ()))
+        return next((reason for since_s, until_s, reason in held if since_s < end_s and until_s > start_s), None)
 
 
 class GatheredSource:
@@ -98,10 +95,10 @@ class GatheredSource:
         self.devices.update(reading.facts.get("devices", {}))
         if reading.late_s is not None:
             self.n_readings += 1
-            self.n_missed += reading.missed
             self.late_s.add(reading.t_s, reading.late_s)
-            if reading.missed:
-                self.missed.add(reading.t_s - reading.late_s, reading.missed)
+        if reading.missed:
+            self.n_missed += reading.missed
+            self.missed.add(reading.t_s - (reading.late_s or 0.0), reading.missed)
         self._add_values(MACHINE, HOST, reading.t_s, reading.values)
         for uuid, values in reading.values.get("devices", {}).items():
             self._add_values(uuid, DEVICE, reading.t_s, values)

@@ -3,10 +3,10 @@
 A reading that fails never fails a cell: whatever goes wrong here becomes a reason in the readings.
 """
 
-import contextlib
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -110,15 +110,13 @@ class Feed(Thread):
             self._busy_since_s = time.monotonic()
             reader = self._open()
             self._sample(reader)
-            self._busy_since_s = time.monotonic()
             reader.close()
         except Unavailable as reason:
             status = str(reason)
         except Exception as error:
             status = f"failed: {type(error).__name__}: {error}"
-        finally:
-            self.opened.set()
-            self._busy_since_s = None
+        self.opened.set()
+        self._busy_since_s = None
         self._close(status, time.monotonic(), time.thread_time())
 
     def finish(self, give_up_s: float, hang_s: float) -> None:
@@ -137,7 +135,7 @@ class Feed(Thread):
         self.opened_at_s = time.monotonic()
         facts = reader.facts
         self._devices = facts.get("devices", {})
-        self._report(self.opened_at_s, facts=facts, reasons=reader.reasons)
+        self._report(self.opened_at_s, reader.reasons, facts=facts)
         self._reader = reader
         if self._pid is not None:
             reader.watch(self._pid)
@@ -151,11 +149,12 @@ class Feed(Thread):
             self._busy_since_s = None
             stopping = self._stopping.wait(max(0.0, first_s + tick * self._period_s - time.monotonic()))
             now_s = self._busy_since_s = time.monotonic()
-            if stopping:
-                self._read(reader, now_s, late_s=None, missed=0, slow=True)
-                return
             # Ticks that passed during the last reading are missed: a tick has one reading or none.
-            current = max(tick, int((now_s - first_s) / self._period_s))
+            passed = int((now_s - first_s) / self._period_s)
+            if stopping:
+                self._read(reader, now_s, late_s=None, missed=max(0, passed + 1 - tick), slow=True)
+                return
+            current = max(tick, passed)
             late_s = max(0.0, now_s - first_s - current * self._period_s)
             self._read(reader, now_s, late_s, missed=current - tick, slow=now_s >= slow_at_s)
             if now_s >= slow_at_s:
@@ -169,28 +168,18 @@ class Feed(Thread):
             values, verdicts = judge(read, self._devices)
             self._dropped = {path: why for path, why in (self._dropped | verdicts).items() if why is not None}
         except Unavailable:
-            self._report(now_s, reasons=reader.reasons)
+            self._report(now_s, reader.reasons)
             raise
         except Exception as error:
             failed = {"": f"read_failed: {type(error).__name__}: {error}"}
-        reasons = reader.reasons | self._dropped | failed
-        self._report(at_s, late_s=late_s, missed=missed, values=values, reasons=reasons)
+        self._report(at_s, self._dropped | reader.reasons | failed, late_s=late_s, missed=missed, values=values)
 
-    def _report(
-        self,
-        at_s: float,
-        *,
-        reasons: dict[str, str],
-        late_s: float | None = None,
-        missed: int = 0,
-        values: Values | None = None,
-        facts: dict[str, Any] | None = None,
-    ) -> None:
-        changes: dict[str, str | None] = {path: why for path, why in reasons.items() if self._reported.get(path) != why}
-        changes |= {path: None for path in self._reported if path not in reasons}
-        t_s = at_s - self._origin_s
-        self._log.write(Reading(self._role, t_s, late_s, missed, values or Values(), facts or {}, changes))
+    def _report(self, at_s: float, reasons: dict[str, str], **content: Any) -> None:
+        """Log a reading, with the changes of `reasons` since the one before."""
+        changes = {path: reasons.get(path) for path in self._reported | reasons}
+        changes = {path: why for path, why in changes.items() if why != self._reported.get(path)}
         self._reported = dict(reasons)
+        self._log.write(Reading(self._role, at_s - self._origin_s, reasons=changes, **content))
 
     def _close(self, status: str, at_s: float, cpu_s: float | None) -> None:
         facts = {"closed": {"status": status, "cpu_s": cpu_s}}
@@ -208,13 +197,11 @@ class Log:
         self._lock = Lock()
         self._gathered = Gathered()
         self._recent: deque[Reading] = deque(maxlen=recent)
-        self._file_bytes: int | None = 0
         self._closed = False
         self._file: IO[bytes] | None = None
-        try:
+        """None as soon as it lacks a reading."""
+        with suppress(OSError):
             self._file = path.open("wb", buffering=0)
-        except OSError:
-            self._file_bytes = None
 
     def write(self, reading: Reading) -> None:
         """Take `reading`, unless the log is closed: what a thread that was left behind still reads is ignored."""
@@ -234,34 +221,23 @@ class Log:
 
     def close(self) -> "Recording":
         """End the log."""
-        # A thread that holds the lock for longer hangs in a write to the file, whose size is then not known.
-        locked = self._lock.acquire(timeout=1.0)
-        try:
+        with self._lock:
             self._closed = True
-            if locked and self._file is not None:
-                self._close_file()
-            return Recording(self._gathered, self._file_bytes if locked else None)
-        finally:
-            if locked:
-                self._lock.release()
+            file_bytes = None if self._file is None else self._file.tell()
+            self._close_file()
+            return Recording(self._gathered, file_bytes)
 
     def _append(self, line: bytes) -> None:
-        if self._file is None or self._file_bytes is None:
-            return
-        try:
-            written = self._file.write(line)
-        except OSError:
-            written = 0
-        if written == len(line):
-            self._file_bytes += len(line)
-        else:
+        if self._file is not None:
+            with suppress(OSError):
+                if self._file.write(line) == len(line):
+                    return
             # The last line is torn now, and no other may follow it.
-            self._file_bytes = None
             self._close_file()
 
     def _close_file(self) -> None:
         if self._file is not None:
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 self._file.close()
             self._file = None
 

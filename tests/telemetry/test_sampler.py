@@ -202,6 +202,13 @@ def test_a_call_that_hangs_for_a_while_leaves_a_gap(tmp_path: Path) -> None:
     assert max(reading.missed for reading in readings) in (7, 8, 9)
 
 
+def test_ticks_that_pass_while_the_cell_ends_are_missed(tmp_path: Path) -> None:
+    readings, _ = sampled(faulty({3: 0.3}), tmp_path / "telemetry.jsonl", seconds=0.25)
+    *ticks, last, _ = readings
+    assert [reading.missed for reading in ticks] == [0, 0, 0, 0]
+    assert (last.late_s, last.missed) == (None, pytest.approx(6, abs=1)), "from 0.15 to 0.4 s"
+
+
 def test_one_source_that_hangs_does_not_take_the_other_along(tmp_path: Path) -> None:
     settings = faulty({3: 30.0}).model_copy(update={"host": Host(name="host")})
     readings, _ = sampled(settings, tmp_path / "telemetry.jsonl", seconds=0.8)
