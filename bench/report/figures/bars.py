@@ -1,15 +1,12 @@
-"""The bars of a report: scores by method, and power and memory by method, a row of panels for each model.
+"""Bars of scores, and of power and memory: a bar for each setup, a row of panels for each model.
 
-Bars are labelled where they stand, so that neither colour nor a legend is needed to read them; colour and hatching
-only help to find a method again in another panel.
+Every bar is labelled, so that it can be read without colours or a legend. Colour and hatching only help to find a
+method again in another panel.
 """
 
-import textwrap
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,185 +17,163 @@ from matplotlib.transforms import ScaledTranslation
 from bench.report.compare.comparisons import Comparison
 from bench.report.compare.quantities import PEAK_POWER, Quantity
 from bench.report.compare.setups import Estimate
-from bench.report.figures.chart import FAINT, GREY, STYLE, plain
-from bench.report.figures.looks import Look, looks
-from bench.report.figures.sheet import sheet, sheets
-from bench.report.numbers import DASH, fixed
+from bench.report.figures.axes import CROSS, explain, hide_numbers, mark_missing, missing_mark, shown
+from bench.report.figures.chart import FAINT, styled
+from bench.report.figures.looks import Look, method_looks
+from bench.report.figures.sheet import Sheet
+from bench.report.numbers import DASH, Show, fixed, significant
 from bench.report.statistics.intervals import Interval
 
-CROSS = "\N{MULTIPLICATION SIGN}"
-DOT = "dot"
+SEED = "seed"
 MARKS = {
-    DOT: "Bars: means over seeds, dots: single seeds.",
+    SEED: "Bars: means over seeds, dots: single seeds.",
     "confidence": "Lines: 95 % confidence intervals.",
     "range": "Lines: from the smallest to the largest seed.",
     CROSS: f"{CROSS}: did not end ok.",
     DASH: f"{DASH}: not measured, the table says why.",
 }
-"""What the marks of a figure mean; those of intervals by their kind."""
+"""Explains the marks of a figure; intervals are listed by their kind."""
+MOST_SCORES = 6
+"""Panels beside each other on a page."""
 BESIDE = 0.38
 """Width in inches of what is right of a panel, for the number behind the longest bar."""
 HALO = (withStroke(linewidth=2.4, foreground="white"),)
 
-
-MOST_SCORES = 6
-"""Panels beside each other on a page."""
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One quantity, drawn for every setup of a comparison."""
-
-    quantity: Quantity
-    shown: Callable[[float], str]
-    limit: float | None = None
-    """Where the axis ends; None for wherever the longest bar of all comparisons does."""
-
-    @property
-    def heading(self) -> str:
-        return self.quantity.heading
+Columns = Mapping[str, Sequence[Quantity]]
+"""The quantities drawn of each comparison, by its title."""
 
 
-def drawn_scores(found: Sequence[Comparison]) -> dict[str, Quantity]:
-    """The first scores that have a number and of which more is better, by name, over all comparisons."""
-    scores = {name: score for group in reversed(found) for name, score in group.scores.items()}
-    names = dict.fromkeys(name for group in found for name in group.scores)
-    known = [name for name in names if scores[name].better == "higher" and _has_number(found, scores[name])]
-    return {name: scores[name] for name in known[:MOST_SCORES]}
+def drawn_scores(comparisons: Sequence[Comparison]) -> dict[str, Quantity]:
+    """The first scores of which higher is better and any cell has a number, by name, over all comparisons."""
+    scores: dict[str, Quantity] = {}
+    for comparison in comparisons:
+        for name, score in comparison.scores.items():
+            if score.better == "higher" and any(score.get(cell) is not None for cell in comparison.ok):
+                scores.setdefault(name, score)
+    return dict(list(scores.items())[:MOST_SCORES])
 
 
-def _has_number(found: Sequence[Comparison], quantity: Quantity) -> bool:
-    return any(quantity.get(cell) is not None for group in found for cell in group.ok)
+@styled
+def scores_figures(comparisons: Sequence[Comparison]) -> list[Figure]:
+    """Pages with a panel for each of the first scores, for each comparison; none without a score."""
+    scores = drawn_scores(comparisons)
+    columns = {each.title: [each.scores.get(name, score) for name, score in scores.items()] for each in comparisons}
+    return _figures(comparisons, columns, width=1.0)
 
 
-def scores_figures(found: Sequence[Comparison]) -> list[Figure]:
-    """A panel for each of the first scores, for each comparison; over as many pages as it takes."""
-    panels = [
-        Panel(score, fixed(3), limit=score.score and score.score.highest) for score in drawn_scores(found).values()
-    ]
-    return _draw({group.title: panels for group in found}, found, width=1.0) if panels else []
+@styled
+def costs_figures(comparisons: Sequence[Comparison]) -> list[Figure]:
+    """Pages with a panel of peak power and one of peak memory for each comparison; none if neither was measured."""
+    columns = {comparison.title: [PEAK_POWER, comparison.memory] for comparison in comparisons}
+    return _figures(comparisons, columns, width=2.3)
 
 
-def costs_figures(found: Sequence[Comparison]) -> list[Figure]:
-    """A panel for the peak power and one for the peak memory of each comparison."""
-    power = Panel(PEAK_POWER, fixed(1))
-    panels = {group.title: [power, Panel(group.memory, fixed(2))] for group in found}
-    return _draw(panels, found, width=2.3)
+def _figures(comparisons: Sequence[Comparison], columns: Columns, width: float) -> list[Figure]:
+    """Pages with panels of at least `width` inches; none if all panels would be empty."""
+    if all(_is_empty(comparison, quantity) for comparison in comparisons for quantity in columns[comparison.title]):
+        return []
+    ends, looks = _axis_ends(comparisons, columns), method_looks(comparisons)
+
+    def draw(ax: Axes, comparison: Comparison, index: int) -> None:
+        quantity = columns[comparison.title][index]
+        _draw(ax, comparison, quantity, looks, ends[quantity.heading])
+
+    marks = {mark for each in comparisons for quantity in columns[each.title] for mark in _marks(each, quantity)}
+    key = [meaning for mark, meaning in MARKS.items() if mark in marks]
+    n_panels = len(columns[comparisons[0].title])
+    return Sheet([(width, BESIDE)] * n_panels, draw, key).figures(comparisons)
 
 
-def _draw(panels: Mapping[str, Sequence[Panel]], found: Sequence[Comparison], width: float) -> list[Figure]:
-    """Pages with the `panels` of each group by its title, each of at least that width in inches."""
-    limits, look = _limits(panels, found), looks(found)
-    figures = []
-    for page in sheets(found):
-        with matplotlib.style.context(["default", STYLE]):
-            marks = {mark for group in page for panel in panels[group.title] for mark in _marks(group, panel)}
-            key = [meaning for mark, meaning in MARKS.items() if mark in marks]
-            columns = [(width, BESIDE)] * len(panels[page[0].title])
-            figure, grid = sheet(page, found, [group.title for group in page], columns, key)
-            for group, axes in zip(page, grid, strict=True):
-                for panel, ax in zip(panels[group.title], axes, strict=True):
-                    _bars(ax, group, panel, look, limits[panel.heading])
-        figures.append(figure)
-    return figures
+def _axis_ends(comparisons: Sequence[Comparison], columns: Columns) -> dict[str, float]:
+    """Where axes end, by their title: the same for all panels of a quantity."""
+    ends: dict[str, float] = {}
+    for comparison in comparisons:
+        for quantity in columns[comparison.title]:
+            drawn = [_end(shown(setup.measure(quantity), quantity)) for setup in comparison.setups]
+            ends[quantity.heading] = max(ends.get(quantity.heading, 0.0), _highest(quantity) or 0.0, *drawn)
+    return {title: end or 1.0 for title, end in ends.items()}
 
 
-def _marks(group: Comparison, panel: Panel) -> set[str]:
-    """Those of `MARKS` that a panel has; one without a number has a sentence instead."""
-    measured = [setup.measure(panel.quantity) for setup in group.setups]
-    if all(one.mean is None for one in measured):
+def _highest(quantity: Quantity) -> float | None:
+    """The largest number that the quantity can be."""
+    return quantity.score.highest if quantity.score else None
+
+
+def _end(estimate: Estimate) -> float:
+    """The rightmost point of what is drawn of an estimate."""
+    bounds = estimate.interval
+    return max((estimate.mean or 0.0, *estimate.by_seed, *((bounds.high,) if bounds else ())))
+
+
+def _is_empty(comparison: Comparison, quantity: Quantity) -> bool:
+    return all(setup.measure(quantity).mean is None for setup in comparison.setups)
+
+
+def _marks(comparison: Comparison, quantity: Quantity) -> set[str]:
+    """Which of `MARKS` a panel has; an empty one has a sentence instead."""
+    if _is_empty(comparison, quantity):
         return set()
-    marks = {DASH if setup.ok else CROSS for setup, one in zip(group.setups, measured, strict=True) if one.mean is None}
-    marks |= {one.interval.kind for one in measured if one.interval}
-    return marks | ({DOT} if any(len(one.by_seed) > 1 for one in measured) else set())
+    marks = set()
+    for setup in comparison.setups:
+        estimate = setup.measure(quantity)
+        if estimate.mean is None:
+            marks.add(missing_mark(setup))
+        if estimate.interval:
+            marks.add(estimate.interval.kind)
+        if len(estimate.by_seed) > 1:
+            marks.add(SEED)
+    return marks
 
 
-def _bars(ax: Axes, group: Comparison, panel: Panel, look: Mapping[str, Look], limit: float) -> None:
-    measured = [setup.measure(panel.quantity) for setup in group.setups]
-    ax.set_xlabel(panel.heading)
-    ax.set_xlim(0, limit)
-    if all(one.mean is None for one in measured):
-        _explain(ax, group, panel)
+def _draw(ax: Axes, comparison: Comparison, quantity: Quantity, looks: Mapping[str, Look], end: float) -> None:
+    ax.set_xlabel(quantity.heading)
+    ax.set_xlim(0, end)
+    if _is_empty(comparison, quantity):
+        reasons = dict.fromkeys(setup.measure(quantity).reason or "" for setup in comparison.setups if setup.ok)
+        hide_numbers(ax)
+        explain(ax, "; ".join(reasons) or "no cell ended ok", width=15)
         return
-    ax.xaxis.set_major_locator(FixedLocator([0, 0.5, 1]) if panel.limit else MaxNLocator(5, steps=[1, 2, 5, 10]))
+    highest = _highest(quantity)
+    steps = MaxNLocator(5, steps=[1, 2, 5, 10])
+    ax.xaxis.set_major_locator(FixedLocator([0, highest / 2, highest]) if highest else steps)
     ax.grid(axis="x", color=FAINT, linewidth=0.6)
-    drawn = []
+    estimates = [shown(setup.measure(quantity), quantity) for setup in comparison.setups]
+    drawn = {y: estimate for y, estimate in enumerate(estimates) if estimate.mean is not None}
+    _bars(ax, drawn, [looks[comparison.setups[y].method] for y in drawn])
+    _numbers(ax, drawn, fixed(3) if quantity.score else significant(3))
+    for y, setup in enumerate(comparison.setups):
+        if y not in drawn:
+            mark_missing(ax, y, setup)
+    _seeds(ax, drawn)
+    _whiskers(ax, {y: estimate.interval for y, estimate in drawn.items() if estimate.interval})
+
+
+def _bars(ax: Axes, drawn: Mapping[int, Estimate], looks: Sequence[Look]) -> None:
+    # In one call: hundreds of calls would take longer than the drawing
+    means = [estimate.mean or 0.0 for estimate in drawn.values()]
+    colours, hatches = [look.colour for look in looks], [look.hatch for look in looks]
+    ax.barh(list(drawn), means, height=0.7, color=colours, hatch=hatches, edgecolor="black", linewidth=0.6)
+
+
+def _numbers(ax: Axes, drawn: Mapping[int, Estimate], show: Show) -> None:
+    """The means as numbers, right of everything that is drawn of them."""
     beside = ax.transData + ScaledTranslation(3 / 72, 0, ax.figure.dpi_scale_trans)
-    for place, (setup, one) in enumerate(zip(group.setups, measured, strict=True)):
-        if one.mean is None:
-            ax.text(limit * 0.02, place, DASH if setup.ok else CROSS, va="center", color=GREY)
-            continue
-        length = one.mean * panel.quantity.scale
-        drawn.append((place, length, look[setup.method], one))
-        ax.text(
-            max(_reach(one)) * panel.quantity.scale,
-            place,
-            panel.shown(length),
-            transform=beside,
-            va="center",
-            fontsize=7,
-        )
-    # All at once: of hundreds, each on its own takes longer to be made than to be drawn
-    ax.barh(
-        [place for place, _, _, _ in drawn],
-        [length for _, length, _, _ in drawn],
-        height=0.7,
-        color=[own.colour for _, _, own, _ in drawn],
-        hatch=[own.hatch for _, _, own, _ in drawn],
-        edgecolor="black",
-        linewidth=0.6,
-    )
-    several = [(place, one) for place, _, _, one in drawn if len(one.by_seed) > 1]
-    dots = [seed * panel.quantity.scale for _, one in several for seed in one.by_seed]
-    # Below the interval, which lies in the middle
-    below = [place + (0.2 if one.interval else 0.0) for place, one in several for _ in one.by_seed]
-    ax.plot(dots, below, linestyle="", marker="o", markersize=2.5, color="black", clip_on=False)
-    _whiskers(ax, {place: one.interval for place, _, _, one in drawn if one.interval}, panel.quantity.scale)
+    for y, estimate in drawn.items():
+        ax.text(_end(estimate), y, show(estimate.mean or 0.0), transform=beside, va="center", fontsize=7)
 
 
-def _explain(ax: Axes, group: Comparison, panel: Panel) -> None:
-    """Why a panel has no bar, in the place of an empty axis."""
-    reasons = dict.fromkeys(setup.measure(panel.quantity).reason for setup in group.setups if setup.ok)
-    text = "; ".join(str(reason) for reason in reasons) or "no cell ended ok"
-    # Ticks stay, unseen, so that the panel's name is level with its neighbours'
-    ax.tick_params(axis="x", color="none", labelcolor="none")
-    ax.spines[["left", "bottom"]].set_visible(False)
-    ax.text(
-        0.5,
-        0.5,
-        textwrap.fill(plain(text), 15, max_lines=5),
-        transform=ax.transAxes,
-        ha="center",
-        va="center",
-        color=GREY,
-        fontsize=7,
-        parse_math=False,
-    )
+def _seeds(ax: Axes, drawn: Mapping[int, Estimate]) -> None:
+    """A dot for each seed where there are several, below the interval if there is one."""
+    several = {y: estimate for y, estimate in drawn.items() if len(estimate.by_seed) > 1}
+    numbers = [number for estimate in several.values() for number in estimate.by_seed]
+    heights = [y + 0.2 * bool(estimate.interval) for y, estimate in several.items() for _ in estimate.by_seed]
+    ax.plot(numbers, heights, linestyle="", marker="o", markersize=2.5, color="black", clip_on=False)
 
 
-def _whiskers(ax: Axes, intervals: Mapping[int, Interval], scale: float) -> None:
-    """Lines with ends, by the place of their bar."""
-    places = np.array(list(intervals), dtype=float)
-    low, high = (np.array([getattr(each, end) * scale for each in intervals.values()]) for end in ("low", "high"))
+def _whiskers(ax: Axes, intervals: Mapping[int, Interval]) -> None:
+    """Lines with strokes at their ends, by the y of their bar."""
+    ys = np.array(list(intervals), dtype=float)
+    low, high = (np.array([getattr(each, end) for each in intervals.values()]) for end in ("low", "high"))
     style: dict[str, Any] = {"color": "black", "linewidth": 1.0, "path_effects": HALO, "clip_on": False}
-    ax.hlines(places, low, high, **style)
-    ax.vlines(np.concatenate([low, high]), np.tile(places - 0.11, 2), np.tile(places + 0.11, 2), **style)
-
-
-def _reach(one: Estimate) -> list[float]:
-    """Everything that is drawn of a figure, unscaled."""
-    return [*one.by_seed, *([] if one.mean is None else [one.mean]), *([one.interval.high] if one.interval else [])]
-
-
-def _limits(panels: Mapping[str, Sequence[Panel]], found: Sequence[Comparison]) -> dict[str, float]:
-    """Where the axes end, the same for all panels that show the same."""
-    limits: dict[str, float] = {}
-    for group in found:
-        for panel in panels[group.title]:
-            drawn = [
-                value * panel.quantity.scale
-                for setup in group.setups
-                for value in _reach(setup.measure(panel.quantity))
-            ]
-            limits[panel.heading] = max([limits.get(panel.heading, 0.0), panel.limit or 0.0, *drawn])
-    return {heading: limit or 1.0 for heading, limit in limits.items()}
+    ax.hlines(ys, low, high, **style)
+    ax.vlines(np.concatenate([low, high]), np.tile(ys - 0.11, 2), np.tile(ys + 0.11, 2), **style)

@@ -1,4 +1,4 @@
-"""One figure as it is written: its bytes in both formats, and what all figures have in common."""
+"""What a report has of one figure: its bytes in both formats; and what all figures have in common."""
 
 import io
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ import matplotlib.style
 from matplotlib.figure import Figure
 
 from bench.report.figures.face import FAMILY
+from bench.report.figures.texts import plain
 
 STYLE = {
     "font.family": FAMILY,
@@ -20,31 +21,33 @@ STYLE = {
     "hatch.linewidth": 0.5,
     # Type 42 (TrueType): publishers refuse matplotlib's own Type 3
     "pdf.fonttype": 42,
-    # As it is: rounded to pixels, some dashes are twice as bold as others
+    # Characters are not fitted to the pixel grid, which would make some dashes twice as bold as others
     "text.hinting": "none",
 }
+styled = matplotlib.style.context(["default", STYLE])
+"""Decorates a function that makes or saves figures, so that the user's own matplotlib settings do not change them."""
 DPI = 150
 GREY = "#444444"
-"""Of what is said beside the data."""
+"""Colour of texts that explain the data."""
 FAINT = "#dddddd"
-"""Of lines that only guide the eye."""
+"""Colour of grid lines."""
 
 
 @dataclass(frozen=True)
 class Chart:
-    """One figure of the report."""
+    """One figure of the report, as it is written."""
 
     name: str
     """Path of its files under `figures/`, without suffix."""
     title: str
     alt: str
-    """What it shows, for who cannot see it."""
+    """Describes the figure for readers who cannot see it."""
     png: bytes
     pdf: bytes
 
 
-class Drawn(NamedTuple):
-    """A figure that is to become a chart; it travels to another process for that."""
+class Drawing(NamedTuple):
+    """A figure that is still to be saved, which another process may do."""
 
     name: str
     title: str
@@ -52,31 +55,29 @@ class Drawn(NamedTuple):
     figure: Figure
 
 
-def chart(drawn: Drawn) -> Chart:
-    """A drawn figure in both formats, the same bytes for the same figure."""
-    name, title, alt, figure = drawn
+@styled
+def chart(drawing: Drawing) -> Chart:
+    """A figure in both formats; the same figure always gives the same bytes."""
+    name, title, alt, figure = drawing
     png, pdf = io.BytesIO(), io.BytesIO()
-    with matplotlib.style.context(["default", STYLE]):
-        # More compression takes longer, for files that are no smaller
-        packed = {"compress_level": 1}
-        # With the date and matplotlib's version, no two runs would give the same bytes
-        figure.savefig(png, format="png", metadata={"Software": None}, pil_kwargs=packed)
-        own = {"CreationDate": None, "Creator": None, "Producer": None}
-        figure.savefig(pdf, format="pdf", metadata=own | {"Title": plain(title)})
+    # Stronger compression takes longer and hardly makes the files smaller
+    figure.savefig(png, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 1})
+    # Dates and version numbers would make the bytes differ from run to run
+    metadata = {"CreationDate": None, "Creator": None, "Producer": None, "Title": plain(title)}
+    figure.savefig(pdf, format="pdf", metadata=metadata)
     return Chart(name, title, alt, png.getvalue(), pdf.getvalue())
 
 
-def pages(name: str, title: str, alt: str, figures: Sequence[Figure]) -> list[Drawn]:
-    """The figures by name and title; where there are several, each says which of them it is."""
+def pages(name: str, title: str, alt: str, figures: Sequence[Figure]) -> list[Drawing]:
+    """The pages of one figure. If there are several, each has its number in its name, title and description."""
     if len(figures) == 1:
-        return [Drawn(name, title, alt, figures[0])]
-    told = [f"{number} of {len(figures)}" for number in range(1, len(figures) + 1)]
+        return [Drawing(name, title, alt, figures[0])]
     return [
-        Drawn(name if number == 1 else f"{name}-{number}", f"{title} ({of})", f"{alt} Page {of}.", figure)
-        for number, (of, figure) in enumerate(zip(told, figures, strict=True), start=1)
+        Drawing(
+            name if number == 1 else f"{name}-{number}",
+            f"{title} ({number} of {len(figures)})",
+            f"{alt} Page {number} of {len(figures)}.",
+            figure,
+        )
+        for number, figure in enumerate(figures, start=1)
     ]
-
-
-def plain(text: str) -> str:
-    """Text that the font has every character of."""
-    return text.encode("ascii", "backslashreplace").decode()

@@ -1,10 +1,8 @@
 """The loss curves of one model: training loss and evaluation loss by step, for each setup that was trained."""
 
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
@@ -14,321 +12,255 @@ from matplotlib.ticker import MaxNLocator
 
 from bench.report.compare.comparisons import Comparison
 from bench.report.compare.setups import Setup
+from bench.report.figures.axes import axis_range, explain
 from bench.report.figures.canvas import NOTE, Canvas
-from bench.report.figures.chart import FAINT, GREY, STYLE, plain
-from bench.report.figures.layout import label
+from bench.report.figures.chart import FAINT, styled
 from bench.report.figures.looks import Look
+from bench.report.figures.texts import endings, left_out, legend, wrapped
 from bench.report.read.cells import StoredCell
 from bench.report.read.losses import Floats, Losses
 from bench.report.wording import counted, mid_sentence
 
 SETUPS = 6
-"""In one row of panels: of more, lines can no longer be told apart."""
+"""The most in one row of panels: more lines cannot be told apart."""
 ROWS = 5
-"""Of panels on a page."""
-SHARE = 20
-"""Lines are smoothed over one part in so many of the training."""
+"""Rows of panels on a page."""
+WINDOW = 20
+"""Training losses are smoothed over one part in so many of the training."""
 STROKES = (("-", 0.0), ((0, (5, 1.5)), -0.45), ((0, (1.2, 1.2)), 0.5))
-"""By which setups of one method in one row are told apart, the first that of most: dashes, and how much lighter the
-colour is; what is below zero is darker."""
-SPAN = 50
-"""A group whose largest loss is more than so many times its smallest has a logarithmic axis."""
+"""Distinguish setups of one method in one row: dashes, and how much lighter (or, below zero, darker) the colour is."""
+FAR_APART = 50
+"""If the largest loss is more than this many times the smallest, the axis is logarithmic."""
+
+THICK: dict[str, Any] = {"linewidth": 1.5, "markersize": 4.5, "markeredgecolor": "black", "markeredgewidth": 0.5}
+"""Lines of means."""
 
 # All in inches
-WIDTH = 8.6
-LEFT, PANEL, GAP = 0.6, 2.72, 0.28
+WIDTH, LEFT, PANEL, GAP = 8.6, 0.6, 2.72, 0.28
 HEIGHT, BETWEEN = 1.75, 0.17
 BELOW = 0.42
-"""Of the last row, for its axes."""
+"""Below the last row, for its axes."""
 BESIDE = 0.43
-"""From an axis at the left to its name."""
-
-
-class Stroke(NamedTuple):
-    """How the lines of one setup are drawn."""
-
-    colour: tuple[float, float, float]
-    marker: str
-    dashes: Any
+"""From an axis at the left to its title."""
 
 
 class Curve(NamedTuple):
-    """Loss by step; both arrays are parallel."""
+    """Losses by step, in nats per token."""
 
     steps: Floats
     losses: Floats
 
 
-def curves_figures(group: Comparison, losses: Mapping[str, Losses], look: Mapping[str, Look]) -> list[Figure]:
-    """Pages of panels; none if no cell of the group told of a loss.
+EMPTY = Curve(np.array([]), np.array([]))
+
+
+class _Trained(NamedTuple):
+    """The curves of one setup, one for each of its cells; `EMPTY` where a cell has no losses."""
+
+    setup: Setup
+    raw: list[Curve]
+    """The training losses as the cells kept them."""
+    training: list[Curve]
+    """The same, smoothed."""
+    evaluation: list[Curve]
+
+    @property
+    def curves(self) -> list[Curve]:
+        """Those that are drawn in full, with at least a point."""
+        return [curve for curve in (*self.training, *self.evaluation) if len(curve.steps)]
+
+
+Row = Sequence[tuple[_Trained, dict[str, Any]]]
+"""The setups in one row of panels, and how the lines of each are drawn."""
+
+
+@styled
+def curves_figures(comparison: Comparison, losses: Mapping[str, Losses], looks: Mapping[str, Look]) -> list[Figure]:
+    """Pages of panels; none if no cell has losses.
 
     Args:
-        group: the setups of one model.
+        comparison: the setups of one model.
         losses: training losses by the cell's folder.
-        look: of each method.
+        looks: looks by method.
     """
-    shown = [setup for setup in group.setups if any(_is_told(cell, losses) for cell in setup.cells)]
-    rows = _rows(shown)
-    drawn = [rows[at : at + ROWS] for at in range(0, len(rows), ROWS)]
-    limits = _limits(shown, losses)
-    silent = [setup for setup in group.setups if setup not in shown]
-    return [_page(group, page, silent, losses, look, limits) for page in drawn]
+    every = [_trained(setup, losses) for setup in comparison.setups]
+    trained = [each for each in every if each.curves]
+    key = _key([each.setup for each in trained], [each.setup for each in every if not each.curves], losses)
+    rows, limits = _rows(trained, looks), _limits(trained)
+    return [_page(comparison.title, rows[at : at + ROWS], limits, key) for at in range(0, len(rows), ROWS)]
 
 
 def smooth(losses: Floats) -> Floats:
-    """The mean of each point's surroundings, a part in `SHARE` wide, narrower at the ends; NaN where the point is."""
-    half = len(losses) // (2 * SHARE)
-    width = np.ones(2 * half + 1)
+    """The mean over a window around each point, narrower at both ends. NaN stays NaN, and counts for no mean."""
+    half = len(losses) // (2 * WINDOW)
+    ones = np.ones(2 * half + 1)
     known = np.isfinite(losses)
-    sums = np.convolve(np.where(known, losses, 0.0), width)[half : half + len(losses)]
-    counts = np.convolve(known.astype(float), width)[half : half + len(losses)]
+    sums = np.convolve(np.where(known, losses, 0.0), ones)[half : half + len(losses)]
+    counts = np.convolve(known.astype(float), ones)[half : half + len(losses)]
     return np.where(known, sums / np.maximum(counts, 1.0), np.nan)
 
 
 def average(curves: Sequence[Curve]) -> Curve:
-    """The mean at every step that all curves have reached and none has passed; between its points a curve is straight.
+    """The mean over curves, at the steps of all of them that lie inside each; between its points a curve is straight.
 
-    Without a curve that has a point, there is no step.
+    Curves without a finite loss are left out.
     """
-    finite = [Curve(*(array[np.isfinite(curve.losses)] for array in curve)) for curve in curves]
-    known = [curve for curve in finite if len(curve.steps)]
+    known = [curve for curve in map(_finite, curves) if len(curve.steps)]
     if not known:
-        return Curve(np.array([]), np.array([]))
-    low, high = max(curve.steps[0] for curve in known), min(curve.steps[-1] for curve in known)
+        return EMPTY
+    first, last = max(curve.steps[0] for curve in known), min(curve.steps[-1] for curve in known)
     steps = np.unique(np.concatenate([curve.steps for curve in known]))
-    steps = steps[(low <= steps) & (steps <= high)]
+    steps = steps[(first <= steps) & (steps <= last)]
     return Curve(steps, np.mean([np.interp(steps, *curve) for curve in known], axis=0))
 
 
-def _is_told(cell: StoredCell, losses: Mapping[str, Losses]) -> bool:
-    return cell.folder in losses or len(_evaluations(cell).steps) > 0
+def _finite(curve: Curve) -> Curve:
+    known = np.isfinite(curve.losses)
+    return Curve(curve.steps[known], curve.losses[known])
+
+
+def _trained(setup: Setup, losses: Mapping[str, Losses]) -> _Trained:
+    kept = [losses.get(cell.folder) for cell in setup.cells]
+    raw = [Curve(each.steps, each.losses) if each else EMPTY for each in kept]
+    smoothed = [Curve(each.steps, smooth(each.losses)) if each else EMPTY for each in kept]
+    return _Trained(setup, raw, smoothed, [_evaluations(cell) for cell in setup.cells])
 
 
 def _evaluations(cell: StoredCell) -> Curve:
-    """Of the evaluations whose loss is finite."""
-    told = [
-        each for each in (cell.record.training.evaluations if cell.record.training else ()) if each.loss is not None
-    ]
-    return Curve(np.array([each.step for each in told], float), np.array([each.loss for each in told], float))
+    evaluations = cell.record.training.evaluations if cell.record.training else ()
+    finite = [(each.step, each.loss) for each in evaluations if each.loss is not None]
+    return Curve(*np.array(finite, dtype=float).T) if finite else EMPTY
 
 
-def _training(cell: StoredCell, losses: Mapping[str, Losses]) -> Curve | None:
-    """Smoothed."""
-    found = losses.get(cell.folder)
-    return Curve(found.steps, smooth(found.losses)) if found else None
+def _limits(trained: Iterable[_Trained]) -> dict[str, Any]:
+    """What the axes of all panels have in common. The raw losses, faint in the background, may exceed them."""
+    curves = [curve for each in trained for curve in each.curves]
+    last_step = max((curve.steps[-1] for curve in curves), default=1.0)
+    losses = [loss for curve in curves for loss in curve.losses.tolist() if np.isfinite(loss)]
+    scale, ends = axis_range(losses or [0.0, 1.0], 0.06, FAR_APART)
+    return {"xlim": (0.0, 1.03 * last_step), "yscale": scale, "ylim": ends}
 
 
-def _limits(shown: Sequence[Setup], losses: Mapping[str, Losses]) -> tuple[float, float, float]:
-    """The last step, and the smallest and the largest loss that is drawn as more than a faint line."""
-    curves = [_evaluations(cell) for setup in shown for cell in setup.cells]
-    curves += filter(None, (_training(cell, losses) for setup in shown for cell in setup.cells))
-    steps = [curve.steps[-1] for curve in curves if len(curve.steps)]
-    values = np.concatenate([curve.losses[np.isfinite(curve.losses)] for curve in curves] or [np.array([])])
-    if not len(values):
-        return max(steps, default=1.0), 0.0, 1.0
-    return max(steps), float(values.min()), float(values.max())
-
-
-def _rows(shown: Sequence[Setup]) -> list[list[Setup]]:
-    rows: list[list[Setup]] = []
-    for setup in shown:
-        alike = sum(other.method == setup.method for other in rows[-1]) if rows else 0
+def _rows(trained: Sequence[_Trained], looks: Mapping[str, Look]) -> list[Row]:
+    rows: list[list[tuple[_Trained, dict[str, Any]]]] = []
+    for each in trained:
+        alike = sum(other.setup.method == each.setup.method for other, _ in rows[-1]) if rows else 0
         if not rows or len(rows[-1]) == SETUPS or alike == len(STROKES):
             rows.append([])
-        rows[-1].append(setup)
-    return rows
+            alike = 0
+        rows[-1].append((each, _style(looks[each.setup.method], *STROKES[alike])))
+    return list(rows)
 
 
-def _page(
-    group: Comparison,
-    rows: Sequence[Sequence[Setup]],
-    silent: Sequence[Setup],
-    losses: Mapping[str, Losses],
-    look: Mapping[str, Look],
-    limits: tuple[float, float, float],
-) -> Figure:
-    key = _key(rows, silent, losses)
-    heading = textwrap.wrap(plain(group.title), 80, max_lines=2)
+def _style(look: Look, dashes: Any, lighter: float) -> dict[str, Any]:
+    target = 1.0 if lighter > 0 else 0.0
+    colour = tuple(part + abs(lighter) * (target - part) for part in to_rgb(look.colour))
+    return {"color": colour, "linestyle": dashes, "marker": look.marker}
+
+
+def _page(title: str, rows: Sequence[Row], limits: Mapping[str, Any], key: Sequence[str]) -> Figure:
     canvas = Canvas(WIDTH, key, BELOW - BETWEEN)
-    canvas.text(heading)
-    canvas.skip(0.06 + NOTE[1])
+    canvas.text(title, max_lines=2)
+    canvas.skip(0.06 + NOTE.line)
     for _ in rows:
         canvas.row([(LEFT, PANEL), (LEFT + PANEL + GAP, PANEL)], HEIGHT)
         canvas.skip(BETWEEN)
-    with matplotlib.style.context(["default", STYLE]):
-        figure, grid = canvas.build()
-        for ax, title in zip(grid[0], ("Training loss", "Evaluation loss"), strict=True):
-            ax.set_title(title, loc="left", fontsize=8, y=1.0)
-        for row, (training, evaluation) in zip(rows, grid, strict=True):
-            strokes = _strokes(row, look)
-            _draw_training(training, row, losses, strokes, limits)
-            _draw_evaluations(evaluation, row, strokes, limits)
-            _name(evaluation, row, strokes)
-        _number(grid)
+    figure, grid = canvas.build()
+    for ax, heading in zip(grid[0], ("Training loss", "Evaluation loss"), strict=True):
+        ax.set_title(heading, loc="left", fontsize=8, y=1.0)
+    for row, axes in zip(rows, grid, strict=True):
+        _draw_training(axes[0], row)
+        _draw_evaluation(axes[1], row)
+        axes[0].set_ylabel("Loss (nats per token)")
+        axes[0].yaxis.set_label_coords(-BESIDE / PANEL, 0.5)
+        for ax in axes:
+            ax.set(**limits)
+            ax.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+            ax.grid(color=FAINT, linewidth=0.6)
+            ax.tick_params(which="both", labelleft=ax is axes[0], labelbottom=row is rows[-1])
+        _legend(axes[1], row)
+    for ax in grid[-1]:
+        ax.set_xlabel("Step")
     return figure
 
 
-def _strokes(row: Sequence[Setup], look: Mapping[str, Look]) -> list[Stroke]:
-    strokes = []
-    for at, setup in enumerate(row):
-        dashes, lighter = STROKES[sum(other.method == setup.method for other in row[:at])]
-        aim = 1.0 if lighter > 0 else 0.0
-        red, green, blue = (
-            (1 - abs(lighter)) * part + abs(lighter) * aim for part in to_rgb(look[setup.method].colour)
-        )
-        strokes.append(Stroke((red, green, blue), look[setup.method].marker, dashes))
-    return strokes
-
-
-def _draw_training(
-    ax: Axes,
-    row: Sequence[Setup],
-    losses: Mapping[str, Losses],
-    strokes: Sequence[Stroke],
-    limits: tuple[float, float, float],
-) -> None:
-    drawn = False
-    for place, (setup, stroke) in enumerate(zip(row, strokes, strict=True)):
-        told = [(cell, curve) for cell in setup.cells if (curve := _training(cell, losses))]
-        drawn = drawn or bool(told)
-        # One line with gaps: of the smoothed ones there are many enough
-        steps = [step for _, curve in told for step in (*curve.steps, np.nan)]
-        raw = [loss for cell, _ in told for loss in (*losses[cell.folder].losses, np.nan)]
-        ax.plot(steps, raw, color=stroke.colour, alpha=0.22, linewidth=0.5, gid="raw", zorder=1)
-        for cell, curve in told:
-            _thin(ax, curve, stroke)
-            if not cell.ok:
-                _end(ax, curve, stroke)
-        mean = average([curve for cell in setup.ok if (curve := _training(cell, losses))])
-        # Its marks at other steps than the other setups' marks
+def _draw_training(ax: Axes, row: Row) -> None:
+    for index, (each, style) in enumerate(row):
+        # One line with gaps, which is quicker to draw than a line for each seed
+        steps = [step for curve in each.raw for step in (*curve.steps, np.nan)]
+        losses = [loss for curve in each.raw for loss in (*curve.losses, np.nan)]
+        ax.plot(steps, losses, color=style["color"], alpha=0.22, linewidth=0.5, gid="raw", zorder=1)
+        _draw_seeds(ax, each.training, style | {"marker": ""})
+        for cell, curve in zip(each.setup.cells, map(_finite, each.training), strict=True):
+            if not cell.ok and len(curve.steps):
+                end = curve.steps[-1], curve.losses[-1]
+                ax.plot(*end, "x", color=style["color"], markersize=6, gid="end", clip_on=False)
+        mean = _mean(each.setup, each.training)
+        # Markers at other steps than those of the other setups
         every = max(1, len(mean.steps) // 5)
-        _thick(ax, mean, stroke, markevery=((every * (2 * place + 1)) // (2 * len(row)), every))
-    _axes(ax, limits, drawn, "no cell kept its training loss")
+        _draw_mean(ax, mean, style, markevery=((every * (2 * index + 1)) // (2 * len(row)), every))
+    if not any(len(curve.steps) for each, _ in row for curve in each.training):
+        explain(ax, "no cell kept its training loss", 30)
 
 
-def _draw_evaluations(
-    ax: Axes, row: Sequence[Setup], strokes: Sequence[Stroke], limits: tuple[float, float, float]
-) -> None:
-    drawn = False
-    for setup, stroke in zip(row, strokes, strict=True):
-        for curve in map(_evaluations, setup.cells):
-            drawn = drawn or len(curve.steps) > 0
-            _thin(ax, curve, stroke, marker=stroke.marker, markersize=3, markeredgewidth=0)
-        _thick(ax, average([_evaluations(cell) for cell in setup.ok]), stroke)
-    _axes(ax, limits, drawn, "no evaluation took place during the training")
+def _draw_evaluation(ax: Axes, row: Row) -> None:
+    for each, style in row:
+        _draw_seeds(ax, each.evaluation, style, markersize=3, markeredgewidth=0)
+        _draw_mean(ax, _mean(each.setup, each.evaluation), style)
+    if not any(len(curve.steps) for each, _ in row for curve in each.evaluation):
+        explain(ax, "no evaluation took place during the training", 30)
 
 
-def _thin(ax: Axes, curve: Curve, stroke: Stroke, **marks: Any) -> None:
-    if len(curve.steps):
-        look = {"color": stroke.colour, "linestyle": stroke.dashes, "linewidth": 0.6, "alpha": 0.8}
-        ax.plot(*curve, gid="seed", zorder=2, **look, **marks)
+def _mean(setup: Setup, curves: Sequence[Curve]) -> Curve:
+    """Over the cells that ended ok."""
+    return average([curve for cell, curve in zip(setup.cells, curves, strict=True) if cell.ok])
 
 
-def _thick(ax: Axes, curve: Curve, stroke: Stroke, **marks: Any) -> None:
-    if len(curve.steps):
-        ax.plot(*curve, gid="mean", zorder=3, **_marked(stroke), **marks)
+def _draw_seeds(ax: Axes, curves: Iterable[Curve], style: Mapping[str, Any], **markers: Any) -> None:
+    for curve in curves:
+        if len(curve.steps):
+            ax.plot(*curve, linewidth=0.6, alpha=0.8, gid="seed", zorder=2, **style, **markers)
 
 
-def _marked(stroke: Stroke) -> dict[str, Any]:
-    marks = {"marker": stroke.marker, "markersize": 4.5, "markeredgecolor": "black", "markeredgewidth": 0.5}
-    return marks | {"color": stroke.colour, "linestyle": stroke.dashes, "linewidth": 1.5}
+def _draw_mean(ax: Axes, mean: Curve, style: Mapping[str, Any], **markers: Any) -> None:
+    if len(mean.steps):
+        ax.plot(*mean, gid="mean", zorder=3, **THICK, **style, **markers)
 
 
-def _end(ax: Axes, curve: Curve, stroke: Stroke) -> None:
-    """A cross where the curve of a cell that did not end ok does."""
-    known = np.flatnonzero(np.isfinite(curve.losses))
-    if len(known):
-        last = known[-1]
-        ax.plot(curve.steps[last], curve.losses[last], "x", color=stroke.colour, markersize=6, gid="end", clip_on=False)
+def _legend(ax: Axes, row: Row) -> None:
+    """Say beside the panels which lines are of which setup."""
+    lines = [Line2D([], [], **THICK, **style) for _, style in row]
+    corner: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.03, 1.05), "bbox_transform": ax.transAxes}
+    legend(ax.figure, lines, [_entry(each.setup) for each, _ in row], handlelength=3.2, labelspacing=0.45, **corner)
 
 
-def _axes(ax: Axes, limits: tuple[float, float, float], drawn: bool, otherwise: str) -> None:
-    """The same in all panels of a group, so that they compare; a sentence in the place of an empty one."""
-    last, low, high = limits
-    if not drawn:
-        ax.axis("off")
-        text = textwrap.fill(otherwise, 30)
-        ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes, color=GREY)
-        return
-    ax.set_xlim(0.0, 1.03 * last)
-    if low > 0 and high > SPAN * low:
-        ax.set_yscale("log")
-        ax.set_ylim(low / 1.3, high * 1.3)
-    else:
-        # As much as the lines need, and at least some: all losses may be equal
-        room = 0.06 * (high - low) or 0.1 * high or 1.0
-        ax.set_ylim(low - room, high + room)
-    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
-    ax.grid(color=FAINT, linewidth=0.6)
-    ax.tick_params(which="both", labelleft=False, labelbottom=False)
-    ax.yaxis.set_label_coords(-BESIDE / PANEL, 0.5)
+def _entry(setup: Setup) -> str:
+    """A setup and how many of its seeds ended ok, or how its cells ended if none did."""
+    *lines, last = wrapped(setup.label, 28, 2)
+    seeds = counted(len(setup.ok), "seed") if setup.ok else endings(setup)
+    # "3" at the end of a line and "seeds" on the next would be hard to read
+    whole = f"{last}, {seeds}"
+    return "\n".join([*lines, whole] if len(whole) <= 28 else [*lines, f"{last},", *wrapped(seeds, 28)])
 
 
-def _number(grid: Sequence[Sequence[Axes]]) -> None:
-    """Numbers at the left and below alone, as all panels have the same: where nothing is drawn, at the next one."""
-    for row in grid:
-        for ax in [ax for ax in row if ax.axison][:1]:
-            ax.tick_params(which="both", labelleft=True)
-            ax.set_ylabel("Loss (nats per token)")
-    for column in zip(*grid, strict=True):
-        for ax in [ax for ax in column if ax.axison][-1:]:
-            ax.tick_params(which="both", labelbottom=True)
-            ax.set_xlabel("Step")
-
-
-def _name(ax: Axes, row: Sequence[Setup], strokes: Sequence[Stroke]) -> None:
-    """Whose line is whose, beside the panels."""
-    lines = [Line2D([], [], **_marked(stroke)) for stroke in strokes]
-    legend = ax.figure.legend(
-        lines,
-        [_title(setup) for setup in row],
-        loc="upper left",
-        bbox_to_anchor=(1.03, 1.05),
-        bbox_transform=ax.transAxes,
-        handlelength=3.2,
-        labelspacing=0.45,
-        frameon=False,
-        fontsize=7,
-    )
-    for text in legend.get_texts():
-        text.set_parse_math(False)
-
-
-def _title(setup: Setup) -> str:
-    """A setup and how many seeds of it ended ok; how its cells ended if none did."""
-    lines = textwrap.wrap(plain(setup.label), 28, max_lines=2, placeholder="...")
-    said = counted(len(setup.ok), "seed") if setup.ok else label(setup).split("\n")[-1]
-    lines[-1] += ","
-    # Not torn apart: "3" at the end of a line says nothing
-    whole = f"{lines[-1]} {said}"
-    return "\n".join([*lines[:-1], whole] if len(whole) <= 28 else [*lines, *textwrap.wrap(said, 28)])
-
-
-def _key(rows: Sequence[Sequence[Setup]], silent: Sequence[Setup], losses: Mapping[str, Losses]) -> list[str]:
-    """How to read the lines, and whose are not there."""
-    shown = [setup for row in rows for setup in row]
-    cells = [cell for setup in shown for cell in setup.cells]
-    told = []
-    if any(len(setup.ok) > 1 for setup in shown):
-        told.append("Thick: mean over seeds, thin: single seeds.")
-    stretches = sorted({losses[cell.folder].stretch for cell in cells if cell.folder in losses})
+def _key(trained: Sequence[Setup], untrained: Sequence[Setup], losses: Mapping[str, Losses]) -> list[str]:
+    """How to read the lines, and which setups have none."""
+    sentences = []
+    if any(len(setup.ok) > 1 for setup in trained):
+        sentences.append("Thick lines: means over seeds; thin lines: single seeds.")
+    cells = [cell for setup in trained for cell in setup.cells if cell.folder in losses]
+    stretches = sorted({losses[cell.folder].stretch for cell in cells})
     if stretches:
-        words = "step" if stretches == [1] else f"{' or '.join(map(str, stretches))} steps"
-        told.append(f"Faint: training loss of every {words}; other lines of it are smoothed over {100 // SHARE} % of")
-        told[-1] += " the training."
-    if any(not cell.ok and cell.folder in losses for cell in cells):
-        told.append("Cross: the cell did not end ok there.")
-    whys: dict[str, list[str]] = {}
-    for setup in silent:
-        whys.setdefault(_why(setup), []).append(plain(setup.label))
-    for why, names in whys.items():
-        more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-        told.append(f"Without a curve: {', '.join(names[:4])}{more} ({why}).")
-    return textwrap.wrap(" ".join(told), 150)
+        steps = "step" if stretches == [1] else f"{' or '.join(map(str, stretches))} steps"
+        smoothed = f"its other lines are smoothed over {100 // WINDOW} % of the training"
+        sentences.append(f"Faint lines: training loss of every {steps}; {smoothed}.")
+    if any(not cell.ok for cell in cells):
+        sentences.append("Cross: the cell did not end ok there.")
+    return sentences + left_out("Without a curve", {setup.label: _reason(setup) for setup in untrained})
 
 
-def _why(setup: Setup) -> str:
+def _reason(setup: Setup) -> str:
     cell = setup.cells[0]
-    if cell.ok and cell.record.training:
-        return "it kept no losses"
-    return plain(mid_sentence(cell.reason("training"))) if cell.ok else plain(cell.ending)
+    if not cell.ok:
+        return cell.ending
+    return "it kept no losses" if cell.record.training else mid_sentence(cell.reason("training"))

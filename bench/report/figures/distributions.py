@@ -1,14 +1,12 @@
-"""How the scores of single examples are spread: what share was all wrong, what share all right, and what lies between.
+"""How the scores of single examples are spread: the share of examples that score 0, that score 1, and between.
 
-Most examples score exactly 0 or exactly 1, which a histogram would show as two bars at the ends of an empty axis, and
-curves of several methods as lines over each other. So the histogram of each setup is one bar, divided.
+Most examples score exactly 0 or exactly 1. A histogram would show two bars at the ends of an empty axis, and a curve
+for each method would hide those of the others. So each setup has one bar, divided by levels of the score.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterable, Mapping, Sequence
 
-import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
@@ -17,170 +15,159 @@ from matplotlib.patches import Patch
 
 from bench.report.compare.comparisons import Comparison
 from bench.report.compare.setups import Setup
-from bench.report.figures.bars import CROSS
-from bench.report.figures.chart import GREY, STYLE
-from bench.report.figures.looks import Look, looks
-from bench.report.figures.sheet import BELOW, sheet, sheets
+from bench.report.figures.axes import CROSS, mark_missing
+from bench.report.figures.canvas import MARGIN
+from bench.report.figures.chart import styled
+from bench.report.figures.looks import Look, method_looks
+from bench.report.figures.sheet import BELOW, Sheet
+from bench.report.figures.texts import legend
 from bench.report.numbers import DASH
-from bench.report.read.predictions import Floats, Predictions
+from bench.report.read.predictions import Floats
 
 MOST_SCORES = 3
 """Panels beside each other on a page."""
-LEVELS = ("exactly 0", "below 1/3", "below 2/3", "below 1", "exactly 1")
-STRENGTHS = (0.0, 0.25, 0.45, 0.7, 1.0)
-"""How much of a method's colour each level has; the rest is white."""
-NEARLY = 1e-9
-"""What is so close to 0 or 1 is that, and rounding."""
-PANEL, BESIDE = 2.0, 0.85
-"""Widths in inches of a panel and of what is right of it, where some bars are of other examples than most."""
-APART = 0.3
-"""Where none are."""
-NONE = np.array([np.nan])
-ROOM = 0.1
-"""The least share that has room for its number."""
+LEVELS = {"exactly 0": 0.0, "below 1/3": 0.25, "below 2/3": 0.45, "below 1": 0.7, "exactly 1": 1.0}
+"""Levels of a score, and how much of the method's colour each has; the rest is white."""
+ROUNDING = 1e-9
+"""A score this close to 0 or to 1 is 0 or 1."""
+PANEL = 2.0
+"""Width of a panel, in inches."""
+BESIDE, BESIDE_NOTES = 0.3, 0.85
+"""Width in inches of what is right of it; the latter if some bars have a note there."""
+MIN_SHARE = 0.1
+"""The smallest share that has room for its number."""
+TIMES = CROSS
 
 
-def distribution_figures(found: Sequence[Comparison], predictions: Mapping[str, Predictions]) -> list[Figure]:
-    """Pages with a row for each setup; none if no example has a score that is drawn.
-
-    Args:
-        found: all groups of the study.
-        predictions: what was answered, by the cell's folder.
-    """
-    setups = [setup for group in found for setup in group.setups]
-    scores = _drawn_scores(found, predictions)
+@styled
+def distribution_figures(comparisons: Sequence[Comparison]) -> list[Figure]:
+    """Pages with a row for each setup; none if no example has a score between 0 and 1."""
+    scores = _drawn_scores(comparisons)
     if not scores:
         return []
-    told = [[size(seeds) for score in scores if (seeds := _of(setup, score, predictions))] for setup in setups]
-    look, sizes = looks(found), Counter(chain(*told))
-    return [_page(page, found, scores, predictions, look, sizes) for page in sheets(found)]
+    looks = method_looks(comparisons)
+    setups = [setup for comparison in comparisons for setup in comparison.setups]
+    sizes = Counter(size(seeds) for setup in setups for score in scores if (seeds := _by_seed(setup, score)))
+    usual = sizes.most_common(1)[0][0]
+
+    def draw(ax: Axes, comparison: Comparison, index: int) -> None:
+        _draw(ax, comparison, scores[index], looks, usual)
+
+    panel = (PANEL, BESIDE_NOTES if len(sizes) > 1 else BESIDE)
+    key = _key(setups, scores, usual, several=len(sizes) > 1)
+    figures = Sheet([panel] * len(scores), draw, key, foot=0.22).figures(comparisons)
+    for figure in figures:
+        _explain_levels(figure)
+    return figures
 
 
-def _drawn_scores(found: Sequence[Comparison], predictions: Mapping[str, Predictions]) -> list[str]:
-    """The first scores that examples have; those that are only ever 0 or 1, whose mean says it all, if no others."""
-    setups = [setup for group in found for setup in group.setups]
-    names = dict.fromkeys(name for group in found for name in group.scores)
-    seeds = {name: [seed for setup in setups for seed in _of(setup, name, predictions)] for name in names}
+def _drawn_scores(comparisons: Sequence[Comparison]) -> list[str]:
+    """The first scores that examples have.
+
+    Scores that are only ever 0 or 1 are drawn only if there are no others: their mean says everything.
+    """
+    setups = [setup for comparison in comparisons for setup in comparison.setups]
+    names = dict.fromkeys(name for comparison in comparisons for name in comparison.scores)
+    seeds = {name: [seed for setup in setups for seed in _by_seed(setup, name)] for name in names}
     known = [name for name in names if seeds[name]]
     return ([name for name in known if any(map(_is_graded, seeds[name]))] or known)[:MOST_SCORES]
 
 
 def _is_graded(seed: Floats) -> bool:
     """Whether any example scores something between 0 and 1."""
-    return bool(((seed > NEARLY) & (seed < 1 - NEARLY)).any())
+    return bool(((seed > ROUNDING) & (seed < 1 - ROUNDING)).any())
 
 
-def size(seeds: Sequence[Floats]) -> str:
-    """Of what is shown of a setup, such as 450 examples of three seeds."""
-    counts = sorted({int(np.isfinite(seed).sum()) for seed in seeds})
-    examples = "-".join(str(count) for count in (counts[0], counts[-1])[: len(counts)])
-    return f"{examples} \N{MULTIPLICATION SIGN} {len(seeds)}"
-
-
-def shares(values: Floats) -> Floats:
-    """The share of scores at each of `LEVELS`; NaN is left out, and something else is there."""
-    known = values[np.isfinite(values)]
-    edges = [-np.inf, NEARLY, 1 / 3, 2 / 3, 1 - NEARLY, np.inf]
-    return np.histogram(known, edges)[0] / len(known)
-
-
-def _page(
-    page: Sequence[Comparison],
-    found: Sequence[Comparison],
-    scores: Sequence[str],
-    predictions: Mapping[str, Predictions],
-    look: Mapping[str, Look],
-    sizes: Counter[str],
-) -> Figure:
-    setups = [setup for group in page for setup in group.setups]
-    usual = sizes.most_common(1)[0][0]
-    key = [f"Numbers: percent of n = {usual} (examples \N{MULTIPLICATION SIGN} seeds)"]
-    key[0] += ", where no other n is said." if len(sizes) > 1 else "."
-    if not all(setup.ok for setup in setups):
-        key.append(f"{CROSS}: did not end ok.")
-    if any(setup.ok and not _of(setup, score, predictions) for setup in setups for score in scores):
-        key.append(f"{DASH}: no such scores.")
-    panels = [(PANEL, BESIDE if len(sizes) > 1 else APART)] * len(scores)
-    with matplotlib.style.context(["default", STYLE]):
-        figure, grid = sheet(page, found, [group.title for group in page], panels, key, spare=0.22)
-        for group, axes in zip(page, grid, strict=True):
-            for score, ax in zip(scores, axes, strict=True):
-                _draw(ax, group, score, predictions, look, usual)
-        _legend(figure)
-    return figure
-
-
-def _draw(
-    ax: Axes,
-    group: Comparison,
-    score: str,
-    predictions: Mapping[str, Predictions],
-    look: Mapping[str, Look],
-    usual: str,
-) -> None:
-    ax.set_xlim(0.0, 1.0)
-    ax.spines["left"].set_visible(False)
-    ax.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
-    ax.set_xlabel(f"Share of examples by {group.scores[score].title if score in group.scores else score}")
-    bars: dict[int, tuple[Floats, Look]] = {}
-    for place, setup in enumerate(group.setups):
-        seeds = _of(setup, score, predictions)
-        if not seeds:
-            ax.text(0.02, place, DASH if setup.ok else CROSS, va="center", color=GREY)
-            continue
-        bars[place] = shares(np.concatenate(seeds)), look[setup.method]
-        if (n := size(seeds)) != usual:
-            ax.text(1.03, place, f"n = {n}", transform=ax.get_yaxis_transform(), fontsize=7, va="center")
-    _bars(ax, bars)
-
-
-def _of(setup: Setup, score: str, predictions: Mapping[str, Predictions]) -> list[Floats]:
-    """By seed, of the cells that ended ok and kept their answers, where every number lies between 0 and 1."""
-    answered = [predictions[cell.folder] for cell in setup.ok if cell.folder in predictions]
-    seeds = [each.scores[score] for each in answered if np.isfinite(each.scores.get(score, NONE)).any()]
-    inside = all(np.nanmin(seed) >= -NEARLY and np.nanmax(seed) <= 1 + NEARLY for seed in seeds)
+def _by_seed(setup: Setup, score: str) -> list[Floats]:
+    """The examples' scores in each cell that ended ok and has answers; empty if any lies outside 0 to 1."""
+    answered = [setup.predictions[cell.folder].scores for cell in setup.ok if cell.folder in setup.predictions]
+    seeds = [scores[score] for scores in answered if score in scores and np.isfinite(scores[score]).any()]
+    inside = all(np.nanmin(seed) >= -ROUNDING and np.nanmax(seed) <= 1 + ROUNDING for seed in seeds)
     return seeds if inside else []
 
 
+def size(seeds: Sequence[Floats]) -> str:
+    """How many examples and seeds a bar is of, such as `450 x 3`."""
+    counts = sorted({int(np.isfinite(seed).sum()) for seed in seeds})
+    examples = f"{counts[0]}-{counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
+    return f"{examples} {TIMES} {len(seeds)}"
+
+
+def shares(values: Floats) -> Floats:
+    """The share of scores at each of `LEVELS`, of those that are not NaN. There must be one."""
+    known = values[np.isfinite(values)]
+    edges = [-np.inf, ROUNDING, 1 / 3, 2 / 3, 1 - ROUNDING, np.inf]
+    return np.histogram(known, edges)[0] / len(known)
+
+
+def _key(setups: Iterable[Setup], scores: Sequence[str], usual: str, several: bool) -> list[str]:
+    unless = ", unless another n is given" if several else ""
+    sentences = [f"Numbers: percent of n = {usual} (examples {TIMES} seeds){unless}."]
+    missing = [setup for setup in setups if not all(_by_seed(setup, score) for score in scores)]
+    if any(not setup.ok for setup in missing):
+        sentences.append(f"{CROSS}: did not end ok.")
+    if any(setup.ok for setup in missing):
+        sentences.append(f"{DASH}: no such scores.")
+    return sentences
+
+
+def _draw(ax: Axes, comparison: Comparison, score: str, looks: Mapping[str, Look], usual: str) -> None:
+    ax.set_xlim(0.0, 1.0)
+    ax.spines["left"].set_visible(False)
+    ax.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
+    title = comparison.scores[score].title if score in comparison.scores else score
+    ax.set_xlabel(f"Share of examples by {title}")
+    bars: dict[int, tuple[Floats, Look]] = {}
+    for y, setup in enumerate(comparison.setups):
+        seeds = _by_seed(setup, score)
+        if not seeds:
+            mark_missing(ax, y, setup)
+            continue
+        bars[y] = shares(np.concatenate(seeds)), looks[setup.method]
+        if (n := size(seeds)) != usual:
+            ax.text(1.03, y, f"n = {n}", transform=ax.get_yaxis_transform(), fontsize=7, va="center")
+    _bars(ax, bars)
+
+
 def _bars(ax: Axes, bars: Mapping[int, tuple[Floats, Look]]) -> None:
-    """Shares in the method's colour, by the place of their bar."""
+    """Shares and the look of their method, by the y of their bar."""
     parts = [
-        (place, start, share, _mixed(look.colour, strength))
-        for place, (found, look) in bars.items()
-        for start, share, strength in zip(np.cumsum([0.0, *found[:-1]]), found, STRENGTHS, strict=True)
+        (y, start, share, _mixed(look.colour, strength))
+        for y, (parts, look) in bars.items()
+        for start, share, strength in zip(np.cumsum([0.0, *parts[:-1]]), parts, LEVELS.values(), strict=True)
     ]
-    for place, start, share, colour in parts:
-        if share >= ROOM:
+    for y, start, share, colour in parts:
+        if share >= MIN_SHARE:
             dark = np.dot(colour, (0.299, 0.587, 0.114)) < 0.5
-            told, seen = f"{100 * share:.0f}", "white" if dark else "black"
-            ax.text(start + share / 2, place, told, ha="center", va="center", fontsize=6.5, color=seen)
+            middle = {"ha": "center", "va": "center", "color": "white" if dark else "black"}
+            ax.text(start + share / 2, y, f"{100 * share:.0f}", middle, fontsize=6.5)
     if parts:
-        # All at once: of hundreds, each on its own takes longer to be made than to be drawn
-        places, starts, widths, colours = zip(*parts, strict=True)
-        ax.barh(places, widths, left=starts, height=0.7, color=colours, edgecolor="black", linewidth=0.5)
+        # In one call: hundreds of calls would take longer than the drawing
+        ys, starts, widths, colours = zip(*parts, strict=True)
+        ax.barh(ys, widths, left=starts, height=0.7, color=colours, edgecolor="black", linewidth=0.5)
 
 
 def _mixed(colour: str, strength: float) -> tuple[float, float, float]:
+    """A colour mixed with white."""
     red, green, blue = (1 - strength + strength * part for part in to_rgb(colour))
     return red, green, blue
 
 
-def _legend(figure: Figure) -> None:
-    """The levels, in grey: every method has them in its own colour."""
+def _explain_levels(figure: Figure) -> None:
+    """A legend of the levels, in grey because every method shows them in its own colour."""
     width, height = figure.get_size_inches()
-    patches = [
-        Patch(facecolor=_mixed("#333333", strength), edgecolor="black", linewidth=0.5, label=level)
-        for strength, level in zip(STRENGTHS, LEVELS, strict=True)
-    ]
-    lowest = min(ax.get_position().y0 for ax in figure.axes) - (BELOW + 0.04) / height
-    figure.legend(
-        handles=patches,
+    top = min(ax.get_position().y0 for ax in figure.axes) - (BELOW + 0.04) / height
+    legend(
+        figure,
+        [
+            Patch(facecolor=_mixed("#333333", strength), edgecolor="black", linewidth=0.5)
+            for strength in LEVELS.values()
+        ],
+        list(LEVELS),
         ncols=len(LEVELS),
         loc="upper left",
-        bbox_to_anchor=(0.06 / width, lowest),
+        bbox_to_anchor=(MARGIN / width, top),
         borderaxespad=0.0,
         borderpad=0.0,
         columnspacing=1.2,
-        frameon=False,
-        fontsize=7,
     )

@@ -1,130 +1,121 @@
-"""How far each setup is from the reference of its model, with intervals and the adjusted p of the difference."""
+"""How much each setup differs from the reference of its model, with intervals and adjusted p values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from bench.report.compare.comparisons import Comparison
 from bench.report.compare.effects import Effect
-from bench.report.figures.chart import FAINT, GREY, STYLE
-from bench.report.figures.looks import Look, looks
-from bench.report.figures.sheet import sheet, sheets
-from bench.report.numbers import DASH
+from bench.report.figures.axes import axis_range
+from bench.report.figures.chart import FAINT, GREY, styled
+from bench.report.figures.looks import Look, method_looks
+from bench.report.figures.sheet import Sheet
+from bench.report.numbers import DASH, p_value
 
 COLUMNS = 3
 """Scores on a page."""
 PANEL, BESIDE = 1.9, 0.8
 """Widths in inches of a panel and of the numbers right of it."""
 
-Found = Mapping[tuple[str, str, str], Effect]
-"""Effects by the group's title, the setup's label and the score."""
 
-
-def forest_figures(effects: Sequence[Effect], found: Sequence[Comparison]) -> list[Figure]:
+@styled
+def forest_figures(effects: Sequence[Effect], comparisons: Sequence[Comparison]) -> list[Figure]:
     """Pages with a row for each setup that has an effect; none without an effect.
 
-    Of scores of which some have a test, only those are drawn: the others are in the table.
+    If some scores have tests, only those scores are drawn. The others are in the table.
 
     Args:
-        effects: differences from the references, of any scores.
-        found: all groups of the study.
+        effects: differences from the references, in any scores.
+        comparisons: all of the study.
     """
-    own = {(effect.comparison, effect.setup, effect.score): effect for effect in effects}
-    tested = dict.fromkeys(effect.score for effect in effects if effect.p_adjusted is not None)
-    scores = list(tested or dict.fromkeys(effect.score for effect in effects))
-    compared = {(effect.comparison, effect.setup) for effect in effects if effect.score in scores}
-    together = [
-        replace(group, setups=tuple(setup for setup in group.setups if (group.title, setup.label) in compared))
-        for group in found
+    tested = [effect for effect in effects if effect.p_adjusted is not None]
+    scores = list(dict.fromkeys(effect.score for effect in tested or effects))
+    drawn = [effect for effect in effects if effect.score in scores]
+    rows = {(effect.comparison, effect.setup) for effect in drawn}
+    compared = [
+        replace(each, setups=tuple(setup for setup in each.setups if (each.title, setup.label) in rows))
+        for each in comparisons
     ]
-    shown = [group for group in together if group.setups]
-    look = looks(found)
-    return [
-        _page(page, shown, scores[at : at + COLUMNS], own, look)
-        for at in range(0, len(scores), COLUMNS)
-        for page in (sheets(shown) if shown else [])
-    ]
+    shown = [comparison for comparison in compared if comparison.setups]
+    looks = method_looks(comparisons)
+    pages = [scores[at : at + COLUMNS] for at in range(0, len(scores), COLUMNS)]
+    return [figure for page in pages if shown for figure in _figures(page, drawn, shown, looks)]
 
 
-def _page(
-    page: Sequence[Comparison], shown: Sequence[Comparison], scores: Sequence[str], own: Found, look: Mapping[str, Look]
-) -> Figure:
-    references = {group: effect.reference for (group, _, _), effect in own.items()}
-    headings = [f"{group.title}: difference from {references[group.title]}" for group in page]
-    with matplotlib.style.context(["default", STYLE]):
-        key = _key([effect for effect in own.values() if effect.score in scores])
-        figure, grid = sheet(page, shown, headings, [(PANEL, BESIDE)] * len(scores), key)
-        for group, axes in zip(page, grid, strict=True):
-            for score, ax in zip(scores, axes, strict=True):
-                _draw(ax, group, score, own, look)
-    return figure
+def _figures(
+    scores: Sequence[str], effects: Sequence[Effect], comparisons: Sequence[Comparison], looks: Mapping[str, Look]
+) -> list[Figure]:
+    """Pages with a panel for each of the scores."""
+    references = {effect.comparison: effect.reference for effect in effects}
+    together = {score: [effect for effect in effects if effect.score == score] for score in scores}
+
+    def draw(ax: Axes, comparison: Comparison, index: int) -> None:
+        _draw(ax, comparison, scores[index], together[scores[index]], looks)
+
+    return Sheet(
+        [(PANEL, BESIDE)] * len(scores),
+        draw,
+        key=_key([effect for score in scores for effect in together[score]]),
+        heading=lambda comparison: f"{comparison.title}: difference from {references[comparison.title]}",
+    ).figures(comparisons)
 
 
-def _draw(ax: Axes, group: Comparison, score: str, own: Found, look: Mapping[str, Look]) -> None:
-    low, high = _limits([effect for effect in own.values() if effect.score == score])
-    ax.set_xlim(low, high)
-    # More would touch: they can be as long as -0.050
+def _draw(ax: Axes, comparison: Comparison, score: str, effects: Sequence[Effect], looks: Mapping[str, Look]) -> None:
+    """One score of one comparison, given the effects on that score in all comparisons."""
+    ax.set_xlim(_limits(effects))
+    # More than three labels as long as -0.050 would touch
     ax.xaxis.set_major_locator(MaxNLocator(3))
     ax.spines["left"].set_visible(False)
     ax.grid(axis="x", color=FAINT, linewidth=0.6)
     ax.axvline(0.0, color="black", linewidth=0.8, gid="zero")
-    ax.set_xlabel(group.scores[score].title if score in group.scores else score)
-    beside = {"transform": ax.get_yaxis_transform(), "fontsize": 7, "va": "center", "clip_on": False}
-    for place, setup in enumerate(group.setups):
-        effect = own.get((group.title, setup.label, score))
-        if effect is None:
-            ax.text(1.04, place, DASH, beside, color=GREY)
-            continue
-        bounds, one = effect.interval, look[setup.method]
-        if bounds:
-            ax.hlines(place, bounds.low, bounds.high, color="black", linewidth=1.1, zorder=2)
-        face = one.colour if bounds else "white"
-        ax.plot(
-            effect.difference,
-            place,
-            marker=one.marker,
-            markersize=5.5,
-            markerfacecolor=face,
-            markeredgecolor="black",
-            markeredgewidth=0.7,
-            linestyle="",
-            gid="effect",
-            zorder=3,
-        )
-        ax.text(1.04, place, shown_p(effect.p_adjusted), beside)
+    ax.set_xlabel(comparison.scores[score].title if score in comparison.scores else score)
+    by_setup = {effect.setup: effect for effect in effects if effect.comparison == comparison.title}
+    for y, setup in enumerate(comparison.setups):
+        effect = by_setup.get(setup.label)
+        if effect:
+            _mark(ax, y, effect, looks[setup.method])
+        beside = {"transform": ax.get_yaxis_transform(), "fontsize": 7, "va": "center", "clip_on": False}
+        p = effect.p_adjusted if effect else None
+        ax.text(1.04, y, shown_p(p), beside, color="black" if effect else GREY)
+
+
+def _mark(ax: Axes, y: float, effect: Effect, look: Look) -> None:
+    """The difference and its interval; a white mark if it has none."""
+    bounds = effect.interval
+    if bounds:
+        ax.hlines(y, bounds.low, bounds.high, color="black", linewidth=1.1, zorder=2)
+    face = look.colour if bounds else "white"
+    edge: dict[str, Any] = {"markeredgecolor": "black", "markeredgewidth": 0.7}
+    ax.plot(effect.difference, y, look.marker, markersize=5.5, markerfacecolor=face, gid="effect", zorder=3, **edge)
 
 
 def shown_p(p_adjusted: float | None) -> str:
-    """An adjusted p as it stands beside its effect: never 0, of which no test of finite data is sure."""
+    """How an adjusted p is written beside its effect."""
     if p_adjusted is None:
         return DASH
-    if p_adjusted < 0.001:
-        return "p < 0.001"
-    return f"p = {p_adjusted:.3f}" if p_adjusted < 0.1 else f"p = {p_adjusted:.2f}"
+    text = p_value(p_adjusted)
+    return f"p < {text[1:]}" if text.startswith("<") else f"p = {text}"
 
 
 def _limits(effects: Sequence[Effect]) -> tuple[float, float]:
-    """The same for one score in all groups, with zero among it."""
-    ends = [0.0, *(effect.difference for effect in effects)]
-    for effect in effects:
-        if effect.interval:
-            ends += (effect.interval.low, effect.interval.high)
-    spare = 0.06 * (max(ends) - min(ends)) or 0.1
-    return min(ends) - spare, max(ends) + spare
+    """The limits of the axis of a score, in all comparisons. They always include 0."""
+    intervals = [effect.interval for effect in effects if effect.interval]
+    ends = [end for bounds in intervals for end in (bounds.low, bounds.high)]
+    return axis_range([0.0, *(effect.difference for effect in effects), *ends], margin=0.06)[1]
 
 
-def _key(drawn: Sequence[Effect]) -> list[str]:
-    told = ["Right of the line: higher than the reference."]
-    if any(effect.interval for effect in drawn):
-        told.append("Lines: 95 % confidence intervals.")
-    if not all(effect.interval for effect in drawn):
-        told.append("White: no interval, the table says why.")
-    if any(effect.p_adjusted is not None for effect in drawn):
-        told.append("p: of no difference, adjusted for all comparisons within the model (Holm).")
-    if any(effect.p_adjusted is None for effect in drawn):
-        told.append(f"{DASH}: not tested.")
-    return told
+def _key(effects: Sequence[Effect]) -> list[str]:
+    sentences = ["Right of the black line, a setup scores higher than the reference."]
+    if any(effect.interval for effect in effects):
+        sentences.append("Horizontal lines: 95 % confidence intervals.")
+    if not all(effect.interval for effect in effects):
+        sentences.append("White marks: no interval, the table says why.")
+    if any(effect.p_adjusted is not None for effect in effects):
+        sentences.append("p: of no difference, adjusted for all comparisons within the model (Holm).")
+    if any(effect.p_adjusted is None for effect in effects):
+        sentences.append(f"{DASH}: not tested.")
+    return sentences

@@ -1,4 +1,4 @@
-"""How a method looks: the same in every figure of a report, whatever else is in it."""
+"""How a method looks: the same in every figure of a report."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,25 +6,25 @@ from dataclasses import dataclass
 from bench.report.compare.comparisons import Comparison
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
-"""Okabe and Ito's palette for the colour-blind, without black."""
+"""Okabe and Ito's palette for colour-blind readers, without black."""
 HATCHES = ("", "///", "...", "\\\\\\", "xxx")
-"""One fewer than would repeat with the colours: 35 methods before two bars look the same."""
+"""Five, which has no factor in common with seven colours: only the 36th method has the bars of the first."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
-"""Nine, which has no factor in common with seven: 63 methods before two points do."""
+"""Nine, for the same reason: only the 64th method has the points of the first."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """What a method is found again by."""
+    """What readers recognise a method by."""
 
     colour: str
     hatch: str
     marker: str
 
 
-def looks(found: Iterable[Comparison]) -> dict[str, Look]:
-    """The look of each method of a study, given all of its groups."""
-    methods = dict.fromkeys(setup.method for group in found for setup in group.setups)
+def method_looks(comparisons: Iterable[Comparison]) -> dict[str, Look]:
+    """The look of each method, given all comparisons of a study."""
+    methods = dict.fromkeys(setup.method for comparison in comparisons for setup in comparison.setups)
     return {
         method: Look(COLOURS[at % len(COLOURS)], HATCHES[at % len(HATCHES)], MARKERS[at % len(MARKERS)])
         for at, method in enumerate(methods)

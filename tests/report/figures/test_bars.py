@@ -77,10 +77,17 @@ def test_a_panel_without_any_number_says_why(write_cell, runs):
     assert [text.get_text() for text in memory.texts] == ["1.50", "1.50"]
 
 
-def test_a_study_of_failures_has_no_bars_of_scores_and_says_why_there_are_none_of_costs(write_cell, runs):
+def test_a_study_of_failures_has_no_bars(write_cell, runs):
     write_cell("lora", **OOM)
     assert scores_figures(groups_of(runs)) == []
-    for ax in costs_figure(groups_of(runs)).axes:
+    assert costs_figures(groups_of(runs)) == []
+
+
+def test_a_model_without_an_ok_cell_says_so_beside_one_that_has_some(write_cell, runs):
+    write_cell("lora", model="a")
+    write_cell("lora", model="b", **OOM)
+    *_, power, memory = costs_figure(groups_of(runs)).axes
+    for ax in (power, memory):
         assert [text.get_text() for text in ax.texts] == ["no cell ended\nok"]
 
 

@@ -11,15 +11,15 @@ def inches(ax):
 
 
 def test_what_is_added_lies_below_each_other_down_to_the_foot_and_the_key():
-    canvas = Canvas(4.0, ["how to read it", "in two lines"], foot=0.4)
-    canvas.text(["A heading"])
-    canvas.text(["a note", "of two lines"], NOTE, "#123456")
+    canvas = Canvas(4.0, ["How to read it, in a key", "that is longer than a single line of the figure."], foot=0.4)
+    canvas.text("A heading " * 20)
+    canvas.text("a note that is too long for a single line of the figure, which is of four inches", NOTE, max_lines=2)
     canvas.skip(0.1)
     canvas.row([(0.5, 1.0), (2.0, 1.5)], 2.0)
     canvas.skip(0.3)
     canvas.row([(0.5, 3.0)], 1.0)
-    key = MARGIN + 2 * NOTE[1]
-    height = MARGIN + HEADING[1] + 2 * NOTE[1] + 0.1 + 2.0 + 0.3 + 1.0 + 0.4 + key
+    key = MARGIN + 2 * NOTE.line
+    height = MARGIN + HEADING.line + 2 * NOTE.line + 0.1 + 2.0 + 0.3 + 1.0 + 0.4 + key
     assert (canvas.height, canvas.key_height) == (pytest.approx(height), pytest.approx(key))
 
     figure, ((left, right), (below,)) = canvas.build()
@@ -30,14 +30,14 @@ def test_what_is_added_lies_below_each_other_down_to_the_foot_and_the_key():
     assert inches(right) == pytest.approx((2.0, lowest + 1.3, 1.5, 2.0))
     heading, note, said = figure.texts
     assert [text.get_text() for text in (heading, note, said)] == [
-        "A heading",
-        "a note\nof two lines",
-        "how to read it\nin two lines",
+        "A heading A heading A heading A heading A ...",
+        "a note that is too long for a single line of the figure, which is of\nfour inches",
+        "How to read it, in a key that is longer than a single line of the\nfigure.",
     ]
     assert [height * (1 - text.get_position()[1]) for text in (heading, note)] == pytest.approx(
-        [MARGIN, MARGIN + HEADING[1]]
+        [MARGIN, MARGIN + HEADING.line]
     )
-    assert note.get_color() == "#123456"
+    assert note.get_color() == NOTE.color
     assert height * said.get_position()[1] == pytest.approx(MARGIN)
 
 

@@ -4,7 +4,7 @@ import pytest
 from bench.record import Error
 from bench.report.compare.comparisons import comparisons
 from bench.report.figures.distributions import LEVELS, distribution_figures, shares
-from bench.report.figures.looks import looks
+from bench.report.figures.looks import method_looks
 from bench.report.read.predictions import Predictions
 from bench.report.read.study import read_studies
 
@@ -23,10 +23,9 @@ def figures(runs):
     """The figures of what was written, given what each method answered."""
 
     def draw(answers):
-        found = comparisons(read_studies(runs)[0].cells)
-        cells = [(setup.method, cell) for group in found for setup in group.setups for cell in setup.cells]
-        told = {cell.folder: answers[method] for method, cell in cells if method in answers}
-        return distribution_figures(found, told)
+        cells = read_studies(runs)[0].cells
+        predictions = {cell.folder: answers[cell.method] for cell in cells if cell.method in answers}
+        return distribution_figures(comparisons(cells, predictions))
 
     return draw
 
@@ -64,7 +63,7 @@ def test_setups_without_such_scores_have_a_mark(write_cell, figures):
     assert f1 == [DASH, CROSS, DASH, "100"]
     assert bleu == [f"n = 2 {CROSS} 1", DASH, CROSS, DASH, "50", "50"]
     assert figure.texts[-1].get_text() == (
-        f"Numbers: percent of n = 1 {CROSS} 1 (examples {CROSS} seeds), where no other n is said. "
+        f"Numbers: percent of n = 1 {CROSS} 1 (examples {CROSS} seeds), unless another n is given. "
         f"{CROSS}: did not end ok. {DASH}: no such scores."
     )
 
@@ -77,7 +76,7 @@ def test_bars_of_other_examples_than_most_say_so(write_cell, figures):
     assert [text.get_text() for text in ax.texts if "n = " in text.get_text()] == [f"n = 2 {CROSS} 1"]
     assert ax.texts[0].get_position()[1] == 0
     assert (
-        figure.texts[-1].get_text().startswith(f"Numbers: percent of n = 2 {CROSS} 2 (examples {CROSS} seeds), where")
+        figure.texts[-1].get_text().startswith(f"Numbers: percent of n = 2 {CROSS} 2 (examples {CROSS} seeds), unless")
     )
 
 
@@ -95,7 +94,7 @@ def test_a_method_has_its_colour_in_a_model_that_lacks_another(write_cell, runs,
     (figure,) = figures({"baseline": one, "lora": one})
     first, second = ([patch.get_facecolor() for patch in ax.patches] for ax in figure.axes)
     assert first[-1] == second[-1] != first[4]
-    assert len(looks(comparisons(read_studies(runs)[0].cells))) == 2
+    assert len(method_looks(comparisons(read_studies(runs)[0].cells))) == 2
 
 
 @pytest.mark.parametrize(("n_setups", "n_pages"), [(1, 1), (4, 1), (12, 1), (100, 3)])

@@ -3,7 +3,7 @@ import pytest
 from bench.report.compare.comparisons import comparisons
 from bench.report.compare.effects import Effect
 from bench.report.figures.forest import forest_figures, shown_p
-from bench.report.figures.looks import looks
+from bench.report.figures.looks import method_looks
 from bench.report.read.study import read_studies
 from bench.report.statistics.intervals import Interval
 
@@ -33,8 +33,10 @@ def test_effects_are_drawn_with_interval_and_p(write_cell, found):
     (figure,) = forest_figures([effect("lora", 0.2, 0.1, 0.3, p=0.0123), effect("qlora", -0.1)], own)
     (ax,) = figure.axes
     assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in marks(ax)] == [(0.2, 0), (-0.1, 1)]
-    assert [line.get_markerfacecolor() for line in marks(ax)] == [looks(own)["lora"].colour, "white"]
-    assert [line.get_marker() for line in marks(ax)] == [looks(own)[method].marker for method in ("lora", "qlora")]
+    assert [line.get_markerfacecolor() for line in marks(ax)] == [method_looks(own)["lora"].colour, "white"]
+    assert [line.get_marker() for line in marks(ax)] == [
+        method_looks(own)[method].marker for method in ("lora", "qlora")
+    ]
     assert [path.vertices.tolist() for path in ax.collections[0].get_paths()] == [[[0.1, 0.0], [0.3, 0.0]]]
     assert [text.get_text() for text in ax.texts] == ["p = 0.012", DASH]
     assert [line.get_xdata() for line in ax.lines if line.get_gid() == "zero"] == [[0.0, 0.0]]
@@ -42,8 +44,9 @@ def test_effects_are_drawn_with_interval_and_p(write_cell, found):
     assert ax.get_xlabel() == "Token F1"
     assert figure.texts[0].get_text() == "tiny: difference from baseline"
     assert figure.texts[-1].get_text().replace("\n", " ") == (
-        "Right of the line: higher than the reference. Lines: 95 % confidence intervals. White: no interval, the table "
-        f"says why. p: of no difference, adjusted for all comparisons within the model (Holm). {DASH}: not tested."
+        "Right of the black line, a setup scores higher than the reference. Horizontal lines: 95 % confidence "
+        "intervals. White marks: no interval, the table says why. p: of no difference, adjusted for all comparisons "
+        f"within the model (Holm). {DASH}: not tested."
     )
 
 
@@ -86,9 +89,9 @@ def test_without_effects_there_is_no_figure(write_cell, found):
         (None, DASH),
         (0.0, "p < 0.001"),
         (0.00099, "p < 0.001"),
-        (0.001, "p = 0.001"),
+        (0.001, "p = 0.0010"),
         (0.0123, "p = 0.012"),
-        (1.0, "p = 1.00"),
+        (1.0, "p = 1.0"),
     ],
 )
 def test_p_is_never_shown_as_zero(p, shown):

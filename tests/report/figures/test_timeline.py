@@ -86,7 +86,7 @@ def test_power_and_memory_are_drawn_in_steps_over_one_axis_of_time(gpu_cell, run
     assert [label.get_text() for label in memory.get_xticklabels()] == ["0", "5", "10", "15", "20", "25", "30"]
     assert [text.get_text() for text in figure_of(runs).texts] == [
         "tiny, lora, seed 0",
-        "Line: mean, band: up to the largest sample, of every 0.1 s. Whole cell: peak sampled power 300 W, "
+        "Line: mean of every 0.1 s; band: up to the largest sample. Whole cell, sampled: peak power 300 W, "
         "peak GPU memory 20 GB.",
     ]
 
@@ -109,7 +109,7 @@ def test_without_a_gpu_the_power_panel_says_why_and_memory_is_the_process_s(writ
     assert memory.get_ylabel() == "Process memory (GB)"
     assert lines_of(memory)[1].tolist() == pytest.approx([1.5] * 370)
     assert figure.texts[1].get_text() == (
-        "Line: mean, band: up to the largest sample, of every 0.1 s. Whole cell: peak process memory (RSS) 1.5 GB."
+        "Line: mean of every 0.1 s; band: up to the largest sample. Whole cell, sampled: peak process memory 1.5 GB."
     )
 
 

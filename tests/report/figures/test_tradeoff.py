@@ -5,7 +5,7 @@ import pytest
 from bench.record import Error
 from bench.report.compare.comparisons import comparisons
 from bench.report.compare.setups import Setup
-from bench.report.figures.looks import looks
+from bench.report.figures.looks import method_looks
 from bench.report.figures.tradeoff import main_score
 from bench.report.figures.tradeoff import tradeoff_figures as figures_of
 from bench.report.read.study import read_studies
@@ -77,9 +77,10 @@ def test_each_cost_has_a_panel_with_its_own_front(write_cell, found):
 def test_intervals_are_drawn_on_both_axes(write_cell, found, intervals):
     write_cell("lora", scores={"token_f1": 0.5})
     (figure,) = tradeoff_figures(found())
-    upright, level = ([path.vertices.tolist() for path in lines.get_paths()] for lines in figure.axes[0].collections)
-    assert upright == [[[1.5, 0.4], [1.5, 0.6]]]
-    assert level == [[[pytest.approx(1.35), 0.5], [pytest.approx(1.65), 0.5]]]
+    (lines,) = figure.axes[0].collections
+    upright, level = [path.vertices.tolist() for path in lines.get_paths()]
+    assert upright == [[1.5, 0.4], [1.5, 0.6]]
+    assert level == [[pytest.approx(1.35), 0.5], [pytest.approx(1.65), 0.5]]
     assert "Grey lines: 95 % confidence intervals or from the smallest to the largest seed." in figure.texts[
         -1
     ].get_text().replace("\n", " ")
@@ -119,7 +120,7 @@ def test_a_method_has_its_look_in_a_model_that_lacks_another(write_cell, found):
     for method, model in (("baseline", "a"), ("lora", "a"), ("lora", "b")):
         write_cell(method, model=model)
     (figure,) = tradeoff_figures(found())
-    own = looks(found())["lora"]
+    own = method_looks(found())["lora"]
     for ax in figure.axes:
         last = [line for line in ax.lines if line.get_gid() in ("best", "other")][-1]
         assert (last.get_color(), last.get_marker()) == (own.colour, own.marker)
