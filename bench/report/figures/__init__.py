@@ -12,7 +12,7 @@ from bench.report.figures.bars import costs_figures, drawn_scores, scores_figure
 from bench.report.figures.chart import Chart, Drawing, chart, pages
 from bench.report.figures.curves import curves_figures
 from bench.report.figures.distributions import distribution_figures
-from bench.report.figures.forest import COLUMNS, forest_figures
+from bench.report.figures.forest import forest_figures
 from bench.report.figures.looks import method_looks
 from bench.report.figures.tradeoff import main_score, tradeoff_figures
 from bench.report.parallel import begin
@@ -50,9 +50,6 @@ def _overall(comparisons: Sequence[Comparison], effects: Sequence[Effect], decid
     bars = f"Bars of {listed([score.title for score in drawn_scores(comparisons).values()] or ['no score'])} by method"
     main = main_score(comparisons, decides)
     score = next((each.scores[main].title for each in comparisons if main in each.scores), "") if main else ""
-    # One page wide; the table has the effects on all scores
-    first = list(dict.fromkeys(effect.score for effect in effects))[:COLUMNS]
-    effects = [effect for effect in effects if effect.score in first]
     differences = "How far the scores of each method are from those of the reference, with intervals"
     front = f"Points of {score} over what it cost by method, the Pareto front marked"
     shares = "Shares of examples that scored 0, 1 and between, by method"

@@ -16,8 +16,8 @@ from bench.report.figures.looks import Look, method_looks
 from bench.report.figures.sheet import Sheet
 from bench.report.numbers import DASH, p_value
 
-COLUMNS = 3
-"""Scores on a page."""
+MOST_SCORES = 3
+"""Panels beside each other on a page."""
 PANEL, BESIDE = 1.9, 0.8
 """Widths in inches of a panel and of the numbers right of it."""
 
@@ -26,42 +26,32 @@ PANEL, BESIDE = 1.9, 0.8
 def forest_figures(effects: Sequence[Effect], comparisons: Sequence[Comparison]) -> list[Figure]:
     """Pages with a row for each setup that has an effect; none without an effect.
 
-    If some scores have tests, only those scores are drawn. The others are in the table.
+    Only the first scores are drawn, and if some have tests, only those. The others are in the table.
 
     Args:
         effects: differences from the references, in any scores.
         comparisons: all of the study.
     """
     tested = [effect for effect in effects if effect.p_adjusted is not None]
-    scores = list(dict.fromkeys(effect.score for effect in tested or effects))
-    drawn = [effect for effect in effects if effect.score in scores]
+    scores = list(dict.fromkeys(effect.score for effect in tested or effects))[:MOST_SCORES]
+    together = {score: [effect for effect in effects if effect.score == score] for score in scores}
+    drawn = [effect for score in scores for effect in together[score]]
+    references = {effect.comparison: effect.reference for effect in drawn}
     rows = {(effect.comparison, effect.setup) for effect in drawn}
     compared = [
         replace(each, setups=tuple(setup for setup in each.setups if (each.title, setup.label) in rows))
         for each in comparisons
     ]
-    shown = [comparison for comparison in compared if comparison.setups]
     looks = method_looks(comparisons)
-    pages = [scores[at : at + COLUMNS] for at in range(0, len(scores), COLUMNS)]
-    return [figure for page in pages if shown for figure in _figures(page, drawn, shown, looks)]
-
-
-def _figures(
-    scores: Sequence[str], effects: Sequence[Effect], comparisons: Sequence[Comparison], looks: Mapping[str, Look]
-) -> list[Figure]:
-    """Pages with a panel for each of the scores."""
-    references = {effect.comparison: effect.reference for effect in effects}
-    together = {score: [effect for effect in effects if effect.score == score] for score in scores}
 
     def draw(ax: Axes, comparison: Comparison, index: int) -> None:
         _draw(ax, comparison, scores[index], together[scores[index]], looks)
 
-    return Sheet(
-        [(PANEL, BESIDE)] * len(scores),
-        draw,
-        key=_key([effect for score in scores for effect in together[score]]),
-        heading=lambda comparison: f"{comparison.title}: difference from {references[comparison.title]}",
-    ).figures(comparisons)
+    def heading(comparison: Comparison) -> str:
+        return f"{comparison.title}: difference from {references[comparison.title]}"
+
+    sheet = Sheet([(PANEL, BESIDE)] * len(scores), draw, _key(drawn), heading)
+    return sheet.figures([comparison for comparison in compared if comparison.setups])
 
 
 def _draw(ax: Axes, comparison: Comparison, score: str, effects: Sequence[Effect], looks: Mapping[str, Look]) -> None:

@@ -37,7 +37,9 @@ class Sheet:
     """Height to leave free above the key, in inches."""
 
     def figures(self, comparisons: Sequence[Comparison]) -> list[Figure]:
-        """As many pages as all setups of the comparisons need, all laid out alike."""
+        """As many pages as all setups of the comparisons need, laid out alike; none without a comparison."""
+        if not comparisons:
+            return []
         labels = [label(setup).split("\n") for comparison in comparisons for setup in comparison.setups]
         row = 0.08 + 0.16 * max(map(len, labels))
         left = 0.1 + 0.072 * max(len(line) for lines in labels for line in lines)

@@ -114,8 +114,8 @@ def test_no_label_overlaps_another_or_leaves_the_figure(
         ],
         own,
     )
-    assert len(drawn) == (3 if n_setups == 100 else 1) * (2 if n_scores == 4 else 1)
+    assert len(drawn) == (3 if n_setups == 100 else 1)
     for figure in drawn:
         assert overlaps(figure) == []
         assert outside(figure) == []
-    assert sum(text == "p = 0.50" for figure in drawn for text, _ in texts_of(figure)) == n_setups * n_scores
+    assert sum(text == "p = 0.50" for figure in drawn for text, _ in texts_of(figure)) == n_setups * min(n_scores, 3)
