@@ -79,8 +79,8 @@ def _parser() -> argparse.ArgumentParser:
         "--family",
         type=_scores,
         metavar="SCORE,...",
-        help="scores to compare and test together; the first decides which method is the best (default: all of which "
-        "it is known whether higher or lower is better, in the order of the metrics)",
+        help="scores to test together; the first decides which method is best (default: in the order of the metrics, "
+        "the first two for which it is known whether higher or lower is better)",
     )
     parser.add_argument(
         "--fits-gb",

@@ -15,7 +15,7 @@ class Request:
     reference: str = DEFAULT_REFERENCE
     """The method, or the label of the setup, that the others are compared with."""
     family: tuple[str, ...] = ()
-    """Names of the scores to compare and test together; if none, those of the study of a known direction."""
+    """Names of the scores to test together; if none, the deciding score and the next one that could decide."""
     seed: int = 0
     """Of all resampling."""
     allow_mixed: bool = False

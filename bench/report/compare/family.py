@@ -8,6 +8,9 @@ from bench.report.compare.comparisons import Comparison
 from bench.report.compare.quantities import Quantity
 from bench.report.wording import listed
 
+DEFAULT_SIZE = 2
+"""Every further score makes Holm's adjustment stricter for all of them."""
+
 
 @dataclass(frozen=True)
 class Family:
@@ -30,7 +33,7 @@ def scores_of(found: Sequence[Comparison]) -> dict[str, Quantity]:
 
 
 def family_of(study: str, found: Sequence[Comparison], asked: Sequence[str]) -> Family:
-    """The family that the user asked for; if none, every score of a known direction. The first that can, decides.
+    """The scores that the user asked for; by default the first `DEFAULT_SIZE` that can decide. The first such decides.
 
     Raises:
         InputError: no cell of the study has a score that was asked for.
@@ -42,11 +45,11 @@ def family_of(study: str, found: Sequence[Comparison], asked: Sequence[str]) -> 
         )
     candidates = [name for name in asked or scores if name in scores]
     obstacles = {name: _obstacle(scores[name], found) for name in candidates}
-    decides = next((name for name in candidates if obstacles[name] is None), None)
+    able = [name for name in candidates if obstacles[name] is None]
+    decides = able[0] if able else None
     skipped = candidates[: candidates.index(decides)] if decides else candidates
-    tested = tuple(asked) or tuple(name for name in candidates if scores[name].better)
     notes = [f"{scores[name].title} does not decide which method is best: {obstacles[name]}." for name in skipped]
-    return Family(tested, decides, tuple(notes))
+    return Family(tuple(asked or able[:DEFAULT_SIZE]), decides, tuple(notes))
 
 
 def _obstacle(score: Quantity, found: Sequence[Comparison]) -> str | None:

@@ -23,10 +23,12 @@ def effects_table(found: Sequence[Comparison], compared: Sequence[Effect]) -> Ta
         Column("test", "Test", align="left"),
     )
     remarks = (
-        "Method less reference, paired on examples. In brackets: 95 % intervals over documents, and over seeds where "
-        "there are several: one seed says nothing of other seeds. p is two-sided; adjusted after Holm over all the "
-        "tests of one model on one data set. Permutation: the signs of whole documents' differences are flipped; "
-        "McNemar: on examples that one of the two has right alone; resampling: by the interval's own draws.",
+        "Method minus reference, paired by example. In brackets: 95 % intervals over documents, and over seeds where "
+        "there are several; one seed says nothing about other seeds. p is two-sided, and adjusted (Holm) for all tests "
+        "of one model on one data set. By default these are on two scores: the one that decides which method is best, "
+        "and the next configured one whose direction is known; --family chooses others. Permutation test: flips the "
+        "signs of whole documents' differences; McNemar: counts the examples that only one of the two answered right; "
+        "resampling: uses the draws of the interval.",
         *(f"{comparison.title}: {behind(comparison)}" for comparison in found if comparison.ok),
     )
     rows = tuple(map(_row, compared))
