@@ -16,6 +16,9 @@ from bench.report.statistics.intervals import Interval
 
 CROSS = "\N{MULTIPLICATION SIGN}"
 """Stands for a setup without a cell that ended ok."""
+NOT_OK = f"{CROSS} marks setups of which no cell ended ok."
+INTERVALS = {"confidence": "are 95 % confidence intervals", "range": "reach from the smallest to the largest seed"}
+"""What keys say of the lines of each kind of interval."""
 
 
 class TimeUnit(NamedTuple):

@@ -17,7 +17,7 @@ from matplotlib.transforms import ScaledTranslation
 from bench.report.compare.comparisons import Comparison
 from bench.report.compare.quantities import PEAK_POWER, Quantity
 from bench.report.compare.setups import Estimate
-from bench.report.figures.axes import CROSS, explain, hide_numbers, mark_missing, missing_mark, shown
+from bench.report.figures.axes import CROSS, INTERVALS, NOT_OK, explain, hide_numbers, mark_missing, missing_mark, shown
 from bench.report.figures.chart import FAINT, styled
 from bench.report.figures.looks import Look, method_looks
 from bench.report.figures.sheet import Sheet
@@ -26,13 +26,12 @@ from bench.report.statistics.intervals import Interval
 
 SEED = "seed"
 MARKS = {
-    SEED: "Bars: means over seeds, dots: single seeds.",
-    "confidence": "Lines: 95 % confidence intervals.",
-    "range": "Lines: from the smallest to the largest seed.",
-    CROSS: f"{CROSS}: did not end ok.",
-    DASH: f"{DASH}: not measured, the table says why.",
+    SEED: "Bars are means over seeds, dots are single seeds.",
+    **{kind: f"Lines {meaning}." for kind, meaning in INTERVALS.items()},
+    CROSS: NOT_OK,
+    DASH: f"{DASH} marks what was not measured; the table says why.",
 }
-"""Explains the marks of a figure; intervals are listed by their kind."""
+"""Explains the marks of a figure. Intervals have the name of their kind."""
 MOST_SCORES = 6
 """Panels beside each other on a page."""
 BESIDE = 0.38

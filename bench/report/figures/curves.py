@@ -247,15 +247,15 @@ def _key(trained: Sequence[Setup], untrained: Sequence[Setup], losses: Mapping[s
     """How to read the lines, and which setups have none."""
     sentences = []
     if any(len(setup.ok) > 1 for setup in trained):
-        sentences.append("Thick lines: means over seeds; thin lines: single seeds.")
+        sentences.append("Thick lines are means over seeds, thin lines are single seeds.")
     cells = [cell for setup in trained for cell in setup.cells if cell.folder in losses]
     stretches = sorted({losses[cell.folder].stretch for cell in cells})
     if stretches:
         steps = "step" if stretches == [1] else f"{' or '.join(map(str, stretches))} steps"
         smoothed = f"its other lines are smoothed over {100 // WINDOW} % of the training"
-        sentences.append(f"Faint lines: training loss of every {steps}; {smoothed}.")
+        sentences.append(f"Faint lines are the training loss of every {steps}; {smoothed}.")
     if any(not cell.ok for cell in cells):
-        sentences.append("Cross: the cell did not end ok there.")
+        sentences.append("A cross marks where a cell stopped that did not end ok.")
     return sentences + left_out("Without a curve", {setup.label: _reason(setup) for setup in untrained})
 
 

@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 
 from bench.report.compare.comparisons import Comparison
 from bench.report.compare.setups import Setup
-from bench.report.figures.axes import CROSS, mark_missing
+from bench.report.figures.axes import CROSS, NOT_OK, mark_missing
 from bench.report.figures.canvas import MARGIN
 from bench.report.figures.chart import styled
 from bench.report.figures.looks import Look, method_looks
@@ -41,7 +41,7 @@ TIMES = CROSS
 
 @styled
 def distribution_figures(comparisons: Sequence[Comparison]) -> list[Figure]:
-    """Pages with a row for each setup; none if no example has a score between 0 and 1."""
+    """Pages with a row for each setup; none if no cell has scores of single examples."""
     scores = _drawn_scores(comparisons)
     if not scores:
         return []
@@ -102,12 +102,12 @@ def shares(values: Floats) -> Floats:
 
 def _key(setups: Iterable[Setup], scores: Sequence[str], usual: str, several: bool) -> list[str]:
     unless = ", unless another n is given" if several else ""
-    sentences = [f"Numbers: percent of n = {usual} (examples {TIMES} seeds){unless}."]
+    sentences = [f"Numbers are percent of n = {usual} (examples {TIMES} seeds){unless}."]
     missing = [setup for setup in setups if not all(_by_seed(setup, score) for score in scores)]
     if any(not setup.ok for setup in missing):
-        sentences.append(f"{CROSS}: did not end ok.")
+        sentences.append(NOT_OK)
     if any(setup.ok for setup in missing):
-        sentences.append(f"{DASH}: no such scores.")
+        sentences.append(f"{DASH} marks setups without such scores.")
     return sentences
 
 

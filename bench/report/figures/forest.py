@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from bench.report.compare.comparisons import Comparison
 from bench.report.compare.effects import Effect
-from bench.report.figures.axes import axis_range
+from bench.report.figures.axes import INTERVALS, axis_range
 from bench.report.figures.chart import FAINT, GREY, styled
 from bench.report.figures.looks import Look, method_looks
 from bench.report.figures.sheet import Sheet
@@ -101,11 +101,11 @@ def _limits(effects: Sequence[Effect]) -> tuple[float, float]:
 def _key(effects: Sequence[Effect]) -> list[str]:
     sentences = ["Right of the black line, a setup scores higher than the reference."]
     if any(effect.interval for effect in effects):
-        sentences.append("Horizontal lines: 95 % confidence intervals.")
+        sentences.append(f"Horizontal lines {INTERVALS['confidence']}.")
     if not all(effect.interval for effect in effects):
-        sentences.append("White marks: no interval, the table says why.")
+        sentences.append("White marks have no interval; the table says why.")
     if any(effect.p_adjusted is not None for effect in effects):
-        sentences.append("p: of no difference, adjusted for all comparisons within the model (Holm).")
+        sentences.append("p values are of no difference, adjusted for all comparisons within the model (Holm).")
     if any(effect.p_adjusted is None for effect in effects):
-        sentences.append(f"{DASH}: not tested.")
+        sentences.append(f"{DASH} marks what was not tested.")
     return sentences

@@ -19,7 +19,7 @@ from bench.report.figures.chart import Chart, Drawing, chart, styled
 from bench.report.parallel import begin
 from bench.report.read.cells import StoredCell
 from bench.report.read.study import Study
-from bench.report.wording import file_stem, mid_sentence, printable
+from bench.report.wording import file_stem, listed, mid_sentence, printable
 from bench.telemetry.trace import Series, Trace
 from bench.telemetry.windows import Stretch
 
@@ -124,13 +124,13 @@ def trace_figure(cell: StoredCell, trace: Trace, title: str) -> Figure:
 def _key(cell: StoredCell, trace: Trace, panels: Sequence[_Panel]) -> list[str]:
     """How to read the lines, and the peaks that the record has of them."""
     bin_s = trace.edges_s[-1] / (len(trace.edges_s) - 1)
-    sentences = [f"Line: mean of every {bin_s:.2g} s; band: up to the largest sample."]
+    sentences = [f"The line is the mean of every {bin_s:.2g} s, the band reaches up to the largest sample."]
     peaks = [
         f"{mid_sentence(panel.peak.title)} {peak * panel.peak.scale:.4g} {panel.peak.unit}"
         for panel in panels
         if panel.series and (peak := panel.peak.get(cell)) is not None
     ]
-    return [*sentences, f"Whole cell, sampled: {', '.join(peaks)}."] if peaks else sentences
+    return [*sentences, f"Sampled over the whole cell: {listed(peaks)}."] if peaks else sentences
 
 
 def _explain(ax: Axes, cell: StoredCell, panel: _Panel) -> None:

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from bench.report.compare.comparisons import Comparison
 from bench.report.compare.quantities import TRAINING_ENERGY, TRAINING_SECONDS, Quantity
 from bench.report.compare.setups import Setup
-from bench.report.figures.axes import axis_range, shown, time_unit
+from bench.report.figures.axes import INTERVALS, axis_range, shown, time_unit
 from bench.report.figures.canvas import NOTE, Canvas
 from bench.report.figures.chart import FAINT, GREY, styled
 from bench.report.figures.labels import Line, Pair, label_points
@@ -28,7 +28,6 @@ PER_PAGE = 3
 """Comparisons on a page."""
 FAR_APART = 30
 """If the largest cost is more than this many times the smallest, the axis is logarithmic."""
-INTERVALS = {"confidence": "95 % confidence intervals", "range": "from the smallest to the largest seed"}
 LEGEND_COLUMNS = 6
 BEST: dict[str, Any] = {"markersize": 7, "markeredgecolor": "black", "markeredgewidth": 1.1, "zorder": 4}
 OTHER: dict[str, Any] = {"markersize": 5, "markeredgecolor": "white", "markeredgewidth": 0.4, "zorder": 3}
@@ -213,12 +212,12 @@ def _reason(setup: Setup, score: Quantity, costs: Sequence[Quantity]) -> str:
 
 
 def _key(candidates: Sequence[_Candidate], crowded: bool) -> list[str]:
-    sentences = ["Black edges and dashes: the Pareto front, which no other setup beats in score and cost at once."]
+    sentences = ["Black edges and dashes mark the Pareto front, which no other setup beats in score and cost at once."]
     kinds = dict.fromkeys(kind for each in candidates for kind in each.kinds)
     if kinds:
-        sentences.append(f"Grey lines: {' or '.join(INTERVALS[kind] for kind in kinds)}.")
+        sentences.append(f"Grey lines {' or '.join(INTERVALS[kind] for kind in kinds)}.")
     if any(len(each.setup.seeds) > 1 for each in candidates):
-        sentences.append("Points: means over seeds.")
+        sentences.append("Points are means over seeds.")
     if crowded:
-        sentences.append(f"Of more than {MOST_LABELS} points, not all have a name.")
+        sentences.append(f"In panels with more than {MOST_LABELS} points, only some have a name.")
     return [*sentences, "Memory is of the whole cell.", "Better is up and left."]

@@ -63,7 +63,8 @@ def test_bars_are_the_means_and_keep_their_method_s_look(write_cell, runs):
     assert dots.get_xydata().tolist() == [[0.125, 0.0], [0.375, 0.0], [0.25, 1.0], [0.75, 1.0]]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["baseline", "lora\nout of memory"]
     assert figure.texts[-1].get_text() == (
-        "Bars: means over seeds, dots: single seeds. \N{MULTIPLICATION SIGN}: did not end ok."
+        "Bars are means over seeds, dots are single seeds. "
+        "\N{MULTIPLICATION SIGN} marks setups of which no cell ended ok."
     )
 
 
@@ -124,7 +125,10 @@ def segments(ax):
 
 @pytest.mark.parametrize(
     ("kind", "said"),
-    [("confidence", "Lines: 95 % confidence intervals."), ("range", "Lines: from the smallest to the largest seed.")],
+    [
+        ("confidence", "Lines are 95 % confidence intervals."),
+        ("range", "Lines reach from the smallest to the largest seed."),
+    ],
 )
 def test_intervals_are_drawn_and_said(write_cell, runs, with_interval, kind, said):
     with_interval(0.25, 0.125, kind)

@@ -47,7 +47,7 @@ def test_a_bar_is_divided_by_the_shares_over_all_seeds(write_cell, figures):
     assert [text.get_text() for text in ax.texts] == ["50", "25", "25"]
     assert ax.get_xlabel() == "Share of examples by Token F1"
     assert [text.get_text() for text in figure.legends[0].get_texts()] == list(LEVELS)
-    assert figure.texts[-1].get_text() == f"Numbers: percent of n = 4 {CROSS} 2 (examples {CROSS} seeds)."
+    assert figure.texts[-1].get_text() == f"Numbers are percent of n = 4 {CROSS} 2 (examples {CROSS} seeds)."
     white, *_, last = (patch.get_facecolor() for patch in ax.patches)
     assert white == (1.0, 1.0, 1.0, 1.0)
     assert last == pytest.approx((0.0, 114 / 255, 178 / 255, 1.0))
@@ -62,9 +62,9 @@ def test_setups_without_such_scores_have_a_mark(write_cell, figures):
     f1, bleu = ([text.get_text() for text in ax.texts] for ax in figure.axes)
     assert f1 == [DASH, CROSS, DASH, "100"]
     assert bleu == [f"n = 2 {CROSS} 1", DASH, CROSS, DASH, "50", "50"]
-    assert figure.texts[-1].get_text() == (
-        f"Numbers: percent of n = 1 {CROSS} 1 (examples {CROSS} seeds), unless another n is given. "
-        f"{CROSS}: did not end ok. {DASH}: no such scores."
+    assert figure.texts[-1].get_text().replace("\n", " ") == (
+        f"Numbers are percent of n = 1 {CROSS} 1 (examples {CROSS} seeds), unless another n is given. "
+        f"{CROSS} marks setups of which no cell ended ok. {DASH} marks setups without such scores."
     )
 
 
@@ -76,7 +76,9 @@ def test_bars_of_other_examples_than_most_say_so(write_cell, figures):
     assert [text.get_text() for text in ax.texts if "n = " in text.get_text()] == [f"n = 2 {CROSS} 1"]
     assert ax.texts[0].get_position()[1] == 0
     assert (
-        figure.texts[-1].get_text().startswith(f"Numbers: percent of n = 2 {CROSS} 2 (examples {CROSS} seeds), unless")
+        figure.texts[-1]
+        .get_text()
+        .startswith(f"Numbers are percent of n = 2 {CROSS} 2 (examples {CROSS} seeds), unless")
     )
 
 

@@ -44,9 +44,9 @@ def test_effects_are_drawn_with_interval_and_p(write_cell, found):
     assert ax.get_xlabel() == "Token F1"
     assert figure.texts[0].get_text() == "tiny: difference from baseline"
     assert figure.texts[-1].get_text().replace("\n", " ") == (
-        "Right of the black line, a setup scores higher than the reference. Horizontal lines: 95 % confidence "
-        "intervals. White marks: no interval, the table says why. p: of no difference, adjusted for all comparisons "
-        f"within the model (Holm). {DASH}: not tested."
+        "Right of the black line, a setup scores higher than the reference. Horizontal lines are 95 % confidence "
+        "intervals. White marks have no interval; the table says why. p values are of no difference, adjusted for all "
+        f"comparisons within the model (Holm). {DASH} marks what was not tested."
     )
 
 

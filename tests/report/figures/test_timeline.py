@@ -86,8 +86,8 @@ def test_power_and_memory_are_drawn_in_steps_over_one_axis_of_time(gpu_cell, run
     assert [label.get_text() for label in memory.get_xticklabels()] == ["0", "5", "10", "15", "20", "25", "30"]
     assert [text.get_text() for text in figure_of(runs).texts] == [
         "tiny, lora, seed 0",
-        "Line: mean of every 0.1 s; band: up to the largest sample. Whole cell, sampled: peak power 300 W, "
-        "peak GPU memory 20 GB.",
+        "The line is the mean of every 0.1 s, the band reaches up to the largest sample. Sampled over the whole cell: "
+        "peak power\n300 W and peak GPU memory 20 GB.",
     ]
 
 
@@ -109,7 +109,8 @@ def test_without_a_gpu_the_power_panel_says_why_and_memory_is_the_process_s(writ
     assert memory.get_ylabel() == "Process memory (GB)"
     assert lines_of(memory)[1].tolist() == pytest.approx([1.5] * 370)
     assert figure.texts[1].get_text() == (
-        "Line: mean of every 0.1 s; band: up to the largest sample. Whole cell, sampled: peak process memory 1.5 GB."
+        "The line is the mean of every 0.1 s, the band reaches up to the largest sample. Sampled over the whole cell: "
+        "peak process\nmemory 1.5 GB."
     )
 
 
@@ -188,7 +189,7 @@ def test_a_figure_for_each_cell_in_the_order_of_the_tables(gpu_cell, write_cell,
             # Readable in grey: the shades of training and of validation inside it differ
             if chart is found[2]:
                 grey = np.asarray(image.convert("L"))
-                row = grey[image.height - 100]
+                row = grey[image.height - 120]
                 assert {int(row[250]), int(row[565])} == {223, 194}
         assert chart.pdf.startswith(b"%PDF-1.4")
         assert b"/CreationDate" not in chart.pdf

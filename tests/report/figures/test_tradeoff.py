@@ -69,7 +69,7 @@ def test_each_cost_has_a_panel_with_its_own_front(write_cell, found):
         "memory in train (peak process memory 1.50 GB))."
     )
     assert figure.texts[-1].get_text().replace("\n", " ") == (
-        "Black edges and dashes: the Pareto front, which no other setup beats in score and cost at once. "
+        "Black edges and dashes mark the Pareto front, which no other setup beats in score and cost at once. "
         "Memory is of the whole cell. Better is up and left."
     )
 
@@ -81,7 +81,7 @@ def test_intervals_are_drawn_on_both_axes(write_cell, found, intervals):
     upright, level = [path.vertices.tolist() for path in lines.get_paths()]
     assert upright == [[1.5, 0.4], [1.5, 0.6]]
     assert level == [[pytest.approx(1.35), 0.5], [pytest.approx(1.65), 0.5]]
-    assert "Grey lines: 95 % confidence intervals or from the smallest to the largest seed." in figure.texts[
+    assert "Grey lines are 95 % confidence intervals or reach from the smallest to the largest seed." in figure.texts[
         -1
     ].get_text().replace("\n", " ")
 
