@@ -9,7 +9,7 @@ from bench.report.compare.comparisons import Comparison, comparisons
 from bench.report.compare.effects import effects
 from bench.report.compare.family import family_of
 from bench.report.figures import charts
-from bench.report.figures.timeline import left_out, traces
+from bench.report.figures.timeline import traces, untraced
 from bench.report.page.browser import Answered, browser_html
 from bench.report.page.contents import Contents
 from bench.report.page.index import index_html
@@ -66,7 +66,7 @@ def write_report(study: Study, folder: Path, request: Request) -> None:
         tables=shown,
         charts=drawn,
         traces=traced,
-        untraced=left_out(study),
+        untraced=untraced(study),
         predictions=predictions,
         problems=study.problems,
         comparisons=found,

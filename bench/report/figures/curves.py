@@ -16,7 +16,7 @@ from bench.report.figures.axes import axis_range, explain
 from bench.report.figures.canvas import NOTE, Canvas
 from bench.report.figures.chart import FAINT, styled
 from bench.report.figures.looks import Look
-from bench.report.figures.texts import endings, left_out, legend, wrapped
+from bench.report.figures.texts import endings, legend, omissions, wrapped
 from bench.report.read.cells import StoredCell
 from bench.report.read.losses import Floats, Losses
 from bench.report.wording import counted, mid_sentence
@@ -256,7 +256,7 @@ def _key(trained: Sequence[Setup], untrained: Sequence[Setup], losses: Mapping[s
         sentences.append(f"Faint lines are the training loss of every {steps}; {smoothed}.")
     if any(not cell.ok for cell in cells):
         sentences.append("A cross marks where a cell stopped that did not end ok.")
-    return sentences + left_out("Without a curve", {setup.label: _reason(setup) for setup in untrained})
+    return sentences + omissions("Without a curve", {setup.label: _reason(setup) for setup in untrained})
 
 
 def _reason(setup: Setup) -> str:

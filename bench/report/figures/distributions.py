@@ -47,7 +47,7 @@ def distribution_figures(comparisons: Sequence[Comparison]) -> list[Figure]:
         return []
     looks = method_looks(comparisons)
     setups = [setup for comparison in comparisons for setup in comparison.setups]
-    sizes = Counter(size(seeds) for setup in setups for score in scores if (seeds := _by_seed(setup, score)))
+    sizes = Counter(_size(seeds) for setup in setups for score in scores if (seeds := _by_seed(setup, score)))
     usual = sizes.most_common(1)[0][0]
 
     def draw(ax: Axes, comparison: Comparison, index: int) -> None:
@@ -86,7 +86,7 @@ def _by_seed(setup: Setup, score: str) -> list[Floats]:
     return seeds if inside else []
 
 
-def size(seeds: Sequence[Floats]) -> str:
+def _size(seeds: Sequence[Floats]) -> str:
     """How many examples and seeds a bar is of, such as `450 x 3`."""
     counts = sorted({int(np.isfinite(seed).sum()) for seed in seeds})
     examples = f"{counts[0]}-{counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
@@ -124,7 +124,7 @@ def _draw(ax: Axes, comparison: Comparison, score: str, looks: Mapping[str, Look
             mark_missing(ax, y, setup)
             continue
         bars[y] = shares(np.concatenate(seeds)), looks[setup.method]
-        if (n := size(seeds)) != usual:
+        if (n := _size(seeds)) != usual:
             ax.text(1.03, y, f"n = {n}", transform=ax.get_yaxis_transform(), fontsize=7, va="center")
     _bars(ax, bars)
 

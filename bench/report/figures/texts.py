@@ -42,7 +42,7 @@ def endings(setup: Setup) -> str:
     return listed(dict.fromkeys(STATUSES[cell.record.status] for cell in setup.cells))
 
 
-def left_out(intro: str, reasons: Mapping[str, str]) -> list[str]:
+def omissions(intro: str, reasons: Mapping[str, str]) -> list[str]:
     """A sentence for each reason why setups are left out, such as `Not drawn: a, b and 2 more (failed in train).`
 
     Args:

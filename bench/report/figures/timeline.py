@@ -74,7 +74,7 @@ def _chart(item: tuple[StoredCell, Trace, str]) -> Chart:
     return chart(Drawing(trace_name(cell), title, alt, trace_figure(cell, trace, title)))
 
 
-def left_out(study: Study) -> str:
+def untraced(study: Study) -> str:
     """How many cells have a figure if not all do, and how to get the others; empty if all do."""
     if not study.n_untraced:
         return ""

@@ -18,7 +18,7 @@ from bench.report.figures.canvas import NOTE, Canvas
 from bench.report.figures.chart import FAINT, GREY, styled
 from bench.report.figures.labels import Line, Pair, label_points
 from bench.report.figures.looks import Look, method_looks
-from bench.report.figures.texts import left_out, legend, wrapped
+from bench.report.figures.texts import legend, omissions, wrapped
 from bench.report.statistics.pareto import front
 from bench.report.wording import mid_sentence
 
@@ -202,7 +202,7 @@ def _missing(comparison: Comparison, score: Quantity, panels: Sequence[_Panel]) 
             reasons = [setup.cost(cost).reason or "nothing is trained" for setup in comparison.setups if setup.ok]
             sentences.append(f"{cost.title} is not drawn: {'; '.join(dict.fromkeys(reasons))}.")
     by_setup = {setup.label: _reason(setup, score, costs) for setup in comparison.setups}
-    return sentences + left_out("Not drawn", {label: reason for label, reason in by_setup.items() if reason})
+    return sentences + omissions("Not drawn", {label: reason for label, reason in by_setup.items() if reason})
 
 
 def _reason(setup: Setup, score: Quantity, costs: Sequence[Quantity]) -> str:

@@ -4,6 +4,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from bench.record import Error
+from bench.record_history import SCORES_OF_VERSION_1
 from bench.report.compare.comparisons import comparisons
 from bench.report.compare.setups import Setup
 from bench.report.figures.bars import CROSS, costs_figures, scores_figures
@@ -14,13 +15,13 @@ OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too lar
 WITH_GPU = {"power_w": 300.0, "device_bytes": 20 * 10**9}
 
 
-def scores_figure(found):
-    (figure,) = scores_figures(found)
+def scores_figure(written):
+    (figure,) = scores_figures(written)
     return figure
 
 
-def costs_figure(found):
-    (figure,) = costs_figures(found)
+def costs_figure(written):
+    (figure,) = costs_figures(written)
     return figure
 
 
@@ -99,6 +100,15 @@ def test_names_are_drawn_as_text_whatever_they_hold(write_cell, runs):
     FigureCanvasAgg(figure).draw()
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels == ["lora (path=$x_$\n\\u4e2d\\u202e)", "lora (path=b)"]
+
+
+@pytest.mark.parametrize("highest", [1.0, 100.0])
+def test_the_axis_of_a_score_ends_at_its_highest_number(write_cell, runs, monkeypatch, highest):
+    monkeypatch.setitem(SCORES_OF_VERSION_1, "bleu", SCORES_OF_VERSION_1["bleu"] | {"highest": highest})
+    write_cell("lora", scores={"bleu": 0.5})
+    (ax,) = [ax for ax in scores_figure(groups_of(runs)).axes if ax.get_xlabel() == "BLEU"]
+    assert ax.get_xlim() == (0.0, highest)
+    assert ax.get_xticks().tolist() == [0.0, highest / 2, highest]
 
 
 @pytest.fixture

@@ -28,8 +28,8 @@ def test_what_is_added_lies_below_each_other_down_to_the_foot_and_the_key():
     assert inches(below) == pytest.approx((0.5, lowest, 3.0, 1.0))
     assert inches(left) == pytest.approx((0.5, lowest + 1.3, 1.0, 2.0))
     assert inches(right) == pytest.approx((2.0, lowest + 1.3, 1.5, 2.0))
-    heading, note, said = figure.texts
-    assert [text.get_text() for text in (heading, note, said)] == [
+    heading, note, foot = figure.texts
+    assert [text.get_text() for text in (heading, note, foot)] == [
         "A heading A heading A heading A heading A ...",
         "a note that is too long for a single line of the figure, which is of\nfour inches",
         "How to read it, in a key that is longer than a single line of the\nfigure.",
@@ -38,7 +38,7 @@ def test_what_is_added_lies_below_each_other_down_to_the_foot_and_the_key():
         [MARGIN, MARGIN + HEADING.line]
     )
     assert note.get_color() == NOTE.color
-    assert height * said.get_position()[1] == pytest.approx(MARGIN)
+    assert height * foot.get_position()[1] == pytest.approx(MARGIN)
 
 
 def test_a_row_without_panels_takes_only_its_height():

@@ -14,7 +14,7 @@ OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too lar
 EVALUATIONS = {"evaluations": [{"step": 10, "epoch": 1.0, "loss": 2.0}, {"step": 20, "epoch": 2.0, "loss": 1.5}]}
 
 
-def told(*losses):
+def losses_of(*losses):
     return Losses(np.arange(1.0, len(losses) + 1), np.array(losses), 1)
 
 
@@ -24,14 +24,14 @@ def figures(runs):
 
     def draw(losses):
         (study,) = read_studies(runs)
-        found = comparisons(study.cells)
+        written = comparisons(study.cells)
         named = {
             cell.folder: losses[setup.method, cell.seed]
-            for setup in found[0].setups
+            for setup in written[0].setups
             for cell in setup.cells
             if (setup.method, cell.seed) in losses
         }
-        return curves_figures(found[0], named, method_looks(found))
+        return curves_figures(written[0], named, method_looks(written))
 
     return draw
 
@@ -64,7 +64,9 @@ def test_thick_lines_are_means_over_the_seeds_that_ended_ok(write_cell, figures)
     for seed in (0, 1):
         write_cell("lora", seed=seed, training=EVALUATIONS)
     write_cell("lora", seed=2, **OOM)
-    (figure,) = figures({("lora", 0): told(4.0, 2.0), ("lora", 1): told(2.0, 1.0), ("lora", 2): told(9.0)})
+    (figure,) = figures(
+        {("lora", 0): losses_of(4.0, 2.0), ("lora", 1): losses_of(2.0, 1.0), ("lora", 2): losses_of(9.0)}
+    )
     training, evaluation = figure.axes
     assert lines(training, "mean") == [([1.0, 2.0], [3.0, 1.5])]
     assert lines(training, "seed") == [([1, 2], [4, 2]), ([1, 2], [2, 1]), ([1], [9])]
@@ -98,7 +100,7 @@ def test_setups_without_a_curve_are_named_with_the_reason(write_cell, figures):
 
 def test_without_an_evaluation_a_sentence_stands_for_the_panel(write_cell, figures):
     write_cell("lora")
-    (figure,) = figures({("lora", 0): told(2.0, 2.0)})
+    (figure,) = figures({("lora", 0): losses_of(2.0, 2.0)})
     assert [text.get_text() for text in figure.axes[1].texts] == ["no evaluation took place\nduring the training"]
     # All losses equal
     assert figure.axes[0].get_ylim() == pytest.approx((1.8, 2.2))
@@ -112,7 +114,7 @@ def test_without_a_loss_there_is_no_figure(write_cell, figures):
 def test_numbers_stand_at_the_left_and_below_alone(write_cell, figures, texts_of):
     for rank in range(5):
         write_cell("lora", folder=f"{rank}", readings=(), method_settings={"rank": rank}, training=EVALUATIONS)
-    (figure,) = figures({("lora", 0): told(2.0, 1.0)})
+    (figure,) = figures({("lora", 0): losses_of(2.0, 1.0)})
     assert [(ax.get_ylabel() != "", ax.get_xlabel() != "") for ax in figure.axes] == [
         (True, False),
         (False, False),
@@ -126,9 +128,9 @@ def test_numbers_stand_at_the_left_and_below_alone(write_cell, figures, texts_of
 
 def test_an_empty_panel_has_the_axes_of_the_others(write_cell, figures):
     for rank in range(4):
-        told_of = {"training": EVALUATIONS} if rank < 3 else {}
-        write_cell("lora", folder=f"{rank}", readings=(), method_settings={"rank": rank}, **told_of)
-    (figure,) = figures({("lora", 0): told(2.0, 1.0)})
+        training = {"training": EVALUATIONS} if rank < 3 else {}
+        write_cell("lora", folder=f"{rank}", readings=(), method_settings={"rank": rank}, **training)
+    (figure,) = figures({("lora", 0): losses_of(2.0, 1.0)})
     *others, empty = figure.axes
     assert [text.get_text() for text in empty.texts] == ["no evaluation took place\nduring the training"]
     assert {(ax.get_xlim(), ax.get_ylim()) for ax in others} == {(empty.get_xlim(), empty.get_ylim())}
@@ -138,13 +140,13 @@ def test_an_empty_panel_has_the_axes_of_the_others(write_cell, figures):
 @pytest.mark.parametrize(("largest", "scale"), [(100.0, "linear"), (101.0, "log")])
 def test_losses_far_apart_have_a_logarithmic_axis(write_cell, figures, largest, scale):
     write_cell("lora")
-    (figure,) = figures({("lora", 0): told(largest, 2.0)})
+    (figure,) = figures({("lora", 0): losses_of(largest, 2.0)})
     assert figure.axes[0].get_yscale() == scale
 
 
 def test_losses_that_are_none_are_drawn_as_none(write_cell, figures):
     write_cell("lora")
-    (figure,) = figures({("lora", 0): told(math.nan, math.nan)})
+    (figure,) = figures({("lora", 0): losses_of(math.nan, math.nan)})
     assert lines(figure.axes[0], "mean") == []
 
 
@@ -154,9 +156,9 @@ def test_a_method_has_its_look_in_a_model_that_lacks_another(write_cell, runs):
         write_cell(method, model="a")
     write_cell("qlora", model="b")
     (study,) = read_studies(runs)
-    found = comparisons(study.cells)
-    losses = {cell.folder: told(3.0, 2.0) for group in found for setup in group.setups for cell in setup.cells}
-    drawn = [curves_figures(group, losses, method_looks(found))[0].axes[0] for group in found]
+    written = comparisons(study.cells)
+    losses = {cell.folder: losses_of(3.0, 2.0) for group in written for setup in group.setups for cell in setup.cells}
+    drawn = [curves_figures(group, losses, method_looks(written))[0].axes[0] for group in written]
     own = [[(line.get_color(), line.get_marker()) for line in ax.lines if line.get_gid() == "mean"] for ax in drawn]
     assert own[0][-1] == own[1][0]
     assert len(set(own[0])) == 3
@@ -176,7 +178,7 @@ def test_no_label_overlaps_another_or_leaves_the_figure(
             method_settings=settings,
             **(OOM if index == 5 else {}),
         )
-    drawn = figures({("lora", 0): told(3.0, 2.0, 1.0)})
+    drawn = figures({("lora", 0): losses_of(3.0, 2.0, 1.0)})
     assert len(drawn) == n_pages
     for figure in drawn:
         assert overlaps(figure) == []

@@ -84,9 +84,9 @@ def test_charts_that_would_show_nothing_are_left_out(write_cell, runs):
 def test_what_takes_several_pages_says_which_is_which(write_cell, runs):
     for index in range(40):
         write_cell("lora", folder=f"{index}", readings=(), method_settings={"rank": index})
-    told = [(chart.name, chart.title, chart.alt) for chart in drawn(read_studies(runs)[0])]
+    written = [(chart.name, chart.title, chart.alt) for chart in drawn(read_studies(runs)[0])]
     alt = "Bars of peak power and memory by method, for tiny."
-    assert [each for each in told if each[0].startswith("costs")] == [
+    assert [each for each in written if each[0].startswith("costs")] == [
         ("costs", "Power and memory by method (1 of 2)", f"{alt} Page 1 of 2."),
         ("costs-2", "Power and memory by method (2 of 2)", f"{alt} Page 2 of 2."),
     ]

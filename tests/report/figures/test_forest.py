@@ -11,7 +11,7 @@ DASH = "\N{EM DASH}"
 
 
 @pytest.fixture
-def found(runs):
+def written(runs):
     """The groups of what was written."""
     return lambda: comparisons(read_studies(runs)[0].cells)
 
@@ -26,10 +26,10 @@ def marks(ax):
     return [line for line in ax.lines if line.get_gid() == "effect"]
 
 
-def test_effects_are_drawn_with_interval_and_p(write_cell, found):
+def test_effects_are_drawn_with_interval_and_p(write_cell, written):
     for method in ("baseline", "lora", "qlora"):
         write_cell(method)
-    own = found()
+    own = written()
     (figure,) = forest_figures([effect("lora", 0.2, 0.1, 0.3, p=0.0123), effect("qlora", -0.1)], own)
     (ax,) = figure.axes
     assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in marks(ax)] == [(0.2, 0), (-0.1, 1)]
@@ -50,37 +50,39 @@ def test_effects_are_drawn_with_interval_and_p(write_cell, found):
     )
 
 
-def test_models_share_the_axis_of_a_score(write_cell, found):
+def test_models_share_the_axis_of_a_score(write_cell, written):
     for model in ("a", "b"):
         for method in ("baseline", "lora"):
             write_cell(method, model=model)
-    (figure,) = forest_figures([effect("lora", 0.2, group="a"), effect("lora", -0.4, group="b")], found())
+    (figure,) = forest_figures([effect("lora", 0.2, group="a"), effect("lora", -0.4, group="b")], written())
     first, second = figure.axes
     assert first.get_xlim() == second.get_xlim() == (pytest.approx(-0.436), pytest.approx(0.236))
 
 
-def test_of_scores_only_those_of_the_family_are_drawn_if_there_are_any(write_cell, found):
+def test_of_scores_only_those_of_the_family_are_drawn_if_there_are_any(write_cell, written):
     for method in ("baseline", "lora"):
         write_cell(method)
     several = [effect("lora", 0.1, p=0.5), effect("lora", 0.1, score="bleu"), effect("lora", 0.1, score="own")]
-    assert [[ax.get_xlabel() for ax in each.axes] for each in forest_figures(several, found())] == [["Token F1"]]
-    assert [[ax.get_xlabel() for ax in each.axes] for each in forest_figures(several[1:], found())] == [["BLEU", "own"]]
+    assert [[ax.get_xlabel() for ax in each.axes] for each in forest_figures(several, written())] == [["Token F1"]]
+    assert [[ax.get_xlabel() for ax in each.axes] for each in forest_figures(several[1:], written())] == [
+        ["BLEU", "own"]
+    ]
 
 
-def test_a_setup_that_has_one_score_only_has_a_dash_for_the_other(write_cell, found):
+def test_a_setup_that_has_one_score_only_has_a_dash_for_the_other(write_cell, written):
     for method in ("baseline", "lora", "qlora"):
         write_cell(method)
     both = [effect("lora", 0.1, p=0.5), effect("lora", 0.1, p=0.5, score="bleu"), effect("qlora", 0.1, p=0.0)]
-    (figure,) = forest_figures(both, found())
+    (figure,) = forest_figures(both, written())
     assert [[text.get_text() for text in ax.texts] for ax in figure.axes] == [
         ["p = 0.50", "p < 0.001"],
         ["p = 0.50", DASH],
     ]
 
 
-def test_without_effects_there_is_no_figure(write_cell, found):
+def test_without_effects_there_is_no_figure(write_cell, written):
     write_cell("lora")
-    assert forest_figures([], found()) == []
+    assert forest_figures([], written()) == []
 
 
 @pytest.mark.parametrize(
@@ -101,11 +103,11 @@ def test_p_is_never_shown_as_zero(p, shown):
 @pytest.mark.parametrize("n_setups", [1, 4, 12, 100])
 @pytest.mark.parametrize("n_scores", [1, 4])
 def test_no_label_overlaps_another_or_leaves_the_figure(
-    write_cell, found, texts_of, overlaps, outside, n_setups, n_scores
+    write_cell, written, texts_of, overlaps, outside, n_setups, n_scores
 ):
     for index in range(n_setups):
         write_cell("lora", folder=f"{index}", readings=(), model="a" * 300, method_settings={"rank": index})
-    own = found()
+    own = written()
     drawn = forest_figures(
         [
             effect(setup.label, index / 50 - 1, index / 50 - 1.1, index / 50 - 0.8, 0.5, own[0].title, f"score{score}")

@@ -2,7 +2,7 @@ import pytest
 
 from bench.record import Error
 from bench.report.compare.comparisons import comparisons
-from bench.report.figures.texts import label, left_out, plain, wrapped
+from bench.report.figures.texts import label, omissions, plain, wrapped
 from bench.report.read.study import read_studies
 
 
@@ -48,7 +48,7 @@ def test_a_label_says_how_the_cells_ended_if_none_is_ok(write_cell, runs):
 
 def test_setups_that_are_left_out_are_named_by_reason():
     reasons = {"a": "failed", "b": "not measured"} | {f"c{index}": "failed" for index in range(5)}
-    assert left_out("Not drawn", reasons) == [
+    assert omissions("Not drawn", reasons) == [
         "Not drawn: a, c0, c1, c2 and 2 more (failed).",
         "Not drawn: b (not measured).",
     ]

@@ -153,7 +153,7 @@ def test_shades_change_at_columns_and_show_what_takes_most_of_each():
         phases += [Stretch("validate", start_s, 0.3), Stretch("train", start_s + 0.3, 0.7)]
     # Between 8.4 and 10 there is nothing, then something again
     phases.append(Stretch("save", 11.0, 1.0))
-    assert [tuple(found) for found in coarse(phases, 12.0, 12)] == [
+    assert [tuple(written) for written in coarse(phases, 12.0, 12)] == [
         ("load", 0.0, 2.0),
         ("train", 2.0, 7.0),
         ("save", 11.0, 1.0),
@@ -172,22 +172,22 @@ def test_a_figure_for_each_cell_in_the_order_of_the_tables(gpu_cell, write_cell,
     gpu_cell("lora", seed=0, **OOM)
     write_cell("baseline", model="<b>$x$\u202e", folder="a <b>")
     study = read_studies(runs)[0]
-    found = list(traces(study, comparisons(study.cells)))
-    assert [(chart.name, chart.title) for chart in found] == [
+    written = list(traces(study, comparisons(study.cells)))
+    assert [(chart.name, chart.title) for chart in written] == [
         ("traces/a-b--5e7342fd", "<b>$x$\\u202e, baseline, seed 0"),
         ("traces/tiny-lora-events-s0-lora0", "tiny, lora, seed 0: out of memory in train"),
         ("traces/tiny-lora-events-s1-lora1", "tiny, lora, seed 1"),
     ]
-    assert found[1].alt == (
+    assert written[1].alt == (
         "Power and memory over time, with the phases shaded: tiny, lora, seed 0: out of memory in train."
     )
-    for chart in found:
+    for chart in written:
         with Image.open(io.BytesIO(chart.png)) as image:
             image.load()
             assert (image.format, image.width) == ("PNG", 1050)
             assert "Software" not in image.info
             # Readable in grey: the shades of training and of validation inside it differ
-            if chart is found[2]:
+            if chart is written[2]:
                 grey = np.asarray(image.convert("L"))
                 row = grey[image.height - 120]
                 assert {int(row[250]), int(row[565])} == {223, 194}

@@ -14,12 +14,12 @@ from bench.report.statistics.intervals import Interval
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
 
 
-def tradeoff_figures(found):
-    return figures_of(found, main_score(found))
+def tradeoff_figures(written):
+    return figures_of(written, main_score(written))
 
 
 @pytest.fixture
-def found(runs):
+def written(runs):
     """The groups of what was written."""
     return lambda: comparisons(read_studies(runs)[0].cells)
 
@@ -49,11 +49,11 @@ def texts(ax):
     return [text.get_text() for text in ax.texts]
 
 
-def test_each_cost_has_a_panel_with_its_own_front(write_cell, found):
+def test_each_cost_has_a_panel_with_its_own_front(write_cell, written):
     for method, f1, gigabytes in (("baseline", 0.2, 4), ("lora", 0.6, 8), ("qlora", 0.5, 2)):
         write_cell(method, scores={"token_f1": f1}, device_bytes=gigabytes * 10**9, power_w=300.0)
     write_cell("toplayer", **OOM)
-    (figure,) = tradeoff_figures(found())
+    (figure,) = tradeoff_figures(written())
     memory, time = figure.axes
     assert (memory.get_xlabel(), time.get_xlabel()) == ("Peak GPU memory (GB)", "Training time (s)")
     assert memory.get_ylabel() == "Token F1"
@@ -74,9 +74,9 @@ def test_each_cost_has_a_panel_with_its_own_front(write_cell, found):
     )
 
 
-def test_intervals_are_drawn_on_both_axes(write_cell, found, intervals):
+def test_intervals_are_drawn_on_both_axes(write_cell, written, intervals):
     write_cell("lora", scores={"token_f1": 0.5})
-    (figure,) = tradeoff_figures(found())
+    (figure,) = tradeoff_figures(written())
     (lines,) = figure.axes[0].collections
     upright, level = [path.vertices.tolist() for path in lines.get_paths()]
     assert upright == [[1.5, 0.4], [1.5, 0.6]]
@@ -86,41 +86,47 @@ def test_intervals_are_drawn_on_both_axes(write_cell, found, intervals):
     ].get_text().replace("\n", " ")
 
 
-def test_without_a_gpu_the_line_says_why_there_is_no_energy(write_cell, found):
+def test_without_a_gpu_the_line_says_why_there_is_no_energy(write_cell, written):
     write_cell("lora")
-    (figure,) = tradeoff_figures(found())
+    (figure,) = tradeoff_figures(written())
     assert [ax.get_xlabel() for ax in figure.axes] == ["Peak process memory (GB)", "Training time (s)"]
     assert figure.texts[1].get_text() == "Training energy is not drawn: no NVML device on this machine."
 
 
-def test_the_score_is_the_first_that_was_taken(write_cell, found):
+def test_the_score_is_the_first_that_was_taken(write_cell, written):
     write_cell("lora", scores={"token_f1": None, "answer_macro_f1": None}, missing={"scores": "not_finite"})
-    assert main_score(found()) == "exact_match"
+    assert main_score(written()) == "exact_match"
     write_cell("qlora")
-    assert main_score(found()) == "token_f1"
-    assert main_score(found(), "rouge1") == "rouge1"
+    assert main_score(written()) == "token_f1"
+    assert main_score(written(), "rouge1") == "rouge1"
     # Of perplexity, less is better
-    assert main_score(found(), "perplexity") == "token_f1"
+    assert main_score(written(), "perplexity") == "token_f1"
 
 
-def test_without_a_score_there_is_no_figure(write_cell, found):
+def test_without_a_score_there_is_no_figure(write_cell, written):
     write_cell("lora", **OOM)
-    assert main_score(found()) is None
-    assert tradeoff_figures(found()) == []
+    assert main_score(written()) is None
+    assert tradeoff_figures(written()) == []
 
 
-def test_costs_far_apart_have_a_logarithmic_axis(write_cell, found):
+def test_without_a_known_cost_there_is_no_figure(write_cell, written):
+    write_cell("lora", training={"resumed_from_step": 70})
+    assert main_score(written()) == "token_f1"
+    assert tradeoff_figures(written()) == []
+
+
+def test_costs_far_apart_have_a_logarithmic_axis(write_cell, written):
     write_cell("lora", device_bytes=10**9)
     write_cell("qlora", device_bytes=31 * 10**9)
-    (figure,) = tradeoff_figures(found())
+    (figure,) = tradeoff_figures(written())
     assert [ax.get_xscale() for ax in figure.axes] == ["log", "linear"]
 
 
-def test_a_method_has_its_look_in_a_model_that_lacks_another(write_cell, found):
+def test_a_method_has_its_look_in_a_model_that_lacks_another(write_cell, written):
     for method, model in (("baseline", "a"), ("lora", "a"), ("lora", "b")):
         write_cell(method, model=model)
-    (figure,) = tradeoff_figures(found())
-    own = method_looks(found())["lora"]
+    (figure,) = tradeoff_figures(written())
+    own = method_looks(written())["lora"]
     for ax in figure.axes:
         last = [line for line in ax.lines if line.get_gid() in ("best", "other")][-1]
         assert (last.get_color(), last.get_marker()) == (own.colour, own.marker)
@@ -129,7 +135,7 @@ def test_a_method_has_its_look_in_a_model_that_lacks_another(write_cell, found):
 @pytest.mark.parametrize("n_setups", [1, 4, 12, 100])
 @pytest.mark.parametrize("alike", [True, False])
 def test_no_label_overlaps_another_or_leaves_the_figure(
-    write_cell, found, intervals, texts_of, overlaps, outside, n_setups, alike
+    write_cell, written, intervals, texts_of, overlaps, outside, n_setups, alike
 ):
     for index in range(n_setups):
         changes = {} if alike else {"scores": {"token_f1": index / 128}, "device_bytes": (index * 7 % 50 + 1) * 10**9}
@@ -142,7 +148,7 @@ def test_no_label_overlaps_another_or_leaves_the_figure(
             **changes,
             **(OOM if index == 5 else {}),
         )
-    (figure,) = tradeoff_figures(found())
+    (figure,) = tradeoff_figures(written())
     assert overlaps(figure) == []
     assert outside(figure) == []
     named = sum(text.startswith("lora (") or text == "lora" for text, _ in texts_of(figure))
