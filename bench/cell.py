@@ -31,11 +31,11 @@ class LatencyRuns(Settings):
     warmup_runs: NonNegativeInt
     runs: PositiveInt
     output_tokens: int = Field(ge=2)
-    """Tokens generated in every run, also where the model would have stopped earlier."""
+    """Tokens generated in every run, even if the model would stop earlier."""
 
 
 class Cell(Settings):
-    """One point of the grid: everything that determines its result, and nothing of where it runs."""
+    """One point of the grid: everything that determines its result, and nothing about where it runs."""
 
     model: Model
     method: Method

@@ -1,6 +1,8 @@
-"""Local files that a cell's result depends on: they count by their content, whatever they are called."""
+"""Local files that a result depends on are identified by their content, whatever they are called."""
 
 import hashlib
+import os
+import stat
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -9,17 +11,19 @@ from bench.errors import InputError
 
 
 def digest(path: str | Path) -> str:
-    """SHA-256 (hex) of the file's bytes, computed once per process as long as its size and time of change stay.
+    """SHA-256 (hex) of the file's bytes. Computed again only if its size or modification time has changed.
 
     Raises:
-        InputError: the file cannot be read.
+        InputError: it cannot be read, or is something like a pipe, which can be read only once.
     """
     try:
-        file = Path(path).expanduser()
+        file = Path(os.path.expanduser(path))
         status = file.stat()
-        return _digest(file, status.st_size, status.st_mtime_ns)
+        if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
+            return _digest(file, status.st_size, status.st_mtime_ns)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); name an existing file") from error
+    raise InputError(f"{path}: is no file on disk, and each cell has to read it again; save it as a file first")
 
 
 def digests(folder: Path, patterns: Iterable[str]) -> list[list[str]]:

@@ -1,10 +1,9 @@
-"""Checkpoints of the model hub: their copy on this machine, and whether the hub can be asked for what is missing."""
+"""Checkpoints of the model hub: their copy on this machine, and whether the hub answers."""
 
 import json
 import mmap
 import os
 import re
-import struct
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,16 +11,15 @@ from pathlib import Path
 from bench.errors import InputError, first_line
 
 CHECKPOINT_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
-"""What is read of a checkpoint: no pickled weights, and no code."""
+"""The files of a checkpoint that are read: no pickled weights, and no code."""
 
 ASK_AGAIN_AFTER_S = 600.0
 _NAME = re.compile(r"[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_ANSWER = struct.Struct("d?")
 
-_last_answer = mmap.mmap(-1, _ANSWER.size)
+_last_answer = memoryview(mmap.mmap(-1, 16)).cast("d")
 """When the hub was last asked (monotonic clock, 0 for never) and whether it answered. Forked processes share this
-memory, so the cells of a sweep, all forked from one server, wait for a silent hub once and not once each."""
+memory: the cells of a sweep, all forked from one server, wait only once for a hub that is silent."""
 
 
 def local_folder(path: str) -> Path | None:
@@ -31,33 +29,36 @@ def local_folder(path: str) -> Path | None:
     return Path(folder) if os.path.isdir(folder) else None
 
 
-def require_name(path: str) -> None:
-    """Check that `path`, which names no folder, can be a repository's name on the hub, such as `owner/model`.
+def folder_or_hub_name(path: str) -> Path | None:
+    """The folder that `path` names, or None if it is a name on the hub, such as `owner/model`.
 
     Raises:
-        InputError: it cannot, so it was meant as a folder.
+        InputError: there is no such folder, and it cannot be a name on the hub.
     """
-    if not _NAME.fullmatch(path):
+    folder = local_folder(path)
+    if folder is None and not _NAME.fullmatch(path):
         raise _no_folder(path)
+    return folder
 
 
 def snapshot(name: str, revision: str | None, patterns: Sequence[str], otherwise: str) -> Path:
     """A folder with the files of the hub's model `name` that match `patterns`, downloaded if need be.
 
-    A commit that is complete in the hub's cache is taken from there, and the hub is not asked. Of anything else the
-    hub's newest version is taken, or, if the hub does not answer, the newest in the cache. `otherwise` ends the error's
-    sentence: what the user can do in place of a download.
+    A commit is taken from the hub's cache if it is complete there, without asking the hub. For anything else the hub is
+    asked for its newest version; if it does not answer, the newest in the cache is taken. `otherwise` ends the error's
+    sentence: what the user can do instead of downloading.
 
     Raises:
-        InputError: the name is no folder and no hub name, the model is gated or missing, or the hub cannot be reached.
+        InputError: this is no name on the hub, the model is gated or missing, or the hub cannot be reached.
     """
-    require_name(name)
+    if not _NAME.fullmatch(name):
+        raise _no_folder(name)
     if revision and _COMMIT.fullmatch(revision) and (folder := cached_snapshot(name, revision, patterns)):
         return folder
     from huggingface_hub import errors, snapshot_download
 
     try:
-        # The library would try a hub that does not answer for the better part of a minute.
+        # The library itself waits for most of a minute for a hub that does not answer.
         offline = not hub_answers()
         return Path(snapshot_download(name, revision=revision, allow_patterns=list(patterns), local_files_only=offline))
     except errors.HFValidationError as error:
@@ -96,32 +97,26 @@ def cached_snapshot(name: str, revision: str | None, patterns: Sequence[str]) ->
 def hub_answers(timeout_s: float = 5.0) -> bool:
     """Whether the hub (`HF_ENDPOINT`) answers a request in time; False in its offline mode (`HF_HUB_OFFLINE=1`).
 
-    Asked before anything is downloaded, since libraries repeat each failing request for up to minutes. An answer holds
-    for ten minutes in this process and in those forked from it or with it.
+    To be asked before a download, since libraries repeat each failing request for up to minutes. An answer holds for
+    ten minutes, in this process and in all that share `_last_answer`.
     """
-    from huggingface_hub import constants
+    from huggingface_hub import constants, get_session
 
     if constants.HF_HUB_OFFLINE:
         return False
-    asked_at_s, answered = _ANSWER.unpack(_last_answer[:])
+    asked_at_s, answered = _last_answer
     if not asked_at_s or time.monotonic() - asked_at_s > ASK_AGAIN_AFTER_S:
-        answered = _answers_now(timeout_s)
-        _last_answer[:] = _ANSWER.pack(time.monotonic(), answered)
+        try:
+            get_session().head(constants.ENDPOINT, timeout=timeout_s)
+            answered = True
+        except Exception:  # The type of the error depends on the hub client's version.
+            answered = False
+        _last_answer[0], _last_answer[1] = time.monotonic(), answered
     return bool(answered)
 
 
-def _answers_now(timeout_s: float) -> bool:
-    from huggingface_hub import constants, get_session
-
-    try:
-        get_session().head(constants.ENDPOINT, timeout=timeout_s)
-    except Exception:  # As above: the type of the error depends on the hub client's version.
-        return False
-    return True
-
-
 def _is_complete(folder: Path) -> bool:
-    """Whether the folder has all of its weights: a download that was cut short, or of less, leaves a part of them."""
+    """Whether the folder has all weights of its model: an interrupted or partial download leaves only some."""
     index = folder / "model.safetensors.index.json"
     shards = set(json.loads(index.read_bytes())["weight_map"].values()) if index.exists() else set()
     return any(folder.glob("*.safetensors")) and all((folder / shard).exists() for shard in shards)

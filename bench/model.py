@@ -7,7 +7,7 @@ from pydantic import Field
 
 from bench import tiny
 from bench.content import digests
-from bench.hub import CHECKPOINT_FILES, local_folder, require_name
+from bench.hub import CHECKPOINT_FILES, folder_or_hub_name, local_folder
 from bench.settings import Part
 
 EMBEDDED = "embedded"
@@ -35,7 +35,7 @@ class Model(Part):
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Glob patterns of the files that are read of a checkpoint; its code only if it is trusted."""
+        """Glob patterns of the files of a checkpoint that are read: its code only if it is trusted."""
         return (*CHECKPOINT_FILES, "*.py") if self.trust_remote_code else CHECKPOINT_FILES
 
     def identity(self) -> dict[str, Any]:
@@ -44,7 +44,7 @@ class Model(Part):
         Raises:
             InputError: a local folder is missing.
         """
-        # Random weights need no checkpoint, so the one that they stand for may lie on another machine.
+        # With random weights, the checkpoint is not read and may be missing.
         read = self.weights == "pretrained" or checkpoint_folder(self.path) is not None
         return super().identity() | {
             "path": self._content(self.path) if read else self.path,
@@ -52,11 +52,8 @@ class Model(Part):
         }
 
     def _content(self, path: str) -> Any:
-        folder = checkpoint_folder(path)
-        if folder is None:
-            require_name(path)
-            return path
-        return digests(folder, self.files)
+        folder = tiny.FOLDER if path == EMBEDDED else folder_or_hub_name(path)
+        return path if folder is None else digests(folder, self.files)
 
 
 def checkpoint_folder(path: str) -> Path | None:

@@ -19,8 +19,8 @@ P = TypeVar("P", bound="Part")
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=40)]
 """A name that is safe as a part of a folder's name: letters, digits, underscores and inner dots."""
 
-Strings = Annotated[tuple[str, ...], Strict(False)]
-"""Any number of strings; YAML and JSON write them as a list."""
+Strings = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Strict(False)]
+"""Any number of strings, none of them empty; YAML and JSON write them as a list."""
 
 
 class Settings(BaseModel):

@@ -207,6 +207,12 @@ def test_random_weights_need_no_checkpoint(make_cell: MakeCell) -> None:
     assert len(cell.key()) == 12
 
 
+def test_a_local_metric_whose_name_is_too_long(make_cell: MakeCell) -> None:
+    with pytest.raises(InputError) as caught:
+        evaluated(make_cell, f"./{300 * 'x'}")
+    assert str(caught.value) == f"./{300 * 'x'}: cannot be read (File name too long); name an existing file"
+
+
 @pytest.mark.parametrize("metric", ["./nowhere.py", "nowhere.py", "./nowhere"])
 def test_a_local_metric_that_is_missing(make_cell: MakeCell, metric: str) -> None:
     with pytest.raises(InputError) as caught:

@@ -31,6 +31,23 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, name: str, cause: str) -> No
     assert str(caught.value) == f"{tmp_path / name}: cannot be read ({cause}); name an existing file"
 
 
+def test_a_pipe_is_refused_since_every_cell_reads_its_data_again(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    with pytest.raises(InputError) as caught:
+        digest(tmp_path / "pipe.jsonl")
+    assert str(caught.value) == (
+        f"{tmp_path / 'pipe.jsonl'}: is no file on disk, and each cell has to read it again; save it as a file first"
+    )
+
+
+def test_the_home_of_nobody() -> None:
+    with pytest.raises(InputError) as caught:
+        digest("~nobody-of-that-name/a.csv")
+    assert str(caught.value) == (
+        "~nobody-of-that-name/a.csv: cannot be read (No such file or directory); name an existing file"
+    )
+
+
 def test_digests_are_of_the_files_that_match_sorted_by_path(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     for name in ("b.json", "a.txt", "c.md", "deep/d.json"):

@@ -55,7 +55,7 @@ def online(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An empty cache, and a hub that was not asked yet."""
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(hub, "_last_answer", mmap.mmap(-1, len(hub._last_answer)))
+    monkeypatch.setattr(hub, "_last_answer", memoryview(mmap.mmap(-1, 16)).cast("d"))
 
 
 def cached(tmp_path: Path, checkpoint: Path, reference: str | None = None) -> Path:

@@ -62,6 +62,7 @@ def test_settings_cannot_be_changed() -> None:
         ({"alpha": float("inf")}, "finite_number"),
         ({"alpha": float("nan")}, "finite_number"),
         ({"target_modules": "q_proj"}, "tuple_type"),
+        ({"dropout": 1.0}, "less_than"),
         ({"adapter_dtype": "float16"}, "literal_error"),
         ({"rnk": 8}, "extra_forbidden"),
     ],
@@ -70,6 +71,14 @@ def test_wrong_values_and_unknown_keys_are_refused_where_they_are(change: dict[s
     (key,) = change
     location, found, _ = fault(LORA | change)
     assert (location, found) == (("methods", "a", key), kind)
+
+
+def test_a_list_of_strings_has_no_empty_one() -> None:
+    """Every answer would end before an empty stop string."""
+    assert fault(LORA | {"target_modules": ["q_proj", ""]})[:2] == (
+        ("methods", "a", "target_modules", 1),
+        "string_too_short",
+    )
 
 
 @pytest.mark.parametrize("target", ["os.system", "benchmark.Method", 7, None, "bench"])

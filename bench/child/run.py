@@ -53,7 +53,7 @@ def main(cell_json: str, folder: Path, connection: Connection) -> None:
         stop.deferred = True
         stop.check()
         last_word = protocol.Finished()
-    except (Exception, Interrupted) as error:
+    except BaseException as error:  # A metric's code may raise SystemExit or KeyboardInterrupt.
         stop.deferred = True
         if not isinstance(error, InputError | Interrupted):
             traceback.print_exc()

@@ -8,11 +8,11 @@ import json
 from collections import Counter
 from typing import Annotated, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from bench.dataset import Dataset
-from bench.dataset.files import Numbered, Record, place, read_records
-from bench.dataset.hub_data import read_hub_data
+from bench.dataset.files import Numbered, Record, place, read_records, validated
+from bench.dataset.hub_data import Commit, read_hub_data
 from bench.dataset.overlap import normalised
 from bench.dataset.split import hold_out
 from bench.errors import InputError
@@ -20,15 +20,15 @@ from bench.example import Example, Splits
 
 
 class Alpaca(Dataset):
-    """Records from local files (`bench.dataset.files` says which), or from a data set of the hub.
+    """Records from local files (`bench.dataset.files` lists the formats), or from a data set on the hub.
 
-    Where there is no validation split, one is held out of training, by document.
+    If there is no validation split, one is held out of training, by document.
     """
 
     path: str | None
     """The data set's name on the hub; not used if `train` names a local file."""
-    revision: str | None
-    """The hub's commit; None for the newest one."""
+    revision: Commit | None
+    """None for the newest one."""
     instruction_column: str
     input_column: str | None
     """The column with the text that the instruction is about, which may be empty; None if there is no such column."""
@@ -36,10 +36,10 @@ class Alpaca(Dataset):
     id_column: str | None
     """The column with the examples' ids; None for a hash of each example's content."""
     cluster_column: str | None
-    """The column that names the document an example comes from; None to take equal inputs for one document, and equal
-    instructions where there is no input."""
+    """The column that names the document an example comes from. None if examples with equal inputs, or without an input
+    with equal instructions, come from one document."""
     validation_fraction: Annotated[float, Field(gt=0, lt=1)]
-    """The share of documents held out for validation where there is no validation split."""
+    """The share of documents held out for validation if there is no validation split."""
     split_seed: int
     """Another seed holds out other documents."""
 
@@ -92,11 +92,9 @@ class Alpaca(Dataset):
             id = _hash(cluster, instruction, context, output)
         else:
             id = self._filled(record, "id_column", at)
-        try:
-            return Example(id=id, cluster=cluster, question=instruction, context=context, references=(output,))
-        except ValidationError as error:  # JSON can spell half a surrogate pair, which is no character
-            first = error.errors(include_url=False)[0]
-            raise InputError(f"{at}: {first['loc'][0]}: {first['msg']}") from error
+        # This can fail: JSON can spell half a surrogate pair, which is no character.
+        texts = {"id": id, "cluster": cluster, "question": instruction, "context": context, "references": (output,)}
+        return validated(Example, texts, at)
 
     def _text(self, record: Record, setting: str, at: str) -> str:
         """The text in the column that `setting` names: empty for None, and digits for a whole number."""

@@ -1,7 +1,7 @@
 """`events`: invented news reports of events, with questions whose answers stand in the text.
 
-The eight event types and their four roles each are those of CMNEE (Zhu et al. 2024). All names are invented, so the
-only source of an answer is the report; any resemblance to real names is coincidence. events.json holds the texts.
+The eight event types with four roles each are those of CMNEE (Zhu et al. 2024). All names are invented, so that only
+the report can tell the answer; any resemblance to real names is coincidence. events.json holds the texts.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,10 +9,10 @@ from itertools import count
 from random import Random
 from typing import NamedTuple, TypeVar
 
-from pydantic import NonNegativeInt, PositiveInt, ValidationError
+from pydantic import NonNegativeInt, PositiveInt
 
 from bench.dataset import Dataset
-from bench.dataset.files import place, read_records
+from bench.dataset.files import place, read_records, validated
 from bench.dataset.phrases import CONTENT, Phrase, capitalised, phrase, pick
 from bench.errors import InputError
 from bench.example import Example, Splits
@@ -47,11 +47,12 @@ class Events(Dataset):
         texts: set[str] = set()
         validation = tuple(self._examples("validation", self.validation_documents, texts))
         train = tuple(self._examples("train", self.train_documents, texts))
-        if self.validation is not None:
-            validation = read_examples(self.validation)
-        if self.train is not None:
-            train = read_examples(self.train)
-        return self.limited(Splits(train=train, validation=validation))
+        return self.limited(
+            Splits(
+                train=train if self.train is None else read_examples(self.train),
+                validation=validation if self.validation is None else read_examples(self.validation),
+            )
+        )
 
     def _examples(self, split: str, n_documents: int, texts: set[str]) -> Iterator[Example]:
         """The examples of `n_documents` reports whose texts are not in `texts`; the new texts are added to it."""
@@ -83,18 +84,10 @@ def read_examples(path: str) -> tuple[Example, ...]:
     Raises:
         InputError: the file cannot be read, or a record is not an Example (with its line).
     """
-    examples = []
-    for number, record in read_records(path):
-        try:
-            examples.append(Example.model_validate(record))
-        except ValidationError as error:
-            fault = error.errors()[0]
-            field = ".".join(map(str, fault["loc"]))
-            raise InputError(
-                f"{place(path, number)}: {field}: {fault['msg']}; an example has the strings id, cluster, question and "
-                "context, and references, a list of strings"
-            ) from error
-    return tuple(examples)
+    layout = "not an example (strings id, cluster, question and context, and references, a list of strings)"
+    return tuple(
+        validated(Example, record, f"{place(path, number)}: {layout}") for number, record in read_records(path)
+    )
 
 
 class Question(NamedTuple):
@@ -112,10 +105,10 @@ class Report(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """An event type: the phrase for each role, how it is told, and how each role is asked for.
+    """An event type: the kind of phrase for each role, its sentences, and the questions about each role.
 
-    Every question names another role's filler, and no filler occurs twice in a report with the same verb: the answer
-    is unique.
+    Every question names the filler of another role, and no filler occurs twice in a report with the same verb, so the
+    answer is unique.
     """
 
     roles: dict[str, str]
@@ -129,12 +122,12 @@ FEWEST_QUESTIONS = min(len(kind.roles) for kind in KINDS)
 
 
 def n_events(random: Random) -> int:
-    """How many events the next report of the data set tells of."""
+    """How many events the next report of the data set describes."""
     return 2 if random.random() < 0.4 else 1
 
 
 def write_report(random: Random, n_events: int) -> Report:
-    """A report of `n_events` events. It uses `random.random()` alone, so that all Python versions write the same."""
+    """A report of `n_events` events. Only `random.random()` is used, so that all Python versions write the same."""
     used: set[str] = set()
     passages: list[str] = []
     questions: list[Question] = []
@@ -156,7 +149,7 @@ def write_report(random: Random, n_events: int) -> Report:
             for role, filler in fillers.items()
         ]
     if random.random() < 0.6:
-        # A sentence that tells of no event and is never asked about
+        # A sentence without an event; no question is about it.
         fillers = _fillers(CONTENT["asides"]["roles"], random, used)
         at = int(random.random() * (len(passages) + 1))
         passages.insert(at, _filled(pick(random, CONTENT["asides"]["passages"]), fillers))

@@ -1,22 +1,29 @@
 """Local files of records. Whatever is wrong with a file is one sentence that names the file and the place in it.
 
-Read are `.json` (a list of objects), `.jsonl` (an object a line), `.csv` (with a header; separated by commas,
-semicolons or tabs), `.tsv` (with a header) and `.parquet`; all but Parquet also with gzip, as `.jsonl.gz`.
+The formats are `.json` (a list of objects), `.jsonl` (an object in each line), `.csv` (with a header; separated by
+commas, semicolons or tabs), `.tsv` (with a header) and `.parquet`; all but Parquet also with gzip, as `.jsonl.gz`.
 """
 
 import csv
 import gzip
 import io
 import json
+import os
 import re
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from bench.errors import InputError
+
+Kind = TypeVar("Kind", bound=BaseModel)
+_NESTED = r'(?:[\[{]\s*(?:"[^"]*"\s*:\s*)?){100}'
+"""A hundred brackets that are opened one after the other."""
 
 Record = dict[str, Any]
 Numbered = list[tuple[int, Record]]
@@ -61,6 +68,21 @@ def read_json(path: str) -> Any:
     return _parse_json(text, path)
 
 
+def validated(kind: type[Kind], value: Any, at: str) -> Kind:
+    """`value` as a `kind`.
+
+    Raises:
+        InputError: it does not fit; the sentence starts with `at` and names the first field that is wrong.
+    """
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
+        message = first["msg"].partition(" or instance of ")[0]  # the rest names a class that the user does not know
+        raise InputError(f"{at}: {field}: {message}" if field else f"{at}: {message}") from error
+
+
 def place(path: str, number: int) -> str:
     """Where a numbered record is, such as `a.csv:7` (a line, as editors write it) or `a.json, record 7`."""
     return f"{path}:{number}" if _suffix(path) in (".jsonl", ".csv", ".tsv") else f"{path}, record {number}"
@@ -73,7 +95,7 @@ def _suffix(path: str) -> str:
 @contextmanager
 def _opened(path: str) -> Iterator[io.BufferedReader]:
     try:
-        with Path(path).expanduser().open("rb") as file:
+        with open(os.path.expanduser(path), "rb") as file:
             yield file
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); name an existing file") from error
@@ -101,22 +123,18 @@ def _parse_json(text: str, path: str, first_line: int = 1) -> Any:
     except json.JSONDecodeError as error:
         at, fault = error.pos, f"broken JSON: {error.msg} (column {error.colno})"
     except RecursionError:
-        at, fault = _deepest(text), "JSON that is nested too deeply to be read"
+        at, fault = _position(_NESTED, text), "JSON that is nested too deeply to be read"
     except ValueError:  # Python's guard against numbers that take minutes to convert
         limit = sys.get_int_max_str_digits()
-        long = re.search(rf"\d{{{limit + 1}}}", text)
-        at, fault = long.start() if long else 0, f"a whole number has more than {limit} digits; write it as a string"
+        fault = f"a whole number has more than {limit} digits; write it as a string"
+        at = _position(rf"\d{{{limit + 1}}}", text)
     raise InputError(f"{path}:{first_line + text.count(chr(10), 0, at)}: {fault}")
 
 
-def _deepest(text: str) -> int:
-    """The position in a JSON text at which its brackets are nested deepest."""
-    depth = deepest = at = 0
-    for token in re.finditer(r'"(?:[^"\\]|\\.)*"|[][{}]', text):
-        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
-        if depth > deepest:
-            deepest, at = depth, token.start()
-    return at
+def _position(pattern: str, text: str) -> int:
+    """Where `pattern` occurs first in `text`; 0 if it does not."""
+    match = re.search(pattern, text)
+    return match.start() if match else 0
 
 
 def _json_records(path: str) -> Numbered:
@@ -154,14 +172,14 @@ def _csv_records(path: str) -> Numbered:
 def _csv_rows(text: str, path: str) -> Iterator[tuple[int, list[str]]]:
     """Every row that is not blank, with the line on which it starts."""
     header = next((line for line in text.splitlines() if line.strip()), "")
-    # Spreadsheets write semicolons where the comma is the decimal sign. Most columns win; the comma on a tie.
+    # Spreadsheets write semicolons where the comma is the decimal sign. The character that gives most columns wins.
     candidates = "\t" if _suffix(path) == ".tsv" else ",;\t"
     delimiter = max(candidates, key=lambda character: len(next(csv.reader([header], delimiter=character), [])))
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     first_line = 1
     try:
         for row in reader:
-            if row:
+            if any(row):
                 yield first_line, row
             first_line = reader.line_num + 1
     except csv.Error as error:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator
 
 from bench.dataset.files import Numbered
-from bench.errors import InputError
+from bench.errors import InputError, first_line
 from bench.hub import hub_answers
 
 if TYPE_CHECKING:
@@ -18,11 +21,21 @@ _REMEDY = (
 )
 
 
+def _commit(revision: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{40}", revision):
+        raise ValueError(f"must be a commit of the hub (40 hexadecimal digits) or null, got {revision!r}")
+    return revision
+
+
+Commit = Annotated[str, AfterValidator(_commit)]
+"""A commit on the hub: the only revision that can be told apart in the cache."""
+
+
 def read_hub_data(path: str, revision: str | None) -> dict[str, Numbered]:
     """Maps each split of the hub's data set `path` to its records, numbered from 1.
 
-    A pinned revision that was downloaded before is read from the cache, without asking the hub. In the hub's offline
-    mode (`HF_HUB_OFFLINE=1`) the newest cached copy is read where no revision is pinned.
+    A commit that was downloaded before is read from the cache, without asking the hub. In the hub's offline mode
+    (`HF_HUB_OFFLINE=1`), the newest cached copy is read if `revision` is None.
 
     Raises:
         InputError: the hub cannot be reached, or the data set is missing, gated, or cached at another revision only.
@@ -31,28 +44,28 @@ def read_hub_data(path: str, revision: str | None) -> dict[str, Numbered]:
     from datasets.packaged_modules.cache.cache import Cache
     from huggingface_hub import constants
 
+    name = path if revision is None else f"{path} at revision {revision}"
     if (folder := cached(path, revision)) is not None:
         config_name, version, hash = folder.parts[-3:]
-        name = path.rpartition("/")[2]
-        return _rows(Cache(dataset_name=name, repo_id=path, config_name=config_name, version=version, hash=hash))
+        dataset_name = path.rpartition("/")[2]
+        return _rows(
+            Cache(dataset_name=dataset_name, repo_id=path, config_name=config_name, version=version, hash=hash)
+        )
     if not constants.HF_HUB_OFFLINE and not hub_answers():
-        raise InputError(f"{_named(path, revision)} cannot be downloaded: the hub does not answer; {_REMEDY}")
-    # Whatever goes wrong in these calls, the remedy is the same. The network's exceptions cannot be named here:
-    # the library that they come from depends on the version of the hub's client.
+        raise InputError(f"{name} cannot be downloaded: the hub does not answer; {_REMEDY}")
     try:
         builder = datasets.load_dataset_builder(path, revision=revision)
-        if revision is None or builder.hash == revision:
+        if revision in (None, builder.hash):
             builder.download_and_prepare()
             return _rows(builder)
-    except Exception as error:
-        cause = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise InputError(f"{_named(path, revision)} cannot be downloaded from the hub ({cause}); {_REMEDY}") from error
-    # Without a network the loader takes the newest cached copy, whatever its revision, and only logs it.
-    raise InputError(f"{_named(path, revision)} is not in the cache, which has revision {builder.hash}; {_REMEDY}")
+    except Exception as error:  # The type of a network error depends on the hub client's version.
+        raise InputError(f"{name} cannot be downloaded from the hub ({first_line(error)}); {_REMEDY}") from error
+    # Without a network the loader takes the newest cached copy, whatever its revision is, and only logs that.
+    raise InputError(f"{name} is not in the cache, which has revision {builder.hash}; {_REMEDY}")
 
 
 def cached(path: str, revision: str | None) -> Path | None:
-    """The folder from which `read_hub_data` reads a pinned revision without asking the hub; None if there is none."""
+    """The folder from which `read_hub_data` reads a commit without asking the hub; None if there is none."""
     from datasets import config
     from datasets.naming import camelcase_to_snakecase
 
@@ -66,7 +79,3 @@ def cached(path: str, revision: str | None) -> Path | None:
 
 def _rows(builder: DatasetBuilder) -> dict[str, Numbered]:
     return {name: list(enumerate(rows.to_list(), start=1)) for name, rows in builder.as_dataset().items()}
-
-
-def _named(path: str, revision: str | None) -> str:
-    return path if revision is None else f"{path} at revision {revision}"

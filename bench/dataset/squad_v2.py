@@ -2,11 +2,11 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from bench.dataset import Dataset
-from bench.dataset.files import Numbered, place, read_json
-from bench.dataset.hub_data import read_hub_data
+from bench.dataset.files import Numbered, place, read_json, validated
+from bench.dataset.hub_data import Commit, read_hub_data
 from bench.errors import InputError
 from bench.example import Example, Splits
 
@@ -16,10 +16,10 @@ class SquadV2(Dataset):
 
     path: str
     """The data set's name on the hub; the splits that have no local file come from there."""
-    revision: str | None
-    """The hub's commit; None for the newest one."""
+    revision: Commit | None
+    """None for the newest one."""
     unanswerable: Literal["drop", "keep"]
-    """Leave out the questions that the article does not answer, or keep them with an empty answer (abstention)."""
+    """Leave out questions that the article does not answer, or keep them with an empty answer (abstention)."""
 
     def from_hub(self) -> tuple[str, str | None] | None:
         return None if self.train and self.validation else (self.path, self.revision)
@@ -73,19 +73,14 @@ class _HubRow(BaseModel):
 
 def _official(path: str) -> list[tuple[Example, bool]]:
     """Every question of an official file, in the file's order, and whether it has an answer."""
-    try:
-        articles = _File.model_validate(read_json(path)).data
-    except ValidationError as error:
-        raise InputError(f"{path}: not SQuAD's official layout: {_first(error)}") from error
     pairs = []
-    for article in articles:
+    for article in validated(_File, read_json(path), f"{path}: not SQuAD's official layout").data:
         for paragraph in article.paragraphs:
             for question in paragraph.qas:
                 if not question.answers and not question.is_impossible:
                     raise InputError(f"{path}: question {question.id!r} has no answer and is not marked is_impossible")
                 texts = [] if question.is_impossible else [answer.text for answer in question.answers]
-                example = _example(question.id, article.title, question.question, paragraph.context, texts)
-                pairs.append((example, bool(texts)))
+                pairs.append(_pair(question.id, article.title, question.question, paragraph.context, texts))
     return pairs
 
 
@@ -93,24 +88,15 @@ def _hub_rows(hub: dict[str, Numbered], path: str, split: str) -> list[tuple[Exa
     """Every question of the hub's split, in the split's order, and whether it has an answer."""
     if split not in hub:
         raise InputError(f"{path} has no split {split!r}, only {', '.join(map(repr, hub))}")
-    pairs = []
-    for number, record in hub[split]:
-        try:
-            row = _HubRow.model_validate(record)
-        except ValidationError as error:
-            raise InputError(f"{place(f'{path} {split}', number)}: not SQuAD's layout: {_first(error)}") from error
-        pairs.append((_example(row.id, row.title, row.question, row.context, row.answers.text), bool(row.answers.text)))
-    return pairs
+    rows = (
+        validated(_HubRow, record, f"{place(f'{path} {split}', number)}: not SQuAD's layout")
+        for number, record in hub[split]
+    )
+    return [_pair(row.id, row.title, row.question, row.context, row.answers.text) for row in rows]
 
 
-def _example(id: str, title: str, question: str, context: str, answers: list[str]) -> Example:
+def _pair(id: str, title: str, question: str, context: str, answers: list[str]) -> tuple[Example, bool]:
+    """An example, and whether it has an answer."""
     references = tuple(dict.fromkeys(answers)) or ("",)
-    return Example(id=id, cluster=title, question=question, context=context, references=references)
-
-
-def _first(error: ValidationError) -> str:
-    """The first fault and its place, such as `data[0].paragraphs[3].qas[1].id: Field required`."""
-    first = error.errors(include_url=False)[0]
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
-    message = first["msg"].partition(" or instance of ")[0]  # the rest names a class of this module
-    return f"{path}: {message}" if path else message
+    example = Example(id=id, cluster=title, question=question, context=context, references=references)
+    return example, bool(answers)

@@ -15,17 +15,10 @@ from bench.settings import Part
 Language = Literal["en", "zh"]
 
 
-class Answer(BaseModel):
-    """A model's answer to one validation example, and how likely the reference is under the model."""
+class Answer(Example):
+    """A validation example with a model's answer, and how likely the reference is under the model."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: str
-    cluster: str
-    question: str
-    context: str
     prediction: str
-    references: tuple[str, ...]
     reference_nll_nats: float | None
     """Summed negative log-likelihood of the first reference's tokens, end of sequence included; None if not finite."""
     reference_tokens: int
@@ -33,17 +26,9 @@ class Answer(BaseModel):
 
     @classmethod
     def of(cls, example: Example, prediction: str, nll_nats: float, tokens: int) -> Self:
-        """The answer `prediction` to `example`; the likelihood is that of the first reference."""
-        return cls(
-            id=example.id,
-            cluster=example.cluster,
-            question=example.question,
-            context=example.context,
-            prediction=prediction,
-            references=example.references,
-            reference_nll_nats=nll_nats if math.isfinite(nll_nats) else None,
-            reference_tokens=tokens,
-        )
+        """The answer `prediction` to `example`; likelihood and tokens are those of the first reference."""
+        finite_nats = nll_nats if math.isfinite(nll_nats) else None
+        return cls(**dict(example), prediction=prediction, reference_nll_nats=finite_nats, reference_tokens=tokens)
 
 
 class Scores(BaseModel):
@@ -60,18 +45,29 @@ class Scores(BaseModel):
     missing: dict[str, str] = {}
     """Score name to the reason, for every None in `values`."""
     info: dict[str, ScoreInfo]
-    """Score name to how it is read, for every name in `values`."""
+    """Score name to its title, range and direction, for every name in `values`."""
     settings: dict[str, str] = {}
     """Score name to what fixes its meaning, such as sacrebleu's signature or BERTScore's model, layer and rescaling."""
 
-    @classmethod
-    def together(cls, several: Iterable[Self]) -> Self:
-        """The scores of several metrics, which have different names, as one."""
-        merged: dict[str, dict[str, Any]] = {field: {} for field in cls.model_fields}
-        for scores in several:
+
+def together(several: Iterable[tuple[str, Scores]]) -> Scores:
+    """The scores of several metrics, given with the metrics' names, as one.
+
+    Of two scores with the same name, the later one becomes `<metric>.<score>`.
+    """
+    merged: dict[str, dict[str, Any]] = {field: {} for field in Scores.model_fields}
+    for metric, scores in several:
+        for name, info in scores.info.items():
+            unique = name
+            # Metrics can have the same name too, so one prefix may not be enough.
+            while unique in merged["info"]:
+                unique = f"{metric}.{unique}"
             for field, content in merged.items():
-                content.update(getattr(scores, field))
-        return cls(**merged)
+                if name in (own := getattr(scores, field)):
+                    content[unique] = own[name]
+            if unique != name:
+                merged["info"][unique] = info.model_copy(update={"title": f"{info.title} ({unique})"})
+    return Scores(**merged)
 
 
 def means(info: dict[str, ScoreInfo], examples: dict[str, tuple[float, ...]], settings: str | None = None) -> Scores:

@@ -12,11 +12,11 @@ class AnswerMacroF1(Metric):
     """`answer_macro_f1`: every answer string is a class, and the score is the mean of the classes' F1.
 
     An answer's class is its text after SQuAD's normalisation. The true class is the reference that the answer equals,
-    otherwise the first reference. Every text that occurs as an answer or as a truth is a class; a class without a hit
-    has F1 0. The score equals scikit-learn's `f1_score(truth, prediction, average="macro", zero_division=0)`.
+    or the first reference if it equals none. All these texts are classes; one that was never answered correctly has
+    F1 0. The score equals scikit-learn's `f1_score(truth, prediction, average="macro", zero_division=0)`.
 
-    It is computed over the whole set, is no mean over examples, and is far lower than `token_f1`: a wrong answer adds a
-    class with F1 0 and lowers the F1 of its reference's class.
+    It is computed over the whole set, not as a mean over examples, and is far lower than `token_f1`: a wrong answer
+    adds a class with F1 0 and lowers the F1 of its reference's class.
     """
 
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import PositiveInt
 
 from bench.content import digests
-from bench.hub import CHECKPOINT_FILES, local_folder, require_name
+from bench.hub import CHECKPOINT_FILES, folder_or_hub_name, local_folder
 from bench.metric import Answer, Language, Metric, Scores, means
 from bench.metric.encoder import Encoder, Unavailable, encoder_folder, load_encoder, weights_digest
 from bench.metric.words import stated
@@ -28,8 +28,8 @@ class BertScore(Metric):
     """`bertscore_f1`: BERTScore F1 (Zhang et al. 2020), the best over the references, averaged over answers.
 
     The numbers are bert-score's, without idf weights; the encoder runs in float32, on the GPU if there is one. An empty
-    answer has a raw score of 0 and is rescaled like any other. bert-score leaves open what an abstention scores: where
-    it is the right answer, an empty answer has 1 and any other a raw score of 0.
+    answer has a raw score of 0 and is rescaled like any other. If abstaining is right, which bert-score does not cover,
+    an empty answer has a score of 1 and any other a raw score of 0.
 
     None, with a sentence in `settings`, if the encoder cannot be loaded from a folder, the hub's cache or the hub
     (`encoder_not_available`), is no encoder with a padding token (`encoder_not_supported`), has no tuned layer
@@ -42,24 +42,20 @@ class BertScore(Metric):
     num_layers: PositiveInt | None
     """The layer whose output is compared; None for the one that bert-score has tuned for a model of this name."""
     rescale_with_baseline: bool
-    """Whether 0 is the score of unrelated texts, instead of a cosine of 0. Scores can then be negative."""
+    """Make 0 the score of unrelated texts instead of a cosine of 0. Scores can then be negative."""
     batch_size: PositiveInt
-    """Texts that the encoder reads at once."""
+    """Texts that are encoded together."""
 
     def identity(self) -> dict[str, Any]:
-        """The settings, with a local encoder by its name, which bert-score looks its layer up by, and its files.
+        """The settings, with a local encoder by the content of its files and by its name, which decides on the layer.
 
         Raises:
             InputError: the local folder is missing.
         """
         settings = super().identity()
-        if self.model is None:
-            return settings
-        folder = local_folder(self.model)
-        if folder is None:
-            require_name(self.model)
-            return settings
-        return settings | {"model": [folder.resolve().name, digests(folder, CHECKPOINT_FILES)]}
+        if self.model is not None and (folder := folder_or_hub_name(self.model)):
+            settings["model"] = [folder.resolve().name, digests(folder, CHECKPOINT_FILES)]
+        return settings
 
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
         from bert_score.utils import get_hash
@@ -92,7 +88,7 @@ def _tuned_layer(name: str) -> int:
 
 
 def _baseline_f1(name: str, layer: int, language: Language) -> float:
-    """The raw F1 of unrelated texts that bert-score measured for this encoder, layer and language."""
+    """bert-score's raw F1 of unrelated texts for this encoder, layer and language."""
     import bert_score
 
     path = Path(bert_score.__file__).parent / "rescale_baseline" / language / f"{name}.tsv"
@@ -105,7 +101,7 @@ def _baseline_f1(name: str, layer: int, language: Language) -> float:
 
 
 def _raw_f1(encoder: Encoder, answers: Sequence[Answer], batch_size: int) -> list[float]:
-    """The best F1 over the references of each answer. Blank texts are left out, because bert-score fails on them."""
+    """The best F1 over the references of each answer. Blank texts are never encoded: bert-score fails on them."""
     references = [stated(answer.references) if answer.prediction.strip() else [] for answer in answers]
     texts = {answer.prediction for answer, accepted in zip(answers, references, strict=True) if accepted}
     encoded = _encode(encoder, texts.union(*references), batch_size)
@@ -118,10 +114,10 @@ def _raw_f1(encoder: Encoder, answers: Sequence[Answer], batch_size: int) -> lis
 
 
 def _encode(encoder: Encoder, texts: Collection[str], batch_size: int) -> "dict[str, tuple[Tensor, Tensor]]":
-    """Per text, its tokens' vectors (tokens x width) and weights (tokens), which are 0 for the start and end tokens.
+    """Maps each text to its tokens' vectors (tokens, width) and weights (tokens), 0 for the start and end tokens.
 
-    bert-score's own loop reads texts of one length in the order of a set. That order, and with it the last digits of
-    the scores, changes from run to run.
+    bert-score's own loop reads texts of equal length in the order of a set, so the last digits of its scores change
+    from run to run.
     """
     from bert_score.utils import get_bert_embedding
 

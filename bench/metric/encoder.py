@@ -1,9 +1,6 @@
-"""The encoder behind BERTScore: found on this machine or the hub, and loaded up to one of its layers."""
+"""The encoder behind BERTScore: finds it on this machine or the hub, and loads it up to one of its layers."""
 
 import hashlib
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,11 +10,11 @@ from bench.hub import CHECKPOINT_FILES, cached_snapshot, local_folder, snapshot
 
 _OTHERWISE = "or point metric.bertscore.model at a local copy."
 _LONGEST_TEXT_TOKENS = 512
-"""For encoders that set no limit, neither in their tokenizer nor in their configuration."""
+"""For encoders without a limit in their tokenizer or configuration."""
 
 
 class Unavailable(Exception):
-    """Why there is no score: the reason in `Scores.missing`, and a sentence."""
+    """There is no score; carries the reason for `Scores.missing` and a sentence."""
 
     def __init__(self, reason: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -25,7 +22,7 @@ class Unavailable(Exception):
 
 
 class Encoder(NamedTuple):
-    """The first blocks of an encoder, on its device, and the tokenizer that belongs to it."""
+    """The first blocks of an encoder on its device, and its tokenizer."""
 
     model: Any
     tokenizer: Any
@@ -35,7 +32,7 @@ def encoder_folder(source: str) -> Path:
     """The encoder's files: `source` itself if it is a folder, its copy in the hub's cache, or a download.
 
     Raises:
-        Unavailable: it is nowhere, or the hub cannot be reached.
+        Unavailable: there is none, or the hub cannot be reached.
     """
     try:
         if folder := local_folder(source):
@@ -53,11 +50,18 @@ def load_encoder(folder: Path, name: str, n_layers: int) -> Encoder:
     """
     import torch
     from safetensors import SafetensorError
+    from transformers import AutoModel
 
     try:
-        with _quiet_transformers():
-            config, tokenizer = _configured(folder, name, n_layers)
-            model, loading = _loaded(folder, config)
+        config, tokenizer = _configured(folder, name, n_layers)
+        model, loading = AutoModel.from_pretrained(
+            folder,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
     except (ImportError, OSError, RuntimeError, SafetensorError, ValueError) as error:
         raise Unavailable("encoder_not_available", f"{name} cannot be loaded ({first_line(error)})") from error
     missing = sorted(key for key in loading["missing_keys"] if not key.startswith("pooler."))
@@ -68,7 +72,7 @@ def load_encoder(folder: Path, name: str, n_layers: int) -> Encoder:
 
 
 def weights_digest(folder: Path) -> str:
-    """The first 16 hexadecimal digits of the SHA-256 over the digests of all weight files."""
+    """SHA-256 over the digests of all weight files, its first 16 hex digits."""
     together = b"".join(bytes.fromhex(digest) for _, digest in digests(folder, ["*.safetensors"]))
     return hashlib.sha256(together).hexdigest()[:16]
 
@@ -89,38 +93,11 @@ def _configured(folder: Path, name: str, n_layers: int) -> tuple[Any, Any]:
     return config, tokenizer
 
 
-def _loaded(folder: Path, config: Any) -> tuple[Any, dict[str, Any]]:
-    import torch
-    from transformers import AutoModel
-
-    return AutoModel.from_pretrained(
-        folder,
-        config=config,
-        dtype=torch.float32,
-        use_safetensors=True,
-        trust_remote_code=False,
-        output_loading_info=True,
-    )
-
-
 def _limit_length(tokenizer: Any, config: Any) -> None:
-    """Set the length limit of a tokenizer that has none: transformers writes 10^30, which its tokenizers refuse."""
+    """Set the length limit of a tokenizer that has none. transformers writes 10^30 for that, but cannot use it."""
     positions = getattr(config, "max_position_embeddings", -1)
     if positions < 0:  # XLNet writes -1 for no limit.
         positions = _LONGEST_TEXT_TOKENS
     if tokenizer.model_max_length > positions:
         # RoBERTa's positions start after the padding token's id.
         tokenizer.model_max_length = positions - tokenizer.pad_token_id - 1
-
-
-@contextmanager
-def _quiet_transformers() -> Iterator[None]:
-    """Keep transformers from listing every weight of the blocks that are left out; missing ones are checked for."""
-    from transformers.utils.logging import get_verbosity, set_verbosity
-
-    verbosity = get_verbosity()
-    set_verbosity(logging.ERROR)
-    try:
-        yield
-    finally:
-        set_verbosity(verbosity)

@@ -13,15 +13,15 @@ from pydantic import model_validator
 
 from bench.content import digest, digests
 from bench.errors import first_line
-from bench.hub import hub_answers
-from bench.metric import Answer, Language, Metric, Scores
+from bench.hub import hub_answers, local_folder
+from bench.metric import Answer, Language, Metric, Scores, together
 from bench.record import ScoreInfo
 from bench.settings import Strings
 
 _SEED = 1
 """For metrics that resample. With 0, evaluate would take a seed from numpy's global state."""
 _RELATIVE_IMPORT = re.compile(r"^(?:from|import)\s+\.([^\s.]+)", re.MULTILINE)
-"""How a metric's script names a file beside it, as evaluate reads it: in the script itself, not in that file."""
+"""How a metric's script imports a file beside it. As in evaluate, imports within that file do not count."""
 
 
 class Evaluate(Metric):
@@ -34,8 +34,9 @@ class Evaluate(Metric):
     lists and texts among its results are left out. A metric that takes several references gets all of them, any other
     the first.
 
-    None, with a sentence in `settings`: a metric that cannot be found, downloaded or loaded (`metric_not_available`),
-    one that fails on these answers or returns no number (`metric_failed`), a number that is not finite (`not_finite`).
+    None, with a sentence in `settings`, for a metric that cannot be found, downloaded or loaded
+    (`metric_not_available`), one that fails on these answers or returns no number (`metric_failed`), and a number that
+    is not finite (`not_finite`).
     """
 
     metrics: Strings
@@ -60,7 +61,7 @@ class Evaluate(Metric):
         return super().identity() | {"metrics": [_content(metric) for metric in self.metrics]}
 
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
-        return Scores.together(_score(metric, answers) for metric in self.metrics)
+        return together((_score_name(metric), _score(metric, answers)) for metric in self.metrics)
 
 
 def _score_name(metric: str) -> str:
@@ -71,10 +72,10 @@ def _score(metric: str, answers: Sequence[Answer]) -> Scores:
     from evaluate import __version__
 
     name = _score_name(metric)
-    # A metric that fails, with whatever error, must not cost the cell its other scores.
+    # A metric that fails, with whatever error, must not cost the cell its other scores; nor one that calls exit().
     try:
         module = _load(metric)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return _no_score(name, "metric_not_available", f"{metric} cannot be loaded ({first_line(error)})")
     try:
         result = module.compute(
@@ -84,7 +85,7 @@ def _score(metric: str, answers: Sequence[Answer]) -> Scores:
             ],
         )
         numbers = {key: float(value) for key, value in result.items() if _is_number(value)}
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return _no_score(name, "metric_failed", f"{metric} failed ({first_line(error)})")
     if not numbers:
         return _no_score(name, "metric_failed", f"{metric} gave no number")
@@ -99,19 +100,20 @@ def _score(metric: str, answers: Sequence[Answer]) -> Scores:
 
 
 def _is_local(metric: str) -> bool:
-    return metric.endswith(".py") or metric.startswith((".", "/", "~")) or Path(metric).is_dir()
+    return metric.endswith(".py") or metric.startswith((".", "/", "~")) or local_folder(metric) is not None
 
 
 def _content(metric: str) -> Any:
     """A local metric's files with their digests; the name of a metric on the hub."""
-    path = Path(metric).expanduser()
     if not _is_local(metric):
         return metric
-    if path.is_dir():
-        return [path.name, digests(path, ["**/*.py"])]
-    own = [path.name, digest(metric)]
-    imported = (path.with_name(f"{name}.py") for name in _RELATIVE_IMPORT.findall(path.read_text("utf-8", "replace")))
-    return [own, *([file.name, digest(file)] for file in sorted(set(imported)) if file.is_file())]
+    if folder := local_folder(metric):
+        return [folder.name, digests(folder, ["**/*.py"])]
+    script = Path(os.path.expanduser(metric))
+    own = [script.name, digest(metric)]
+    names = set(_RELATIVE_IMPORT.findall(script.read_text("utf-8", "replace")))
+    imported = sorted(file for name in names if (file := script.with_name(f"{name}.py")).is_file())
+    return [own, *([file.name, digest(file)] for file in imported)]
 
 
 def _load(metric: str) -> Any:
@@ -128,7 +130,7 @@ def _load(metric: str) -> Any:
 
 
 def _takes_several(module: Any) -> bool:
-    """Whether one of the metric's input formats has a list for the references of an answer."""
+    """Whether one of the metric's input formats takes a list of references for each answer."""
     from datasets import Features, Value
 
     formats = [module.features] if isinstance(module.features, Features) else module.features
@@ -136,7 +138,7 @@ def _takes_several(module: Any) -> bool:
 
 
 def _code_digest(module: Any) -> str:
-    """The first 16 hexadecimal digits of the SHA-256 of a metric's script."""
+    """SHA-256 of a metric's script, its first 16 hex digits."""
     return digest(inspect.getfile(type(module)))[:16]
 
 

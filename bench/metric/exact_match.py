@@ -9,7 +9,7 @@ from bench.metric.words import accepted_words, words
 class ExactMatch(Metric):
     """`exact_match`: share of answers that equal a reference word for word, after SQuAD's normalisation.
 
-    As in the official SQuAD v2 script, an empty answer is right where the right answer is to abstain.
+    As in the official SQuAD v2 script, an empty answer is right if abstaining is.
     """
 
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:

@@ -12,9 +12,9 @@ _INFO = ScoreInfo(title="Perplexity", lowest=1.0, highest=None, better="lower", 
 class Perplexity(Metric):
     """`perplexity`: exp of the mean negative log-likelihood in nats per token, over the tokens of all first references.
 
-    The end-of-sequence token counts. The mean is a ratio of sums over the whole set, no mean over examples, so the
-    score is at least 1 and has no upper bound. It depends on the tokenizer: compare it within one model only. None
-    (`not_finite`) if a reference's likelihood is not finite or the score is too large for a float.
+    The end-of-sequence token counts. The mean is over tokens, not examples. The score is at least 1, has no upper
+    bound, and depends on the tokenizer: compare it within one model only. None (`not_finite`) if a reference's
+    likelihood is not finite or the score is too large for a float.
     """
 
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:

@@ -10,7 +10,7 @@ from bench.metric.words import accepted_words, words
 class TokenF1(Metric):
     """`token_f1`: F1 over words after SQuAD's normalisation, the best over the references, averaged over answers.
 
-    As in the official SQuAD v2 script, an empty answer scores 1 where the right answer is to abstain, and 0 elsewhere.
+    As in the official SQuAD v2 script, an empty answer scores 1 if abstaining is right, otherwise 0.
     """
 
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:

@@ -31,7 +31,7 @@ def chinese_words(text: str) -> list[str]:
     """Every Chinese character is a word; runs of other letters and digits are kept whole.
 
     Full-width letters and digits count as their ordinary forms (Unicode NFKC), and case is ignored. Punctuation
-    separates words and is dropped. Articles are kept: the "A" of "A股" is not one.
+    separates words and is dropped. Articles are kept, since the "A" of "A股" is not one.
     """
     return _CHINESE_WORD.findall(unicodedata.normalize("NFKC", text).lower())
 
@@ -45,16 +45,13 @@ def words(text: str, language: Language) -> list[str]:
 
 
 def accepted_words(references: Sequence[str], language: Language) -> list[list[str]]:
-    """The words of every reference that has any; if none has, one empty list, which an empty answer equals.
+    """The words of every reference that has some; otherwise a single empty list, which matches an empty answer.
 
-    The official SQuAD v2 script leaves out references without words in the same way.
+    Like the official SQuAD v2 script, this leaves out references without words.
     """
     return [split for reference in references if (split := words(reference, language))] or [[]]
 
 
 def stated(references: Sequence[str]) -> list[str]:
-    """The references that are not blank; empty if the right answer is to abstain.
-
-    For metrics that split text themselves. Like `accepted_words`, it drops a blank reference beside others.
-    """
+    """The references that are not blank, for metrics that split text themselves; empty if abstaining is right."""
     return [reference for reference in references if reference.strip()]

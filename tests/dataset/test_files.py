@@ -63,6 +63,14 @@ def test_csv_field_may_be_longer_than_the_csv_module_allows() -> None:
     assert csv.field_size_limit() == limit
 
 
+def test_rows_without_any_text_are_skipped() -> None:
+    """Spreadsheets write them after the last row."""
+    assert read_records(write("a.csv", "x,y\n1,2\n,\n3,4\n,\n")) == [
+        (2, {"x": "1", "y": "2"}),
+        (4, {"x": "3", "y": "4"}),
+    ]
+
+
 @pytest.mark.parametrize("delimiter", [";", "\t"])
 def test_csv_with_semicolons_or_tabs(delimiter: str) -> None:
     header = delimiter.join(("id", "question", "answer, short"))

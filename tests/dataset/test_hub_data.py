@@ -15,6 +15,9 @@ from typing import Any
 import pandas
 import pytest
 import yaml
+from pydantic import ValidationError
+
+from bench.dataset import Dataset
 
 CONF = Path(__file__).parents[2] / "conf" / "dataset"
 SQUAD = yaml.safe_load((CONF / "squad_v2.yaml").read_text())
@@ -211,4 +214,16 @@ def test_missing_and_gated_data_sets(hub: str, tmp_path: Path) -> None:
         f"someone/gated at revision {REVISION} cannot be downloaded from the hub (DatasetNotFoundError: "
         "Dataset 'someone/gated' is a gated dataset on the Hub. "
         f"Visit the dataset page at https://huggingface.co/datasets/someone/gated to ask for access.); {REMEDY}"
+    )
+
+
+@pytest.mark.parametrize("settings", [SQUAD, ALPACA])
+@pytest.mark.parametrize("revision", ["main", "v1.0", REVISION[:7], REVISION.upper()])
+def test_a_revision_is_a_commit(settings: dict[str, Any], revision: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Dataset.model_validate(settings | {"revision": revision})
+    (fault,) = caught.value.errors()
+    assert fault["loc"] == ("revision",)
+    assert fault["msg"] == (
+        f"Value error, must be a commit of the hub (40 hexadecimal digits) or null, got {revision!r}"
     )

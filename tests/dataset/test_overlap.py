@@ -1,6 +1,6 @@
 import pytest
 
-from bench.dataset.overlap import METHOD, check, require_disjoint
+from bench.dataset.overlap import METHOD, require_disjoint
 from bench.errors import InputError
 from bench.example import Example, Splits
 from bench.record import Overlap
@@ -25,7 +25,7 @@ TRAIN = [example("1", "A", context="The Cat  sat."), example("2", "B", question=
 
 def test_disjoint_splits_pass_with_two_zeros() -> None:
     apart = splits(TRAIN, [example("1", "D", context="A dog."), example("4", "E", question="Why?")])
-    assert require_disjoint(apart) == check(apart) == Overlap(method=METHOD, n_shared_clusters=0, n_shared_texts=0)
+    assert require_disjoint(apart) == Overlap(method=METHOD, n_shared_clusters=0, n_shared_texts=0)
 
 
 def test_counts_are_of_distinct_clusters_and_texts() -> None:
@@ -36,12 +36,16 @@ def test_counts_are_of_distinct_clusters_and_texts() -> None:
         example("8", "E", question="Another?", context="\uff34he cat sat."),  # the same text, T in full width
         example("9", "F", question="WHY is it?"),
     ]
-    assert check(splits(TRAIN, validation)) == Overlap(method=METHOD, n_shared_clusters=1, n_shared_texts=2)
+    remedy = "remove them from one of the two and name the files with dataset.train=PATH dataset.validation=PATH"
+    assert refusal(TRAIN, validation) == f"validation shares 1 of its 4 documents with training ('A'); {remedy}"
+    assert refusal(TRAIN, validation[2:]) == (
+        f"validation shares 2 of its 2 texts with training ('the cat sat.', 'why is it?'); {remedy}"
+    )
 
 
 def test_same_question_about_another_text_is_not_shared() -> None:
     validation = [example("5", "D", question="Why is it?", context="Because.")]
-    assert check(splits(TRAIN, validation)).n_shared_texts == 0
+    assert require_disjoint(splits(TRAIN, validation)).n_shared_texts == 0
 
 
 def test_shared_document_is_refused_by_name() -> None:

@@ -144,6 +144,13 @@ def test_one_that_fails_leaves_the_others(answered: Answered, written: Written) 
     assert scores.settings["failing"] == f"{failing} failed (ZeroDivisionError: no words)"
 
 
+def test_one_that_exits_is_one_that_fails(answered: Answered, written: Written) -> None:
+    exiting = written("exiting", 'raise SystemExit("bye")')
+    scores = metric(exiting).score(answered(("red", "red")), "en")
+    assert scores.missing == {"exiting": "metric_failed"}
+    assert scores.settings == {"exiting": f"{exiting} failed (SystemExit: bye)"}
+
+
 def test_one_that_takes_other_input(answered: Answered, written: Written) -> None:
     features = 'datasets.Features({"predictions": datasets.Value("string"), "sources": datasets.Value("string")})'
     scores = metric(written("translated", "return {}", features)).score(answered(("red", "red")), "en")
@@ -181,7 +188,7 @@ def test_one_with_a_broken_script(answered: Answered, tmp_path: Path) -> None:
     [
         (["meteor", "./meteor.py"], "metrics: each must have a name of its own, got 'meteor' more than once"),
         (["a b"], "metrics: must be names on the hub or paths of scripts or folders, got 'a b'"),
-        ([""], "metrics: must be names on the hub or paths of scripts or folders, got ''"),
+        (["/"], "metrics: must be names on the hub or paths of scripts or folders, got '/'"),
     ],
 )
 def test_names_that_cannot_be_told_apart_or_used(metrics: list[str], message: str) -> None:
