@@ -17,6 +17,22 @@ if TYPE_CHECKING:
 _PLACEHOLDER = re.compile(r"\{(\w*)\}")
 
 
+def _has_placeholders(*required: str) -> AfterValidator:
+    """Check that a template has each of the placeholders `required` and no other."""
+
+    def check(template: str) -> str:
+        used = set(_PLACEHOLDER.findall(template))
+        if unknown := ", ".join(f"{{{name}}}" for name in sorted(used.difference(required))):
+            known = " and ".join(f"{{{name}}}" for name in required)
+            raise ValueError(f"unknown placeholder {unknown}; use {known} here")
+        for name in required:
+            if name not in used:
+                raise ValueError(f"placeholder {{{name}}} is missing: every prompt of this kind needs it")
+        return template
+
+    return AfterValidator(check)
+
+
 class Prompt(Part):
     """The text before the answer, and the answer as it follows that text."""
 
@@ -30,6 +46,10 @@ class Prompt(Part):
 
     max_length: PositiveInt
     """The most tokens that prompt and answer may have together."""
+    template: Annotated[str, _has_placeholders("question", "context")]
+    """A text with the placeholders `{question}` and `{context}`. Other braces, as in JSON, stay as they are."""
+    template_without_context: Annotated[str, _has_placeholders("question")]
+    """A text with the placeholder `{question}`, used if the context is empty or blank."""
 
     @abstractmethod
     def render(self, example: Example, context: str, tokenizer: "PreTrainedTokenizerBase") -> str:
@@ -43,22 +63,12 @@ class Prompt(Part):
     def completion(self, answer: str) -> str:
         """The text that follows the prompt when the answer is `answer`; empty for an abstention."""
 
+    def filled(self, question: str, context: str) -> str:
+        """The template with its values, filled in one pass, so that braces in the data stay as they are."""
+        values = {"question": question, "context": context}
+        form = self.template if context.strip() else self.template_without_context
+        return _PLACEHOLDER.sub(lambda match: values[match[1]], form)
 
-def _known_placeholders(template: str, required: tuple[str, ...]) -> str:
-    used = set(_PLACEHOLDER.findall(template))
-    if unknown := sorted(used - set(required)):
-        names = ", ".join(f"{{{name}}}" for name in unknown)
-        raise ValueError(f"unknown placeholder {names}; use {' and '.join(f'{{{name}}}' for name in required)} here")
-    if absent := [name for name in required if name not in used]:
-        raise ValueError(f"placeholder {{{absent[0]}}} is missing: every prompt of this kind needs it")
-    return template
-
-
-WithContext = Annotated[str, AfterValidator(lambda template: _known_placeholders(template, ("question", "context")))]
-"""A text with the placeholders `{question}` and `{context}`. Other braces, as in JSON, stay as they are."""
-
-WithoutContext = Annotated[str, AfterValidator(lambda template: _known_placeholders(template, ("question",)))]
-"""A text with the placeholder `{question}`, used if the context is empty or blank."""
 
 _FILLING_CODE = r"""import re
 
@@ -69,25 +79,23 @@ text = re.sub(r"\{(\w*)\}", lambda match: values[match[1]], form)
 
 
 class Template(Prompt):
-    """A fixed form with places for the question and the context."""
+    """The text of the template and nothing else."""
 
     brings_special_tokens = False
     rendering_code = _FILLING_CODE
 
-    template: WithContext
-    template_without_context: WithoutContext
     completion_prefix: str
     """What stands between prompt and answer, such as a space. It is learned with the answer."""
 
     def render(self, example: Example, context: str, tokenizer: "PreTrainedTokenizerBase") -> str:
-        return _fill(self.template, self.template_without_context, example.question, context)
+        return self.filled(example.question, context)
 
     def completion(self, answer: str) -> str:
         return self.completion_prefix + answer if answer else ""
 
 
 class Chat(Prompt):
-    """The chat template that the model's tokenizer comes with."""
+    """The text of the template as a user's message, in the chat template that the model's tokenizer has."""
 
     brings_special_tokens = True
     rendering_code = f"""{_FILLING_CODE}
@@ -99,8 +107,6 @@ text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, token
 
     system: str | None
     """The system message; None for no such message."""
-    template: WithContext
-    template_without_context: WithoutContext
     today: Annotated[str, AfterValidator(lambda day: date.fromisoformat(day).isoformat())]
     """The date (ISO 8601) for chat templates that ask for today's, as Llama 3.2's does. With the real one, the same
     cell would have other prompts tomorrow."""
@@ -113,8 +119,7 @@ text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, token
                 f"the tokenizer of {tokenizer.name_or_path} has no chat template; choose another prompt: prompt=alpaca"
             )
         messages = [] if self.system is None else [{"role": "system", "content": self.system}]
-        user = _fill(self.template, self.template_without_context, example.question, context)
-        messages.append({"role": "user", "content": user})
+        messages.append({"role": "user", "content": self.filled(example.question, context)})
         try:
             rendered: Any = tokenizer.apply_chat_template(
                 messages,
@@ -133,16 +138,10 @@ text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, token
         return answer
 
 
-def _fill(with_context: str, without_context: str, question: str, context: str) -> str:
-    """The form with its values, filled in one pass, so that braces in the data stay as they are."""
-    values = {"question": question, "context": context}
-    return _PLACEHOLDER.sub(lambda match: values[match[1]], with_context if context.strip() else without_context)
-
-
 def _with_fixed_date(chat_template: str, today: str) -> str:
-    """The chat template with a macro that hides transformers' `strftime_now`, which reads the clock.
+    """The chat template with a macro in place of transformers' `strftime_now`, which reads the clock.
 
-    A function passed to `apply_chat_template` under that name does not work: transformers turns it into text.
+    Passing a function of that name to `apply_chat_template` does not work: transformers turns it into text.
     """
     if "strftime_now" not in chat_template:
         return chat_template

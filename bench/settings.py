@@ -29,9 +29,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     def identity(self) -> dict[str, Any]:
-        """What a result depends on, as JSON: by default all settings, those within settings by their own `identity`.
+        """What a result depends on, as JSON: all settings, with the `identity` of those that contain settings.
 
-        A class whose settings name local files puts the content of the files in place of their paths.
+        A class with paths of local files overrides this and puts the content of the files in place of their paths.
 
         Raises:
             InputError: a local file is missing.
@@ -51,12 +51,12 @@ class Part(Settings):
     @model_validator(mode="wrap")
     @classmethod
     def _as_target(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        if not isinstance(value, dict) or "_target_" not in value:
-            if isinstance(value, dict) and isabstract(cls):
-                raise ValueError(f"_target_ must name a {cls.__name__}; it is missing")
-            return handler(value)
-        fields = {key: field for key, field in value.items() if key != "_target_"}
-        return _resolve(value["_target_"], cls).model_validate(fields)
+        if isinstance(value, dict) and "_target_" in value:
+            fields = {key: field for key, field in value.items() if key != "_target_"}
+            return _resolve(value["_target_"], cls).model_validate(fields)
+        if isinstance(value, dict) and isabstract(cls):
+            raise ValueError(f"_target_ must name a {cls.__name__}; it is missing")
+        return handler(value)
 
     @model_serializer
     def _with_target(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,45 +41,21 @@ def save_adapter(
     tokenizer.save_pretrained(str(folder))
     prompt = json.dumps(cell.prompt.model_dump(mode="json"), ensure_ascii=False, indent=1)
     store.write_atomically(folder / "prompt.json", prompt + "\n")
-    ends = greedy(tokenizer, model, cell.generation.max_new_tokens).eos_token_id
-    store.write_atomically(folder / "README.md", _card(folder, cell, ends, base, data, scores))
-    return n_bytes
-
-
-def _card(folder: Path, cell: Cell, ends: list[int], base: Base, data: Data, scores: Scores) -> str:
-    """The model card; `ends` are the token ids that end an answer."""
-    versions = {"tunebench": bench.__version__} | {library: version(library) for library in _LIBRARIES}
-    return _ENVIRONMENT.get_template("card.md.jinja").render(
+    local = checkpoint_folder(cell.model.path)
+    card = _ENVIRONMENT.get_template("card.md.jinja").render(
         cell=cell,
         base=base,
         data=data,
         scores=scores,
-        ends=ends,
+        end_ids=greedy(tokenizer, model, cell.generation.max_new_tokens).eos_token_id,
         library="peft" if (folder / "adapter_config.json").exists() else "transformers",
-        source=_source(cell.model.path),
-        loading=_loading(cell, base),
+        source=cell.model.path if local is None else str(local.resolve()),
         quantization=_quantization(cell, base),
-        versions=versions,
-        origin=_origin(folder, cell, base, data) | {"Versions": ", ".join(map(" ".join, versions.items()))},
-        settings={
-            f"{part}.{name}": json.dumps(value, ensure_ascii=False)
-            for part in ("method", "train", "prompt", "generation")
-            for name, value in getattr(cell, part).model_dump(mode="json").items()
-            if name != "_target_"
-        },
+        versions={"tunebench": bench.__version__} | {library: version(library) for library in _LIBRARIES},
+        folder=folder.parent.name,
     )
-
-
-def _source(path: str) -> str:
-    folder = checkpoint_folder(path)
-    return path if folder is None else str(folder.resolve())
-
-
-def _loading(cell: Cell, base: Base) -> dict[str, Any]:
-    """Arguments of `from_pretrained` that load the base as the cell did."""
-    arguments = {"dtype": base.precision, "attn_implementation": cell.model.attention, "device_map": "auto"}
-    pinned = {} if base.revision is None else {"revision": base.revision}
-    return pinned | arguments | ({"trust_remote_code": True} if cell.model.trust_remote_code else {})
+    store.write_atomically(folder / "README.md", card)
+    return n_bytes
 
 
 def _quantization(cell: Cell, base: Base) -> dict[str, Any] | None:
@@ -89,20 +66,8 @@ def _quantization(cell: Cell, base: Base) -> dict[str, Any] | None:
     return config and {name: value for name, value in config.to_diff_dict().items() if not name.startswith("_")}
 
 
-def _origin(folder: Path, cell: Cell, base: Base, data: Data) -> dict[str, str]:
-    return {
-        "Base model": _source(cell.model.path) + (f" at revision {base.revision}" if base.revision else ""),
-        "Base weights": f"{base.weights}, {base.precision}",
-        "Data set": cell.dataset.name,
-        "Training examples": f"{data.n_train}, SHA-256 {data.train_fingerprint}",
-        "Validation examples": f"{data.n_validation}, SHA-256 {data.validation_fingerprint}",
-        "Seed": str(cell.seed),
-        "Cell": f"{folder.parent.name}; its record is record.json, in the folder above this one",
-    }
-
-
 def _escaped(value: object) -> str:
-    """A value as plain text on one line of Markdown, whatever it contains; markup stays as it is."""
+    """A value as plain text on one line of Markdown, whatever it contains; Markup stays as it is."""
     if isinstance(value, Markup):
         return value
     printable = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in str(value))
@@ -122,4 +87,9 @@ _ENVIRONMENT = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
-_ENVIRONMENT.filters |= {"literal": _literal, "yaml": lambda value: Markup(json.dumps(value)), "code": Markup}
+_ENVIRONMENT.filters |= {
+    "code": Markup,
+    "json": partial(json.dumps, ensure_ascii=False),
+    "literal": _literal,
+    "yaml": lambda value: Markup(json.dumps(value)),
+}

@@ -6,7 +6,7 @@ import torch
 from accelerate.utils.memory import should_reduce_batch_size
 
 OUT_OF_MEMORY = ("out of memory", "ALLOC_FAILED", "ALLOCATION_FAILED")
-"""What CUDA, cuBLAS and cuDNN write in a RuntimeError when they cannot allocate, besides what accelerate knows."""
+"""In the RuntimeErrors of CUDA, cuBLAS and cuDNN that cannot allocate memory, besides those that accelerate knows."""
 
 
 def on_gpu() -> bool:

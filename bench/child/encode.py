@@ -19,7 +19,7 @@ class Encoded(NamedTuple):
     example: Example
     prompt_ids: tuple[int, ...]
     completion_ids: tuple[int, ...]
-    """The first reference with its end-of-sequence token, which the model learns and perplexity is computed from."""
+    """The first reference and an end-of-sequence token: what the model learns, and perplexity is computed from."""
 
 
 class Room(NamedTuple):
@@ -66,7 +66,7 @@ def batched_by_length(encoded: Sequence[Encoded], size: int) -> Iterator[list[in
 def _ids(
     pairs: Sequence[tuple[str, str]], prompt: Prompt, tokenizer: PreTrainedTokenizerBase
 ) -> list[tuple[list[int], list[int]]]:
-    """Prompt and completion ids of every pair of texts, tokenised as one text, as a model would continue the prompt."""
+    """Prompt and completion ids of every pair of texts. Each pair is tokenised as one text and then split."""
     eos = tokenizer.eos_token_id
     joined = tokenizer(
         [before + after for before, after in pairs],
@@ -75,9 +75,9 @@ def _ids(
     split: list[tuple[list[int], list[int]]] = []
     for at, ((before, _), ids) in enumerate(zip(pairs, joined["input_ids"], strict=True)):
         if ids and ids[-1] == eos:
-            # This tokenizer ends every text; the completion gets its end below.
+            # The tokenizer ends every text with it; the completion gets its own below.
             ids = ids[:-1]
-        # A token across the seam belongs to the completion: in the prompt it would give the answer away.
+        # A token that spans both texts belongs to the completion: in the prompt it would give the answer away.
         seam = joined.char_to_token(at, len(before))
         seam = len(ids) if seam is None else seam
         split.append((ids[:seam], [*ids[seam:], eos]))
@@ -87,9 +87,9 @@ def _ids(
 def _shortened(
     example: Example, after: str, prompt: Prompt, tokenizer: PreTrainedTokenizerBase, limit: int, excess: int
 ) -> list[int] | None:
-    """The ids of the prompt before `after` with as much of the context's beginning as fits into `limit` tokens.
+    """The ids of the prompt before `after`, with as much of the beginning of its context as fits into `limit` tokens.
 
-    `excess` is how many tokens too long the whole prompt is. None if not even an empty context fits.
+    The prompt with the whole context has `excess` tokens more. None if not even an empty context fits.
     """
     context_ids = tokenizer(example.context, return_offsets_mapping=True, add_special_tokens=False)
     ends = [end for _, end in context_ids["offset_mapping"]]

@@ -19,7 +19,7 @@ class ReferenceLikelihood(NamedTuple):
 
 
 def greedy(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, max_new_tokens: int) -> GenerationConfig:
-    """Greedy decoding; the only generation settings taken from the checkpoint are its end-of-sequence tokens."""
+    """Greedy decoding. Of the checkpoint's own generation settings, only its end-of-sequence tokens are used."""
     ends = model.generation_config.eos_token_id
     ends = [] if ends is None else [ends] if isinstance(ends, int) else list(ends)
     if tokenizer.eos_token_id not in ends:

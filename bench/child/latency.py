@@ -29,7 +29,7 @@ def latency(
 
 
 class _Clock(StoppingCriteria):
-    """Notes the time of every token: generation calls its stopping criteria after each one. Never stops."""
+    """Records the time of every token: generation calls its stopping criteria after each one. Never stops it."""
 
     def __init__(self) -> None:
         self.times_s: list[float] = []
@@ -50,9 +50,7 @@ def _at_batch(
 ) -> LatencyAtBatch:
     config = greedy(tokenizer, model, runs.output_tokens)
     config.min_new_tokens = runs.output_tokens
-    first_s: list[float] = []
-    further_s: list[float] = []
-    tokens_per_s: list[float] = []
+    measured = []
     for run in range(runs.warmup_runs + runs.runs):
         prompts = [validation[(run * batch + offset) % len(validation)].prompt_ids for offset in range(batch)]
         ids, mask = left_padded(prompts, tokenizer.pad_token_id, model.device)
@@ -65,19 +63,12 @@ def _at_batch(
             generation_config=config,
             stopping_criteria=StoppingCriteriaList([clock]),
         )
-        if run < runs.warmup_runs:
-            continue
-        first_s.append(clock.times_s[0] - start_s)
-        further_s.append((clock.times_s[-1] - clock.times_s[0]) / (len(clock.times_s) - 1))
-        tokens_per_s.append(batch * len(clock.times_s) / (clock.times_s[-1] - start_s))
-    measured = {
-        "time_to_first_token_s": first_s,
-        "time_per_output_token_s": further_s,
-        "tokens_per_s": tokens_per_s,
-    }
+        first_s, last_s, n_tokens = clock.times_s[0], clock.times_s[-1], len(clock.times_s)
+        measured.append((first_s - start_s, (last_s - first_s) / (n_tokens - 1), batch * n_tokens / (last_s - start_s)))
+    names = ("time_to_first_token_s", "time_per_output_token_s", "tokens_per_s")
     percentiles = {
-        f"{name}_p{percent}": float(np.percentile(values, percent))
-        for name, values in measured.items()
+        f"{name}_p{percent}": float(value)
         for percent in (50, 95)
+        for name, value in zip(names, np.percentile(measured[runs.warmup_runs :], percent, axis=0), strict=True)
     }
     return LatencyAtBatch(batch=batch, n_runs=runs.runs, n_output_tokens=runs.output_tokens, **percentiles)

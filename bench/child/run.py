@@ -1,4 +1,4 @@
-"""One cell, from the base model to its scores: the child's side. Read `run` like the method section of a paper."""
+"""One cell, from the base model to its scores, in its own process. Read `run` like the method section of a paper."""
 
 import os
 import shutil
@@ -32,7 +32,7 @@ from bench.metric import Answer
 from bench.record import Base, Data
 
 FULL_BYTES = 2**20
-"""A disk with less free space than this is full: a checkpoint's last buffer did not fit."""
+"""A disk with less free space than this counts as full: less than one buffer of a checkpoint fits."""
 
 
 def main(cell_json: str, folder: Path, connection: Connection) -> None:
@@ -43,22 +43,20 @@ def main(cell_json: str, folder: Path, connection: Connection) -> None:
     datasets.disable_progress_bars()
     phases = Phases(connection)
     stop = StopRequest()
-    last_word: protocol.Failed | protocol.Finished
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, stop.make)
     try:
-        # The fork server has SIGTERM blocked: a request that was made earlier arrives now.
+        # The fork server blocks SIGTERM: one that was sent earlier arrives now.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         run(Cell.model_validate_json(cell_json), folder, phases, stop)
         stop.deferred = True
         stop.check()
-        last_word = protocol.Finished()
+        phases.send(protocol.Finished())
     except BaseException as error:  # A metric's code may raise SystemExit or KeyboardInterrupt.
         stop.deferred = True
         if not isinstance(error, InputError | Interrupted):
             traceback.print_exc()
-        last_word = _failure(error, phases, folder)
-    phases.send(last_word)
+        phases.send(_failure(error, phases, folder))
 
 
 def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:

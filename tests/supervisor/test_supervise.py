@@ -229,6 +229,19 @@ def test_a_metric_that_swallows_exceptions_cannot_swallow_an_interrupt(
     assert record_of(asked).status == "ok"
 
 
+def test_a_metric_that_raises_what_is_no_exception_fails_its_cell_with_a_record(
+    job: Callable[..., Job], tmp_path: Path
+) -> None:
+    script = SWALLOWING.format(marker=str(tmp_path), caught="Exception")
+    (tmp_path / "rude.py").write_text(script.replace("return {", "raise KeyboardInterrupt('rude')  # {"))
+    asked = job("metric=[evaluate]", f"metric.evaluate.metrics=[{tmp_path / 'rude.py'}]", "method=baseline")
+    supervise(asked)
+    record = record_of(asked)
+    assert record.status == "failed"
+    assert record.error is not None
+    assert (record.error.type, record.error.message, record.error.phase) == ("KeyboardInterrupt", "rude", "score")
+
+
 @pytest.mark.parametrize(
     ("visible", "first", "sentence"),
     [
