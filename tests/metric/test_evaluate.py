@@ -1,5 +1,6 @@
 """Metrics of the evaluate library: real ones, written to a folder, loaded by path and computed without a network."""
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -46,6 +47,8 @@ def own_caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     import evaluate.config
 
     with pytest.MonkeyPatch.context() as patch:
+        # The library adds its folder, and a fork server that is started later inherits the path.
+        patch.setattr(sys, "path", [*sys.path])
         patch.setattr(constants, "HF_HUB_OFFLINE", True)
         patch.setattr(evaluate.config, "HF_MODULES_CACHE", str(tmp_path_factory.mktemp("modules")))
         patch.setattr(evaluate.config, "HF_METRICS_CACHE", str(tmp_path_factory.mktemp("metrics")))
