@@ -41,7 +41,7 @@ def test_sets_of_other_content_are_not_paired_though_their_ids_are_alike(write_c
     assert (effect.difference, effect.interval, effect.p) == (0.5, None, None)
     assert effect.reason == "the two were not asked the same examples"
     told = picked(group())
-    assert next(iter(told)) == "Beware"
+    assert next(iter(told)) == "Warning"
     assert told["Best Token F1"][0] == "lora, but not every difference from it can be tested"
 
 
@@ -70,8 +70,8 @@ def test_the_cheapest_is_said_to_follow_the_best_and_by_how_much(write_cell, gro
     answer, reason = picked(group())["Within 5 % of the best Token F1, least training time"]
     assert answer == "qlora"
     assert reason.startswith(
-        "qlora 0.7900, with 2.00 s of training time. The dearest that comes as close, lora, takes 30.0 s of training "
-        "time."
+        "qlora 0.7900, with 2.00 s of training time. The most expensive one that comes so close, lora, takes 30.0 s of "
+        "training time."
     )
     assert "The best is lora 0.8000: a difference of 0.0100, p below 0.001 before adjustment." in reason
 
@@ -82,7 +82,7 @@ def test_what_ran_out_of_memory_once_does_not_fit(write_cell, group):
     write_cell("lora", seed=1, **OOM)
     answer, reason = picked(group(), fits_gb=(6.0,))["Fits in 6 GB"]
     assert answer == "baseline"
-    assert "That of lora is not known." in reason
+    assert "For lora, it is not known." in reason
 
 
 def test_a_score_of_which_nobody_knows_the_good_end_decides_nothing(write_cell, group):

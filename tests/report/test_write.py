@@ -150,6 +150,6 @@ def test_a_model_without_a_single_ok_cell_is_in_every_format(also_good, write_ce
             write_cell(method, model="tiny", folder=f"good-{method}", answers=True)
     (study,) = read_studies(runs)
     write_report(study, tmp_path / "report", Request())
-    assert "lora: **out of memory in train" in (tmp_path / "report" / "report.md").read_text()
+    assert "| lora: out of memory in train" in (tmp_path / "report" / "report.md").read_text()
     page = (tmp_path / "report" / "index.html").read_text()
-    assert re.search(r'<td class="instead" colspan="[1-9]\d*">out of memory in train', page)
+    assert re.search(r'<td class="left">\s*lora: out of memory in train', page)

@@ -1,10 +1,10 @@
-"""Which method, then? What the numbers of each comparison say about what a user may want, and how surely."""
+"""Answers to "which method, then?": what the numbers of each comparison say, and how sure that is."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bench.report.compare.comparisons import Comparison
 from bench.report.compare.effects import best, difference, ranked
-from bench.report.compare.picks import Pick, Picks
 from bench.report.compare.quantities import TRAINING_ENERGY, TRAINING_SECONDS, Quantity
 from bench.report.compare.setups import Setup
 from bench.report.numbers import fixed, significant, with_interval
@@ -15,8 +15,31 @@ from bench.report.wording import listed, mid_sentence
 CLOSE = 0.95
 """Share of the best score that is good enough for those who prefer a cheaper method."""
 CARDS_GB = (8.0, 12.0, 16.0, 24.0, 48.0, 80.0)
-"""Memory of common cards; those are considered that some setups fit into and others do not."""
+"""Memory of common cards. Those that only some of the setups fit into are considered."""
 SCORE = fixed(4)
+
+
+@dataclass(frozen=True)
+class Pick:
+    """One answer."""
+
+    preference: str
+    """What is wanted: `Best Token F1`, `Fits in 24 GB`."""
+    answer: str
+    """The method, or the methods that cannot be told apart; a sentence if there is none."""
+    reason: str
+    """The figures behind the answer, and how sure it is: one sentence or several."""
+
+
+@dataclass(frozen=True)
+class Picks:
+    """The answers for one comparison."""
+
+    title: str
+    """The model, and the data set where the study has several."""
+    model: str
+    """The model's name, which the page filters by."""
+    picks: tuple[Pick, ...]
 
 
 def choices(found: Sequence[Comparison], decides: str | None, fits_gb: Sequence[float] = ()) -> list[Picks]:
@@ -25,7 +48,7 @@ def choices(found: Sequence[Comparison], decides: str | None, fits_gb: Sequence[
     Args:
         found: the study's comparisons.
         decides: name of the deciding score, if there is one.
-        fits_gb: sizes of memory to name the best method for; if none, common ones that divide the setups.
+        fits_gb: sizes of memory to name the best method for; if none, `CARDS_GB` that only some setups fit into.
     """
     picks = []
     for comparison in found:
@@ -45,14 +68,14 @@ def _picks(comparison: Comparison, scored: list[Setup], score: Quantity, fits_gb
     ]
     # Refused unless the user insisted
     refusals = comparison.refusals
-    return (Pick("Beware", "these cells cannot be compared", " ".join(refusals)), *picks) if refusals else tuple(picks)
+    return (Pick("Warning", "these cells cannot be compared", " ".join(refusals)), *picks) if refusals else tuple(picks)
 
 
 def _best(comparison: Comparison, scored: list[Setup], score: Quantity) -> Pick:
     leader, following = scored[:2]
     together = best(comparison, score)
     tied = [setup.label for setup in scored if setup.label in together] or [setup.label for setup in scored]
-    if any(difference(leader, setup, score) is None for setup in scored[1:]):
+    if any(_p(leader, setup, score) is None for setup in scored[1:]):
         answer = f"{leader.label}, but not every difference from it can be tested"
     elif len(tied) > 1:
         answer = f"{listed(tied, 'or')}: no significant difference"
@@ -66,14 +89,20 @@ def _next(leader: Setup, following: Setup, score: Quantity) -> str:
 
 
 def _apart(leader: Setup, following: Setup, score: Quantity) -> str:
-    """By how much one setup leads another, and whether that is chance."""
+    """How far one setup leads another, and how sure that is."""
     ahead = difference(leader, following, score)
-    if ahead is None:
-        return "whether their difference is chance cannot be tested."
+    if ahead is None or ahead.p is None:
+        return "their difference cannot be tested."
     one_seed = any(len(setup.seeds) == 1 for setup in (leader, following))
     caveat = " With one seed this is about these trained models; another seed may reverse it." if one_seed else ""
     amounts = with_interval(SCORE, ahead.mean, _bounds(ahead.interval))
-    return f"a difference of {amounts}, p {_p(ahead.p)} before adjustment.{caveat}"
+    p = "below 0.001" if ahead.p < 0.001 else significant(2)(ahead.p)
+    return f"a difference of {amounts}, p {p} before adjustment.{caveat}"
+
+
+def _p(one: Setup, other: Setup, score: Quantity) -> float | None:
+    tested = difference(one, other, score)
+    return tested.p if tested else None
 
 
 def _bounds(interval: Interval | None) -> tuple[float, float] | None:
@@ -89,7 +118,7 @@ def _cheapest_close(scored: list[Setup], score: Quantity) -> Pick:
     close = [setup for setup in scored if _is_close(setup, scored[0], score)]
     known = [(amount, setup) for setup in close if (amount := setup.cost(cost).mean) is not None]
     if not known:
-        return Pick(wanted, "cannot be said", f"The {name} of no such setup was measured.")
+        return Pick(wanted, "cannot be said", "It was measured for none of these methods.")
     least, cheapest = min(known, key=lambda pair: pair[0])
     reason = [f"{_with_score(cheapest, score)}, with {_amount(least, cost)}.", _dearest(known, cost)]
     if not measured:
@@ -100,13 +129,13 @@ def _cheapest_close(scored: list[Setup], score: Quantity) -> Pick:
 
 
 def _dearest(known: Sequence[tuple[float, Setup]], cost: Quantity) -> str:
-    """What the others cost that come as close to the best."""
+    """What the others cost that come so close to the best."""
     (least, cheapest), (most, dearest) = (pick(known, key=lambda pair: pair[0]) for pick in (min, max))
     if len(known) == 1:
         return f"Only {cheapest.label} comes so close."
     if least == most:
-        return "All that come as close take as much."
-    return f"The dearest that comes as close, {dearest.label}, takes {_amount(most, cost)}."
+        return "All others that come so close take as much."
+    return f"The most expensive one that comes so close, {dearest.label}, takes {_amount(most, cost)}."
 
 
 def _fitting(comparison: Comparison, scored: list[Setup], score: Quantity, size_gb: float) -> Pick:
@@ -116,20 +145,20 @@ def _fitting(comparison: Comparison, scored: list[Setup], score: Quantity, size_
     fitting = [setup for setup in scored if (peak := peaks[setup.label]) is not None and peak <= size_gb * 1e9]
     if not fitting:
         known = [peak for peak in peaks.values() if peak is not None]
-        least = f"the least is {min(known) / 1e9:.2f} GB" if known else f"no {title} was measured"
-        return Pick(wanted, "none", f"Of {title}, {least}.")
+        reason = f"The smallest {title} is {min(known) / 1e9:.2f} GB." if known else f"No {title} was measured."
+        return Pick(wanted, "none", reason)
     chosen = fitting[0]
     peak_gb = (peaks[chosen.label] or 0.0) / 1e9
     larger = [setup.label for setup in scored if (peaks[setup.label] or 0.0) > size_gb * 1e9]
     unknown = [setup.label for setup in scored if peaks[setup.label] is None]
     why = f" {listed(larger)} {'takes' if len(larger) == 1 else 'take'} more." if larger else ""
-    why += f" That of {listed(unknown)} is not known." if unknown else ""
+    why += f" For {listed(unknown)}, it is not known." if unknown else ""
     following = f" {_next(chosen, fitting[1], score)}" if len(fitting) > 1 else ""
     return Pick(
         wanted,
         chosen.label,
         f"{_with_score(chosen, score)}, with a {title} of {peak_gb:.2f} GB in its largest seed.{why}{following} "
-        "Another batch size or longer texts need other memory.",
+        "Other batch sizes and text lengths need other amounts.",
     )
 
 
@@ -150,7 +179,7 @@ def _undominated(comparison: Comparison, scored: list[Setup], score: Quantity) -
             kept = listed(scored[index].label for index in front(means, amounts))
             fronts.append(f"over {mid_sentence(cost.title)}: {kept}")
     answer = "; ".join(fronts) or "cannot be said"
-    reason = "No other method is at once as good and as cheap; by means, whatever their intervals."
+    reason = "No other method is at least as good and as cheap. Only means are compared, not intervals."
     return Pick("Pareto-optimal", answer, reason)
 
 
@@ -170,10 +199,6 @@ def _amount(amount: float, cost: Quantity) -> str:
     """`12.3 kJ of training energy`."""
     number = f"{significant(3)(amount * cost.scale)} {cost.unit}" if amount else "0"
     return f"{number} of {mid_sentence(cost.title)}"
-
-
-def _p(p: float) -> str:
-    return "below 0.001" if p < 0.001 else significant(2)(p)
 
 
 def _is_close(setup: Setup, leader: Setup, score: Quantity) -> bool:

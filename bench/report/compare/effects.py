@@ -1,4 +1,4 @@
-"""How each setup differs from the reference, and which setups share the best score."""
+"""How setups differ from each other, and which of them share the best score."""
 
 import zlib
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ SIGNIFICANCE = 0.05
 
 @dataclass(frozen=True)
 class Effect:
-    """One score of one setup, less that of the reference setup of its comparison, paired on examples."""
+    """A setup minus the reference setup of its comparison in one score, paired by example."""
 
     comparison: str
     """Title of the comparison."""
@@ -42,24 +42,26 @@ class Effect:
     score: str
     """The score's name in the record: `token_f1`."""
     difference: float
-    """Setup less reference."""
     interval: Interval | None
     test: str | None
     p: float | None
     p_adjusted: float | None
     """Holm-adjusted over all effects of the comparison."""
     reason: str | None
-    """In words, why there is neither interval nor test."""
+    """In words, why there is no interval."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """`one` less `other` in one score."""
+    """`one` minus `other` in one score, paired by example."""
 
     mean: float
     interval: Interval | None
-    p: float
+    test: str | None
+    p: float | None
     """Of no difference, before any adjustment."""
+    reason: str | None
+    """In words, why there is no interval."""
 
 
 def effects(found: Sequence[Comparison], reference: str, family: Sequence[str]) -> list[Effect]:
@@ -104,10 +106,10 @@ def ranked(comparison: Comparison, score: Quantity) -> list[Setup]:
 
 
 def best(comparison: Comparison, score: Quantity) -> frozenset[str]:
-    """Labels of the setups whose score is the best, or not separable from it; empty if that is all of them.
+    """Labels of the setups with the best score or one that cannot be told apart from it; empty if that is all of them.
 
-    Not separable: the Holm-adjusted p of the difference from the best one is 0.05 or more. Also empty where a
-    difference from it cannot be tested, or where it is not known whether higher or lower is better.
+    Told apart: the Holm-adjusted p of the difference from the best is below 0.05. Also empty if a difference cannot be
+    tested, or if it is not known whether higher or lower is better.
     """
     if score.better is None:
         return frozenset()
@@ -115,7 +117,8 @@ def best(comparison: Comparison, score: Quantity) -> frozenset[str]:
     if len(setups) < 2:
         return frozenset()
     leader, *others = setups
-    p_values = [test[1] for other in others if (test := _test(other, leader, score))]
+    differences = [difference(other, leader, score) for other in others]
+    p_values = [each.p for each in differences if each and each.p is not None]
     if len(p_values) < len(others):
         return frozenset()
     ties = [setup.label for setup, p in zip(others, holm(p_values), strict=True) if p >= SIGNIFICANCE]
@@ -123,13 +126,17 @@ def best(comparison: Comparison, score: Quantity) -> frozenset[str]:
 
 
 def difference(one: Setup, other: Setup, score: Quantity) -> Difference | None:
-    """`one` less `other`; None if it cannot be tested."""
-    test = _test(one, other, score)
-    if test is None:
+    """`one` minus `other`; None unless both have a number for the score."""
+    own, others = one.measure(score).mean, other.measure(score).mean
+    if own is None or others is None:
         return None
-    spreads = one.spread(score), other.spread(score)
+    try:
+        spreads = _paired(one, other, score)
+    except NotResampled as error:
+        return Difference(own - others, None, None, None, str(error))
     bounds = difference_interval(*spreads, _rng(one, other, score))
-    return Difference(spreads[0].mean - spreads[1].mean, bounds, test[1])
+    reason = None if bounds else "all differences are the same"
+    return Difference(own - others, bounds, *_test(one, other, score, spreads), reason)
 
 
 def _effects(comparison: Comparison, reference: str, family: Sequence[str]) -> list[Effect]:
@@ -138,32 +145,28 @@ def _effects(comparison: Comparison, reference: str, family: Sequence[str]) -> l
         return []
     scores = [comparison.scores[name] for name in family if name in comparison.scores]
     pairs = [(setup, score) for setup in comparison.setups if setup is not base for score in scores]
-    found = [effect for setup, score in pairs if (effect := _effect(comparison, setup, base, score))]
+    found = [
+        Effect(
+            comparison.title,
+            setup.label,
+            base.label,
+            score.name,
+            less.mean,
+            less.interval,
+            less.test,
+            less.p,
+            None,
+            less.reason,
+        )
+        for setup, score in pairs
+        if (less := difference(setup, base, score))
+    ]
     adjusted = iter(holm([effect.p for effect in found if effect.p is not None]))
     return [effect if effect.p is None else replace(effect, p_adjusted=next(adjusted)) for effect in found]
 
 
-def _effect(comparison: Comparison, setup: Setup, base: Setup, score: Quantity) -> Effect | None:
-    """Without the adjusted p, which depends on the others."""
-    own, reference = setup.measure(score).mean, base.measure(score).mean
-    if own is None or reference is None:
-        return None
-    try:
-        bounds = difference_interval(*_paired(setup, base, score), _rng(setup, base, score))
-        reason = None if bounds else "all differences are the same"
-    except NotResampled as error:
-        bounds, reason = None, str(error)
-    test, p = _test(setup, base, score) or (None, None)
-    less = own - reference
-    return Effect(comparison.title, setup.label, base.label, score.name, less, bounds, test, p, None, reason)
-
-
-def _test(one: Setup, other: Setup, score: Quantity) -> tuple[str, float] | None:
-    """The name of a difference's test, and its p; None where there is none."""
-    try:
-        spreads = _paired(one, other, score)
-    except NotResampled:
-        return None
+def _test(one: Setup, other: Setup, score: Quantity, spreads: tuple[Spread, Spread]) -> tuple[str, float]:
+    """The name of a difference's test, and its p."""
     answers = [[setup.predictions[cell.folder] for cell in setup.ok] for setup in (one, other)]
     rng = _rng(one, other, score)
     if score.name not in answers[0][0].scores:
@@ -181,7 +184,7 @@ def _is_right_or_wrong(answers: Sequence[Sequence[Predictions]], score: str) -> 
 
 
 def _plain_pairs(answers: Sequence[Sequence[Predictions]]) -> bool:
-    """Whether there is one seed of each, and one example to a document, as McNemar's test presumes."""
+    """Whether each has one seed, and each document one example, as McNemar's test requires."""
     clusters = answers[0][0].clusters
     return all(len(own) == 1 for own in answers) and len(set(clusters)) == len(clusters)
 
@@ -195,7 +198,7 @@ def _paired(one: Setup, other: Setup, score: Quantity) -> tuple[Spread, Spread]:
     """The spreads of two setups that answered the same examples.
 
     Raises:
-        NotResampled: one has none, or they did not.
+        NotResampled: one has no spread, or they answered different examples.
     """
     spreads = one.spread(score), other.spread(score)
     prints = {cell.record.data and cell.record.data.validation_fingerprint for cell in (*one.ok, *other.ok)}

@@ -4,18 +4,17 @@ A quantity's `get` gives None where the cell has no value; the reason is in the 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Generic, Literal, TypeVar
 
 from bench.record import ScoreInfo
 from bench.report.numbers import Show, fixed, significant
 from bench.report.read.cells import StoredCell
-from bench.telemetry.sections import Memory
+from bench.telemetry.sections import PhaseMemory
 
-Section = TypeVar("Section")
-Get = Callable[[StoredCell], float | None]
+Section = TypeVar("Section", covariant=True)
 KILO, MEGA, GIGA = 1e-3, 1e-6, 1e-9
-"""Factors from a unit to the one that is called so."""
+"""Factors from a unit to a thousand, a million or a thousand million of it."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Quantity:
     key: str
     """Its dotted path in the record, or the name of a derived figure: the CSV's column, and where a reason is found."""
     title: str
-    get: Get
+    get: Callable[[StoredCell], float | None]
     """In the record's unit."""
     unit: str = ""
     """The unit it is shown in."""
@@ -35,8 +34,6 @@ class Quantity:
     """Writes the scaled number."""
     score: ScoreInfo | None = None
     """How to read it, if it is a score. Its interval is then over documents and seeds, otherwise over seeds alone."""
-    meaning: str = ""
-    """What it is, for the sentence under a table."""
 
     @property
     def name(self) -> str:
@@ -54,14 +51,29 @@ class Quantity:
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
 
-def within(section: Callable[[StoredCell], Section | None], number: Callable[[Section], float | None]) -> Get:
-    """Gets a number of a section of the record, which may be missing."""
+@dataclass(frozen=True)
+class SectionOf(Generic[Section]):
+    """A section of the record, which cells may not have."""
 
-    def get(cell: StoredCell) -> float | None:
-        found = section(cell)
-        return None if found is None else number(found)
+    path: str
+    get: Callable[[StoredCell], Section | None]
 
-    return get
+    def quantity(
+        self,
+        name: str,
+        title: str,
+        number: Callable[[Section], float | None],
+        unit: str = "",
+        scale: float = 1.0,
+        show: Show | None = None,
+    ) -> Quantity:
+        """The quantity that `number` gets from the field called `name`, by default with four digits."""
+
+        def get(cell: StoredCell) -> float | None:
+            section = self.get(cell)
+            return None if section is None else number(section)
+
+        return Quantity(f"{self.path}.{name}", title, get, unit, scale, show or significant(4))
 
 
 def score_quantity(name: str, info: ScoreInfo) -> Quantity:
@@ -76,87 +88,53 @@ def score_quantity(name: str, info: ScoreInfo) -> Quantity:
     )
 
 
-TRAINABLE = Quantity(
-    "parameters.trainable_percent",
-    "Trainable",
-    lambda cell: cell.record.parameters and cell.record.parameters.trainable_percent,
-    "%",
-)
-PEAK_POWER = Quantity(
-    "power.peak_sampled_power_w",
-    "Peak power",
-    lambda cell: cell.record.power and cell.record.power.peak_sampled_power_w,
-    "W",
-    show=fixed(2),
-)
-ENERGY = Quantity("power.energy_j", "Energy", lambda cell: cell.record.power and cell.record.power.energy_j, "kJ", KILO)
-TRAIN_ENERGY = Quantity(
-    "power.phases.train.energy_j",
-    "Train energy",
-    lambda cell: cell.train_power.energy_j if cell.train_power else None,
-    "kJ",
-    KILO,
-)
-TRAINING_ENERGY = Quantity(
-    TRAIN_ENERGY.key,
-    "Training energy",
-    lambda cell: TRAIN_ENERGY.get(cell) if cell.trains else 0.0 if cell.record.power else None,
-    "kJ",
-    KILO,
-)
-"""As a price: what trains nothing costs nothing."""
-TRAIN_SECONDS = Quantity(
-    "phase_seconds.train", "Train time", lambda cell: cell.phase_seconds.get("train"), "s", show=fixed(1)
-)
-TRAINING_SECONDS = Quantity(
-    TRAIN_SECONDS.key, "Training time", lambda cell: TRAIN_SECONDS.get(cell) if cell.trains else 0.0, "s", show=fixed(1)
-)
-"""As a price: what trains nothing costs nothing."""
-CELL_SECONDS = Quantity("seconds", "Cell time", lambda cell: cell.record.seconds, "s", show=fixed(1))
-STEP_SECONDS = Quantity(
-    "training.step_time_s_p50",
-    "Step time",
-    lambda cell: cell.record.training and cell.record.training.step_time_s_p50,
-    "s",
-    show=significant(3),
-)
-THROUGHPUT = Quantity(
-    "training.tokens_per_s",
-    "Throughput",
-    lambda cell: cell.record.training and cell.record.training.tokens_per_s,
-    "tokens/s",
-)
+def phase_seconds(phase: str, title: str) -> Quantity:
+    """The time of one phase."""
+    return Quantity(f"phase_seconds.{phase}", title, lambda cell: cell.phase_seconds.get(phase), "s", show=fixed(1))
 
 
-def _peak(name: str, title: str, get: Callable[[Memory], int | None], meaning: str) -> Quantity:
-    path = f"memory.{name}_peak_bytes"
-    return Quantity(path, title, within(lambda cell: cell.record.memory, get), "GB", GIGA, fixed(2), meaning=meaning)
+def peaks(section: SectionOf[PhaseMemory]) -> tuple[Quantity, ...]:
+    """The peaks of memory in one section of the record, the figures that can be a cell's peak memory in order."""
+    peak = section.quantity
+    return (
+        peak("device_peak_bytes", "GPU", lambda memory: memory.device_peak_bytes, *GB),
+        peak("torch_reserved_peak_bytes", "Torch reserved", lambda memory: memory.torch_reserved_peak_bytes, *GB),
+        peak("torch_allocated_peak_bytes", "Torch allocated", lambda memory: memory.torch_allocated_peak_bytes, *GB),
+        peak("rss_peak_bytes", "Process RSS", lambda memory: memory.rss_peak_bytes, *GB),
+        peak("process_device_peak_bytes", "GPU by own processes", lambda memory: memory.process_device_peak_bytes, *GB),
+        peak("pss_peak_bytes", "Process PSS", lambda memory: memory.pss_peak_bytes, *GB),
+    )
 
 
-MEMORIES = (
-    _peak(
-        "device",
-        "Peak GPU memory",
-        lambda memory: memory.device_peak_bytes,
-        "the most that was in use on the cell's GPUs, by whomever (NVML)",
-    ),
-    _peak(
-        "torch_reserved",
-        "Peak torch reserved memory",
-        lambda memory: memory.torch_reserved_peak_bytes,
-        "the most that torch's CUDA allocator had reserved",
-    ),
-    _peak(
-        "torch_allocated",
-        "Peak torch allocated memory",
-        lambda memory: memory.torch_allocated_peak_bytes,
-        "the most that tensors took of torch's CUDA allocator",
-    ),
-    _peak(
-        "rss",
-        "Peak process memory",
-        lambda memory: memory.rss_peak_bytes,
-        "the largest resident set (RSS) of the cell's processes together",
-    ),
-)
+GB = ("GB", GIGA, fixed(2))
+KJ = ("kJ", KILO)
+MEMORY = SectionOf("memory", lambda cell: cell.record.memory)
+POWER = SectionOf("power", lambda cell: cell.record.power)
+TRAIN_POWER = SectionOf("power.phases.train", lambda cell: cell.train_power)
+TRAINING = SectionOf("training", lambda cell: cell.record.training)
+PARAMETERS = SectionOf("parameters", lambda cell: cell.record.parameters)
+
+_TITLES = ("Peak GPU memory", "Peak torch reserved memory", "Peak torch allocated memory", "Peak process memory")
+MEMORIES = tuple(replace(peak, title=title) for peak, title in zip(peaks(MEMORY), _TITLES, strict=False))
 """The figures that can be a cell's peak memory, the best first."""
+TRAINABLE = PARAMETERS.quantity("trainable_percent", "Trainable", lambda parameters: parameters.trainable_percent, "%")
+PEAK_POWER = POWER.quantity(
+    "peak_sampled_power_w", "Peak power", lambda power: power.peak_sampled_power_w, "W", show=fixed(2)
+)
+ENERGY = POWER.quantity("energy_j", "Energy", lambda power: power.energy_j, *KJ)
+TRAIN_ENERGY = TRAIN_POWER.quantity("energy_j", "Train energy", lambda power: power.energy_j, *KJ)
+TRAIN_SECONDS = phase_seconds("train", "Train time")
+TRAINING_ENERGY = replace(
+    TRAIN_ENERGY,
+    title="Training energy",
+    get=lambda cell: TRAIN_ENERGY.get(cell) if cell.trains else 0.0 if cell.record.power else None,
+)
+TRAINING_SECONDS = replace(
+    TRAIN_SECONDS, title="Training time", get=lambda cell: TRAIN_SECONDS.get(cell) if cell.trains else 0.0
+)
+"""As a price, like `TRAINING_ENERGY`: what trains nothing costs nothing."""
+CELL_SECONDS = Quantity("seconds", "Cell time", lambda cell: cell.record.seconds, "s", show=fixed(1))
+STEP_SECONDS = TRAINING.quantity(
+    "step_time_s_p50", "Step time", lambda training: training.step_time_s_p50, "s", show=significant(3)
+)
+THROUGHPUT = TRAINING.quantity("tokens_per_s", "Throughput", lambda training: training.tokens_per_s, "tokens/s")

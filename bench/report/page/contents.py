@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
+from bench.report.compare.choice import Picks
 from bench.report.compare.comparisons import Comparison
-from bench.report.compare.picks import Picks
 from bench.report.figures.chart import Chart
 from bench.report.read.problem import Problem
 from bench.report.render.table import Table

@@ -26,6 +26,8 @@ class Column:
     format: Show | None = None
     """How a scaled number is written; `None` for a column of text."""
     align: Literal["left", "right", "wrap"] = "right"
+    meaning: str = ""
+    """What its numbers are, for the sentences under the table."""
 
     @property
     def heading(self) -> str:
@@ -52,7 +54,9 @@ class Row:
     cells: tuple[TableCell, ...]
     """One for each column of the table."""
     instead: str | None = None
-    """Words that take the place of all numbers of the row, which are `None` then."""
+    """Words shown in place of all numbers of the row, which are then `None`."""
+    only_csv: bool = False
+    """Whether readers are not shown this row."""
 
 
 class Note(NamedTuple):
@@ -135,7 +139,7 @@ class Table:
     @cached_property
     def shown_rows(self) -> tuple[ShownRow, ...]:
         """The rows with the columns that a reader sees; none if there are no such columns."""
-        return tuple(self._shown(row) for row in self.rows if self.shown_columns)
+        return tuple(self._shown(row) for row in self.rows if self.shown_columns and not row.only_csv)
 
     @cached_property
     def footnotes(self) -> tuple[str, ...]:
@@ -146,10 +150,11 @@ class Table:
     @cached_property
     def notes(self) -> tuple[Note, ...]:
         """Everything that is written under the table, in order."""
+        meanings = " ".join(f"{column.title}: {column.meaning}." for column in self.shown_columns if column.meaning)
         return (
             *(Note("warning", warning) for warning in self.warnings),
             *(Note("footnote", note, mark) for note, mark in self._marks.items()),
-            *(Note("remark", remark) for remark in self.remarks),
+            *(Note("remark", remark) for remark in (*self.remarks, meanings) if remark),
         )
 
     @cached_property

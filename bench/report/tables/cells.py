@@ -10,7 +10,7 @@ from bench.report.compare.setups import Setup
 from bench.report.read.cells import StoredCell
 from bench.report.read.study import Study
 from bench.report.render.table import Column, Row, Table, TableCell
-from bench.report.tables.rows import behind, cautions, number_column, number_entry
+from bench.report.tables.rows import cautions, number_column, number_entry
 from bench.report.wording import printable
 
 NOT_OK = "the cell did not end ok"
@@ -21,12 +21,12 @@ MOST_SCORES = 3
 def cells_table(found: Sequence[Comparison], family: Family) -> Table:
     """One row per cell, failed ones included."""
     scores = sorted(scores_of(found).values(), key=lambda score: score.name != family.decides)
-    shown = [score.key for score in scores[:MOST_SCORES]]
-    numbers = (*scores, TRAIN_SECONDS, STEP_SECONDS, THROUGHPUT, CELL_SECONDS)
+    costs = (TRAIN_SECONDS, STEP_SECONDS, THROUGHPUT, CELL_SECONDS)
+    numbers, shown = (*scores, *costs), (*scores[:MOST_SCORES], *costs)
     names = (
         Column("folder", ""),
         Column("key", ""),
-        Column("model", "Model", align="left"),
+        Column("model", "Model" if len({each.model for each in found}) > 1 else "", align="left"),
         Column("dataset", "Data set" if len({each.dataset for each in found}) > 1 else "", align="left"),
         Column("method", "Method", align="left"),
         Column("seed", "Seed", align="left"),
@@ -38,18 +38,8 @@ def cells_table(found: Sequence[Comparison], family: Family) -> Table:
         for setup in comparison.setups
         for cell in setup.cells
     ]
-    remarks = (
-        *(f"{comparison.title}: {behind(comparison)}" for comparison in found if comparison.ok),
-        "Train time is the train phase alone, without loading, evaluation and generation; step time is the median of "
-        "the steps after warm-up; cell time is everything from start to record.",
-    )
-    columns = [number_column(quantity) for quantity in numbers]
-    # The others are only in the CSV file
-    columns = [
-        replace(each, title="") if each.key.startswith("scores.") and each.key not in shown else each
-        for each in columns
-    ]
-    return Table("cells", "All cells", (*names, *columns), tuple(rows), remarks, cautions(found), section="cells")
+    columns = [number_column(each if each in shown else replace(each, title="")) for each in numbers]
+    return Table("cells", "All cells", (*names, *columns), tuple(rows), (), cautions(found), section="cells")
 
 
 def _row(comparison: Comparison, setup: Setup, cell: StoredCell, numbers: Sequence[Quantity]) -> Row:

@@ -29,7 +29,7 @@ def effects_table(found: Sequence[Comparison], compared: Sequence[Effect]) -> Ta
         "and the next configured one whose direction is known; --family chooses others. Permutation test: flips the "
         "signs of whole documents' differences; McNemar: counts the examples that only one of the two answered right; "
         "resampling: uses the draws of the interval.",
-        *(f"{comparison.title}: {behind(comparison)}" for comparison in found if comparison.ok),
+        *behind(found),
     )
     rows = tuple(map(_row, compared))
     return Table("effects", "Differences from the reference", columns, rows, remarks, cautions(found))

@@ -17,7 +17,7 @@ from bench.report.tables.rows import (
     number_entry,
     numbers_of,
 )
-from bench.report.wording import file_stem, mid_sentence, printable
+from bench.report.wording import file_stem, listed, mid_sentence, printable
 
 
 def results_table(comparison: Comparison, reference: str, scores: Sequence[Quantity]) -> Table:
@@ -68,43 +68,37 @@ def _memory_entry(setup: Setup, quantity: Quantity) -> TableCell:
 
 
 def _without_reference(comparison: Comparison, reference: str) -> tuple[str, ...]:
-    if reference_of(comparison, reference) or len(comparison.setups) == 1:
+    if reference_of(comparison, reference) or len(comparison.setups) == 1 or not comparison.ok:
         return ()
     name = printable(reference)
-    return (f"Nothing is compared with {name}, of which no cell of {comparison.title} ended ok.",)
+    return (f"Nothing is compared with {name}: no cell of it ended ok.",)
 
 
 def _remarks(comparison: Comparison, scores: Sequence[Quantity]) -> tuple[str, ...]:
     if not comparison.ok:
         return ()
-    remarks = [behind(comparison), _brackets(comparison)]
+    titles_of: dict[str, list[str]] = {}
     for score in scores:
-        all_settings = [cell.record.score_settings or {} for cell in comparison.ok]
-        if settings := {own[score.name] for own in all_settings if score.name in own}:
-            remarks.append(f"{score.title} settings: {' or '.join(map(printable, sorted(settings)))}.")
-    memory = comparison.memory
-    remarks.append(
-        f"Peak power is the highest sampled power, over the whole cell. {memory.title} is {memory.meaning}, over the "
-        "whole cell; 1 GB is 1,000,000,000 bytes."
-    )
-    return tuple(remarks)
+        had = [cell for cell in comparison.ok if score.get(cell) is not None]
+        settings = {text for cell in had if (text := (cell.record.score_settings or {}).get(score.name))}
+        if settings:
+            titles_of.setdefault(" or ".join(map(printable, sorted(settings))), []).append(score.title)
+    computed = "; ".join(f"{listed(titles)} with {settings}" for settings, titles in titles_of.items())
+    return (*behind([comparison]), _brackets(comparison), *([f"Computed: {computed}."] if computed else []))
 
 
 def _brackets(comparison: Comparison) -> str:
     """What brackets and bold numbers mean."""
     n_seeds = [len(setup.seeds) for setup in comparison.setups if setup.ok]
     most, least = max(n_seeds), min(n_seeds)
-    scores = "over documents and seeds" if least > 1 else "over documents alone: one seed says nothing of other seeds"
+    scores = "documents and seeds" if least > 1 else "documents alone; one seed says nothing about other seeds"
     if least == 1 < most:
-        scores = "over documents, and over seeds where a row has several: one seed says nothing of other seeds"
-    costs = (
-        "of all other figures, the smallest and the largest of the seeds"
-        if most < FEW_SEEDS
-        else "of all other figures, over seeds"
-    )
-    brackets = f"In brackets: of scores, 95 % intervals {scores}" + (f"; {costs}." if most > 1 else ".")
+        scores = "documents, and over seeds where a row has several; one seed says nothing about other seeds"
+    costs = "the smallest and the largest of the seeds" if most < FEW_SEEDS else "95 % intervals over seeds"
+    others = f"; other figures: {costs}" if most > 1 else ""
+    one_seed = " With one seed, this is about these trained models and not about their methods." if least == 1 else ""
     return (
-        f"{brackets} Bold: the best score and those not separable from it (Holm-adjusted p of the paired difference "
-        "0.05 or more); none where that is all of them or a difference cannot be tested."
-        + (" With one seed, that is of these trained models and not of their methods." if least == 1 else "")
+        f"In brackets, scores: 95 % intervals over {scores}{others}. Bold: the best score and those that cannot be "
+        "told apart from it (Holm-adjusted p of the paired difference is 0.05 or more); nothing is bold if these are "
+        f"all scores, or if a difference cannot be tested.{one_seed}"
     )

@@ -7,6 +7,7 @@ from bench.report.compare.quantities import Quantity
 from bench.report.compare.setups import Setup
 from bench.report.read.cells import StoredCell
 from bench.report.render.table import Column, TableCell
+from bench.report.tables.meanings import MEANINGS
 from bench.report.wording import STATUSES, counted, listed, printable
 
 
@@ -24,7 +25,8 @@ def name_columns(found: Sequence[Comparison]) -> tuple[Column, ...]:
 
 def number_column(quantity: Quantity) -> Column:
     """The column of a quantity."""
-    return Column(quantity.key, quantity.title, quantity.unit, quantity.scale, quantity.show)
+    meaning = MEANINGS.get(quantity.key, "")
+    return Column(quantity.key, quantity.title, quantity.unit, quantity.scale, quantity.show, meaning=meaning)
 
 
 def name_entries(comparison: Comparison, setup: Setup, *notes: str) -> tuple[TableCell, ...]:
@@ -54,21 +56,28 @@ def numbers_of(cells: Iterable[StoredCell], get: Callable[[StoredCell], int | No
     return " or ".join(map(str, sorted({number for cell in cells if (number := get(cell)) is not None})))
 
 
-def seeds_behind(seeds: Mapping[str, tuple[int, ...]]) -> str:
-    """Which seeds a table's numbers are over, given the seeds of each of its rows by name, at least one row."""
+def behind(found: Sequence[Comparison]) -> list[str]:
+    """How many examples, documents and seeds the numbers are over: one sentence if it holds for all comparisons."""
+    texts = {each.title: _behind(each) for each in found if each.ok}
+    if len(set(texts.values())) == 1:
+        return [next(iter(texts.values()))]
+    return [f"{title}: {text}" for title, text in texts.items()]
+
+
+def _behind(comparison: Comparison) -> str:
+    examples = numbers_of(comparison.ok, lambda cell: cell.record.data and cell.record.data.n_validation)
+    documents = numbers_of(comparison.ok, lambda cell: cell.record.data and cell.record.data.n_clusters_validation)
+    seeds = _seeds({setup.label: setup.seeds for setup in comparison.setups if setup.ok})
+    return f"Validation examples: {examples}, from {documents} documents. {seeds}"
+
+
+def _seeds(seeds: Mapping[str, tuple[int, ...]]) -> str:
+    """Which seeds numbers are over, given the seeds of each row by its name, at least one row."""
     texts = {name: ", ".join(map(str, own)) for name, own in seeds.items()}
     if len(set(texts.values())) > 1:
         return f"Each number is a mean over seeds: {'; '.join(f'{name} {own}' for name, own in texts.items())}."
     n_seeds, own = len(next(iter(seeds.values()))), next(iter(texts.values()))
     return f"One seed: {own}." if n_seeds == 1 else f"Each number is a mean over {n_seeds} seeds: {own}."
-
-
-def behind(comparison: Comparison) -> str:
-    """How many examples, documents and seeds the comparison's numbers are over."""
-    examples = numbers_of(comparison.ok, lambda cell: cell.record.data and cell.record.data.n_validation)
-    documents = numbers_of(comparison.ok, lambda cell: cell.record.data and cell.record.data.n_clusters_validation)
-    seeds = seeds_behind({setup.label: setup.seeds for setup in comparison.setups if setup.ok})
-    return f"Validation examples: {examples}, from {documents} documents. {seeds}"
 
 
 def cautions(found: Sequence[Comparison]) -> tuple[str, ...]:

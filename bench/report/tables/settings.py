@@ -7,7 +7,7 @@ from bench.report.compare.setups import Setup
 from bench.report.render.table import Column, Row, Table, TableCell
 from bench.report.wording import listed, printable
 
-ALL, EMPTY = "all", '""'
+ALL, EMPTY, UNSET = "all", '""', "null"
 
 
 def settings_table(found: Sequence[Comparison]) -> Table:
@@ -21,16 +21,21 @@ def settings_table(found: Sequence[Comparison]) -> Table:
     parts = list(setups[0][1].cells[0].record.cell)
     paths = sorted(having, key=lambda path: parts.index(path.partition(".")[0]))
     rows = [
-        Row(tuple(map(TableCell, (printable(path), printable(value) or EMPTY, _named(setups, own)))))
+        Row(
+            tuple(map(TableCell, (printable(path), printable(value) or EMPTY, _named(setups, own)))),
+            only_csv=value == UNSET and len(own) == len(setups),
+        )
         for path in paths
         for value, own in having[path].items()
     ]
+    unset = "Settings that are null for all are only in the CSV file."
+    remarks = (unset,) if any(row.only_csv for row in rows) else ()
     columns = (
         Column("setting", "Setting", align="left"),
         Column("value", "Value", align="wrap"),
         Column("setups", "For", align="left"),
     )
-    return Table("settings", "Settings", columns, tuple(rows), section="cells")
+    return Table("settings", "Settings", columns, tuple(rows), remarks, section="cells")
 
 
 def _named(setups: Sequence[tuple[Comparison, Setup]], own: Sequence[int]) -> str:

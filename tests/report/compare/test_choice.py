@@ -6,7 +6,7 @@ from bench.report.compare.comparisons import comparisons
 from bench.report.read.study import read_studies
 
 ONE_SEED = "With one seed this is about these trained models; another seed may reverse it."
-NO_OTHER = "No other method is at once as good and as cheap; by means, whatever their intervals."
+NO_OTHER = "No other method is at least as good and as cheap. Only means are compared, not intervals."
 
 
 @pytest.fixture
@@ -35,15 +35,15 @@ def test_what_is_best_cheapest_and_fits(write_cell, runs, picks):
     # Training takes 30 of the 36 s that every such cell takes; 0.3 is not within 5 %
     assert answers["Within 5 % of the best Token F1, least training time"] == (
         "lora",
-        "lora 0.8000, with 30.0 s of training time. All that come as close take as much. Energy was not measured (no "
-        "NVML device on this machine), so time decides.",
+        "lora 0.8000, with 30.0 s of training time. All others that come so close take as much. Energy was not "
+        "measured (no NVML device on this machine), so time decides.",
     )
-    assert answers["Fits in 1 GB"] == ("none", "Of peak process memory, the least is 2.00 GB.")
+    assert answers["Fits in 1 GB"] == ("none", "The smallest peak process memory is 2.00 GB.")
     assert answers["Fits in 10 GB"] == (
         "qlora",
         "qlora 0.7800, with a peak process memory of 6.00 GB in its largest seed. lora takes more. Next is baseline "
-        f"0.3000: a difference of 0.4800, p below 0.001 before adjustment. {ONE_SEED} Another batch size or longer "
-        "texts need other memory.",
+        f"0.3000: a difference of 0.4800, p below 0.001 before adjustment. {ONE_SEED} Other batch sizes and "
+        "text lengths need other amounts.",
     )
     assert answers["Pareto-optimal"] == (
         "over training time: lora and baseline; over peak process memory: lora, qlora and baseline",
@@ -59,8 +59,8 @@ def test_the_cost_is_that_of_training_and_not_of_the_latency_benchmark(write_cel
     answer, reason = picks()["Within 5 % of the best Token F1, least training time"]
     assert answer == "lora"
     assert reason.startswith(
-        "lora 0.7000, with 20.0 s of training time. The dearest that comes as close, qlora, takes 25.0 s of training "
-        "time."
+        "lora 0.7000, with 20.0 s of training time. The most expensive one that comes so close, qlora, takes 25.0 s "
+        "of training time."
     )
 
 
@@ -69,7 +69,7 @@ def test_what_trains_nothing_costs_nothing(write_cell, runs, picks):
     write_cell("lora", scores={"token_f1": 0.8})
     answer, reason = picks()["Within 5 % of the best Token F1, least training time"]
     assert answer == "baseline"
-    assert reason.startswith("baseline 0.7900, with 0 of training time. The dearest that comes as close, lora, takes")
+    assert reason.startswith("baseline 0.7900, with 0 of training time. The most expensive one")
 
 
 def test_what_the_data_cannot_separate_is_one_answer(write_cell, runs, picks):

@@ -4,7 +4,7 @@ import pytest
 from bench.errors import InputError
 from bench.record import Error
 from bench.report.compare.comparisons import comparisons
-from bench.report.compare.effects import best, difference, effects, reference_of
+from bench.report.compare.effects import Difference, best, difference, effects, reference_of
 from bench.report.read.study import read_studies
 from bench.report.statistics.intervals import holm, mcnemar_p
 
@@ -103,7 +103,8 @@ def test_other_examples_or_documents_are_not_paired(answered, runs, renamed):
     assert (found.interval, found.test, found.p, found.p_adjusted) == (None, None, None, None)
     assert found.difference == pytest.approx(0.125)
     assert found.reason == "the two were not asked the same examples"
-    assert difference(*group_of(runs).setups, group_of(runs).scores["token_f1"]) is None
+    untested = difference(*reversed(group_of(runs).setups), group_of(runs).scores["token_f1"])
+    assert untested == Difference(found.difference, None, None, None, found.reason)
 
 
 def test_seeds_that_were_not_asked_the_same_have_no_interval(answered, runs):

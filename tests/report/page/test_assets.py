@@ -13,8 +13,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import pytest
 
+from bench.report.compare.choice import Pick, Picks
 from bench.report.compare.comparisons import Comparison
-from bench.report.compare.picks import Pick, Picks
 from bench.report.compare.setups import Setup
 from bench.report.figures.chart import Chart
 from bench.report.numbers import fixed

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from bench.report.compare.choice import Pick, Picks
 from bench.report.compare.comparisons import Comparison
-from bench.report.compare.picks import Pick, Picks
 from bench.report.compare.setups import Setup
 from bench.report.figures.chart import Chart
 from bench.report.page import index

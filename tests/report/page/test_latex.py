@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from bench.record import Error
-from bench.report.compare.picks import Pick, Picks
+from bench.report.compare.choice import Pick, Picks
 from bench.report.figures.chart import Chart
 from bench.report.numbers import fixed
 from bench.report.page.latex import report_tex

@@ -1,4 +1,4 @@
-from bench.report.compare.picks import Pick, Picks
+from bench.report.compare.choice import Pick, Picks
 from bench.report.figures.chart import Chart
 from bench.report.numbers import fixed
 from bench.report.page.markdown import report_md

@@ -63,7 +63,7 @@ def test_energy_is_that_of_the_steps_of_power(tables_of, gpu_cell, runs):
         "<sup>b</sup> nothing is trained"
     )
     assert tables_of(runs)["costs-energy"].remarks[-1] == (
-        "Not measured (no RAPL energy counter on this machine): CPU energy."
+        "Not measured: CPU energy (no RAPL energy counter on this machine)."
     )
 
 
@@ -127,7 +127,7 @@ def test_carbon_stands_beside_its_factor_where_it_was_set(tables_of, gpu_cell, r
     # 10,300 J are 10.3 / 3600 kWh
     assert rows_of(table, "power.carbon.emission_g") == [("1.03",)]
     assert table.remarks[-2] == (
-        "Carbon is energy times the grid's intensity: 360 g/kWh (a\\u202eb). The GPU boards alone."
+        "Carbon: energy of the GPU boards alone times the grid's intensity, 360 g/kWh (a\\u202eb)."
     )
 
 
@@ -164,8 +164,8 @@ def test_time(tables_of, gpu_cell, runs):
         "<sup>a</sup> nothing is trained"
     )
     assert tables_of(runs)["costs-time"].remarks[2:] == (
-        "Not measured (the cell has no such phase): Prepare; Score; Latency.",
-        "Not measured (nothing is trained; the cell has no such phase): Validate; Save.",
+        "Not measured: Prepare, Score and Latency (the cell has no such phase); Validate and Save (nothing is trained; "
+        "the cell has no such phase).",
     )
 
 
@@ -174,7 +174,7 @@ def test_memory_over_the_whole_cell_and_in_training(tables_of, gpu_cell, runs):
     found = tables_of(runs)
     heads = "| Method | GPU (GB) | Torch reserved (GB) | Torch allocated (GB) | Process RSS (GB) |"
     assert body_of(found["costs-memory"]) == (
-        f"{heads} GPU, before the cell (GB) |\n"
+        f"{heads} GPU before the cell (GB) |\n"
         "| :--- | ---: | ---: | ---: | ---: | ---: |\n"
         "| lora | 12.00 | 7.00 | 6.00 | 1.50 | 1.00 |"
     )
@@ -183,7 +183,7 @@ def test_memory_over_the_whole_cell_and_in_training(tables_of, gpu_cell, runs):
     )
     for name in ("costs-memory", "costs-memory-train"):
         assert found[name].remarks[-1] == (
-            "Not measured (nothing was sampled in that time): GPU, cell's processes; Process PSS."
+            "Not measured: GPU by own processes and Process PSS (nothing was sampled in that time)."
         )
 
 
@@ -213,7 +213,7 @@ def test_latency(tables_of, gpu_cell, runs):
         f"| :--- |{' ---: |' * 10}\n"
         "| lora | 12.5 | 20.0 | 5.00 | 7.50 | 200 | 12.5 | 20.0 | 5.00 | 7.50 | 2500 |"
     )
-    assert table.remarks[2:] == ("Batched: 16.", "Runs behind each percentile: 5.")
+    assert table.remarks[1].endswith("Batched: 16 prompts at once. Runs behind each percentile: 5.")
 
 
 def test_setups_of_all_models_stand_in_one_table(tables_of, write_cell, runs):

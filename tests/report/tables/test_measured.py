@@ -25,8 +25,7 @@ def test_empty_columns_are_only_in_the_csv_file_and_a_sentence_says_why():
     assert [column.key for column in table.columns] == ["method", "a", "b", "c"]
     assert table.remarks == (
         "Remark.",
-        "Not measured (no GPU; nothing is trained): B.",
-        "Not measured (no GPU): C.",
+        "Not measured: B (no GPU; nothing is trained); C (no GPU).",
     )
 
 
@@ -37,7 +36,8 @@ def test_a_table_without_any_number_is_one_sentence():
     assert not_measured(table_of(row(GPU, GPU, TableCell(0.0)))) is None
 
 
-def test_rows_that_ended_otherwise_empty_no_column():
-    failed = row(*[TableCell(None)] * 3, instead="out of memory")
-    assert without_empty_columns(table_of(failed)) == table_of(failed)
-    assert not_measured(table_of(failed)) is None
+def test_a_table_of_failures_alone_says_how_they_ended_and_has_no_columns_of_numbers():
+    table = without_empty_columns(table_of(row(*[TableCell(None)] * 3, instead="out of memory")))
+    assert [column.title for column in table.shown_columns] == ["Method"]
+    assert [cell.text for cell in table.shown_rows[0].cells] == ["lora: out of memory"]
+    assert table.remarks == ("Remark.",)

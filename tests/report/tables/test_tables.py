@@ -26,10 +26,10 @@ def small(write_cell, answer_lines, make_record, runs):
 POOLED = "no interval: it is computed over all examples at once, and what each contributes was not kept"
 CONSTANT = "no interval: all examples have the same score"
 BRACKETS = (
-    "In brackets: of scores, 95 % intervals over documents alone: one seed says nothing of other seeds. Bold: the best "
-    "score and those not separable from it (Holm-adjusted p of the paired difference 0.05 or more); none where that is "
-    "all of them or a difference cannot be tested. With one seed, that is of these trained models and not of their "
-    "methods."
+    "In brackets, scores: 95 % intervals over documents alone; one seed says nothing about other seeds. Bold: the best "
+    "score and those that cannot be told apart from it (Holm-adjusted p of the paired difference is 0.05 or more); "
+    "nothing is bold if these are all scores, or if a difference cannot be tested. With one seed, this is about these "
+    "trained models and not about their methods."
 )
 
 
@@ -41,11 +41,10 @@ def columns_of(table, *keys):
 REMARKS = (
     "Validation examples: 60, from 12 documents. One seed: 0.",
     BRACKETS,
-    "BLEU settings: nrefs:1|eff:yes.",
-    "Peak power is the highest sampled power, over the whole cell. Peak process memory is the largest resident set "
-    "(RSS) of the cell's processes together, over the whole cell; 1 GB is 1,000,000,000 bytes.",
-    "Not measured (the metric's encoder model is not available): BERTScore.",
-    "Not measured (no NVML device on this machine): Peak power.",
+    "Computed: BLEU with nrefs:1|eff:yes.",
+    "Not measured: BERTScore (the metric's encoder model is not available); Peak power (no NVML device on this "
+    "machine).",
+    "Peak process memory: resident memory of the cell's processes together, shared pages counted in each (sampled).",
 )
 
 
@@ -135,23 +134,22 @@ def test_all_cells(tables_of, small):
     assert markdown_table(table) == (
         "### All cells\n"
         "\n"
-        "| Model | Method | Seed | Status | Token F1 | Exact match | Macro F1 | Train time (s) | Step time (s) "
+        "| Method | Seed | Status | Token F1 | Exact match | Macro F1 | Train time (s) | Step time (s) "
         "| Throughput (tokens/s) | Cell time (s) |\n"
-        "| :--- | :--- | :--- | :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
-        "| tiny | baseline | 0 | ok | 0.7000 | 0.4000 | 0.2500 | —<sup>a</sup> | —<sup>a</sup> | —<sup>a</sup> "
+        "| :--- | :--- | :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+        "| baseline | 0 | ok | 0.7000 | 0.4000 | 0.2500 | —<sup>a</sup> | —<sup>a</sup> | —<sup>a</sup> "
         "| 42.2 |\n"
-        "| tiny | lora | 0 | ok | 0.7000 | 0.4000 | 0.1825 | 30.0 | 0.123 | 9876 | 42.2 |\n"
-        "| tiny | qlora | 0 | out of memory in train | —<sup>b</sup> | —<sup>b</sup> | —<sup>b</sup> | —<sup>b</sup> "
+        "| lora | 0 | ok | 0.7000 | 0.4000 | 0.1825 | 30.0 | 0.123 | 9876 | 42.2 |\n"
+        "| qlora | 0 | out of memory in train | —<sup>b</sup> | —<sup>b</sup> | —<sup>b</sup> | —<sup>b</sup> "
         "| —<sup>b</sup> | —<sup>b</sup> | —<sup>b</sup> |\n"
         "\n"
         "<sup>a</sup> nothing is trained\n"
         "\n"
         "<sup>b</sup> the cell did not end ok\n"
         "\n"
-        "tiny: Validation examples: 60, from 12 documents. One seed: 0.\n"
-        "\n"
-        "Train time is the train phase alone, without loading, evaluation and generation; step time is the median of "
-        "the steps after warm-up; cell time is everything from start to record.\n"
+        "Step time: the median of the steps after warm-up. Throughput: tokens trained on per second of the steps after "
+        "warm-up, without padding. Cell time: everything from start to record, more than the phases together, and most "
+        "in the first cell of a sweep, which waits for imports.\n"
     )
     assert columns_of(table, "scores.perplexity") == [("3.5",), ("3.5",), ("",)]
 
