@@ -75,22 +75,15 @@ def _find(boards: Sequence[Board], entry: str, pci_order: bool) -> VisibleDevice
         if not pci_order and len({board.name for board in boards}) > 1:
             raise Unavailable("device_order_unknown: set CUDA_DEVICE_ORDER=PCI_BUS_ID")
         return _whole(int(entry), boards[int(entry)])
-    parts = [(board, part) for board in boards for part in board.instances]
-    if spelled := re.fullmatch(r"MIG-(GPU-[^/]+)/(\d+)/(\d+)", entry):
-        ids = (spelled[1], int(spelled[2]), int(spelled[3]))
-        matches = [
-            _part(board, part) for board, part in parts if (board.uuid, part.gpu_instance, part.compute_instance) == ids
-        ]
-    elif entry.startswith("MIG-"):
-        matches = [_part(board, part) for board, part in parts if part.uuid.startswith(entry)]
-    elif entry.startswith("GPU-"):
-        matches = [
-            _whole(index, board)
-            for index, board in enumerate(boards)
-            if board.uuid is not None and board.uuid.startswith(entry)
-        ]
-    else:
-        matches = []
+    if not entry.startswith(("GPU-", "MIG-")):
+        return None
+    matches = [_whole(index, board) for index, board in enumerate(boards) if (board.uuid or "").startswith(entry)]
+    matches += [
+        _part(board, part)
+        for board in boards
+        for part in board.instances
+        if part.uuid.startswith(entry) or entry == f"MIG-{board.uuid}/{part.gpu_instance}/{part.compute_instance}"
+    ]
     return matches[0] if len(matches) == 1 else None
 
 

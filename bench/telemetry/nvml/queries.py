@@ -1,11 +1,13 @@
 """The calls of NVML that give the fields of a reading, in the schema's units."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
+from typing import Any
 
 from bench.telemetry.nvml.boards import Handle
-from bench.telemetry.schema import DEVICE, DeviceReading
+from bench.telemetry.schema import DEVICE
 
 THROTTLING = {
     "sw_power_cap": 0x04,
@@ -17,12 +19,21 @@ THROTTLING = {
 """Those of NVML's clock event reasons that mean that the clocks are lower than the work needs: name to bit."""
 
 
+Pids = Sequence[int] | None
+"""The cell's processes; None before it has any."""
+
+
+class Refused(Exception):
+    """NVML answered, but without the value. The text is the reason that the record gives."""
+
+
 @dataclass(frozen=True)
 class Query:
     """One call of NVML, and the fields that it gives."""
 
     fields: tuple[str, ...]
-    ask: Callable[[ModuleType, Handle], DeviceReading]
+    ask: Callable[[ModuleType, Handle, Pids], Sequence[Any]]
+    """Gives the fields' values in their order; nothing about the cell's processes before it has any."""
     dated: bool = False
     """Whether the moment of the reading matters as much as its value."""
     of_board: bool = False
@@ -34,74 +45,58 @@ class Query:
         return DEVICE[self.fields[0]].slow
 
 
-def _field_value(nvml: ModuleType, handle: Handle, identifier: str) -> float:
+def _field_watts(nvml: ModuleType, handle: Handle, identifier: int) -> Sequence[float]:
     members = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")
-    (answer,) = nvml.nvmlDeviceGetFieldValues(handle, [getattr(nvml, identifier)])
+    (answer,) = nvml.nvmlDeviceGetFieldValues(handle, [identifier])
     if answer.nvmlReturn != nvml.NVML_SUCCESS:
         raise nvml.NVMLError(answer.nvmlReturn)
-    value: float = getattr(answer.value, members[answer.valueType])
-    return value
+    return [getattr(answer.value, members[answer.valueType]) / 1e3]
 
 
-def _instant_power(nvml: ModuleType, handle: Handle) -> DeviceReading:
-    return {"power_w": _field_value(nvml, handle, "NVML_FI_DEV_POWER_INSTANT") / 1e3}
-
-
-def _average_power(nvml: ModuleType, handle: Handle) -> DeviceReading:
-    return {"average_power_w": _field_value(nvml, handle, "NVML_FI_DEV_POWER_AVERAGE") / 1e3}
-
-
-def _power_usage(nvml: ModuleType, handle: Handle) -> DeviceReading:
-    return {"power_w": nvml.nvmlDeviceGetPowerUsage(handle) / 1e3}
-
-
-def _energy(nvml: ModuleType, handle: Handle) -> DeviceReading:
-    return {"energy_j": nvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3}
-
-
-def _memory(nvml: ModuleType, handle: Handle) -> DeviceReading:
+def _memory(nvml: ModuleType, handle: Handle, _: Pids) -> Sequence[int]:
     memory = nvml.nvmlDeviceGetMemoryInfo(handle, version=nvml.nvmlMemory_v2)
-    return {
-        "memory_used_bytes": memory.used,
-        "memory_reserved_bytes": memory.reserved,
-        "memory_free_bytes": memory.free,
-    }
+    return memory.used, memory.reserved, memory.free
 
 
-def _utilisation(nvml: ModuleType, handle: Handle) -> DeviceReading:
+def _utilisation(nvml: ModuleType, handle: Handle, _: Pids) -> Sequence[int]:
     rates = nvml.nvmlDeviceGetUtilizationRates(handle)
-    return {"utilisation_percent": rates.gpu, "memory_utilisation_percent": rates.memory}
+    return rates.gpu, rates.memory
 
 
-def _temperature(nvml: ModuleType, handle: Handle) -> DeviceReading:
-    return {"temperature_c": nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)}
-
-
-def _sm_clock(nvml: ModuleType, handle: Handle) -> DeviceReading:
-    return {"sm_clock_mhz": nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)}
-
-
-def _memory_clock(nvml: ModuleType, handle: Handle) -> DeviceReading:
-    return {"memory_clock_mhz": nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM)}
-
-
-def _throttle_reasons(nvml: ModuleType, handle: Handle) -> DeviceReading:
+def _throttle_reasons(nvml: ModuleType, handle: Handle, _: Pids) -> Sequence[list[str]]:
     bits = nvml.nvmlDeviceGetCurrentClocksEventReasons(handle)
-    return {"throttle_reasons": [name for name, bit in THROTTLING.items() if bits & bit]}
+    return [[name for name, bit in THROTTLING.items() if bits & bit]]
 
 
-INSTANT_POWER = Query(("power_w",), _instant_power, dated=True, of_board=True)
-POWER_USAGE = Query(("power_w",), _power_usage, dated=True, of_board=True)
+def _process_memory(nvml: ModuleType, handle: Handle, pids: Pids) -> Sequence[int]:
+    if pids is None:
+        return ()
+    # The function without a version raises no NVMLError if the driver is too old for it.
+    listed = nvml.nvmlDeviceGetComputeRunningProcesses_v3(handle)
+    used = [process.usedGpuMemory for process in listed if process.pid in pids]
+    if not used or None in used:
+        raise Refused("not_supported" if used else "process_not_listed")
+    return [sum(used)]
+
+
+_of_board = partial(Query, dated=True, of_board=True)
+INSTANT_POWER = _of_board(("power_w",), lambda nvml, gpu, _: _field_watts(nvml, gpu, nvml.NVML_FI_DEV_POWER_INSTANT))
+POWER_USAGE = _of_board(("power_w",), lambda nvml, gpu, _: [nvml.nvmlDeviceGetPowerUsage(gpu) / 1e3])
 """Used only if there is no instant power: on Ampere and later it is a mean over 1 s, except on GA100."""
 
 QUERIES = (
     INSTANT_POWER,
-    Query(("energy_j",), _energy, dated=True, of_board=True),
+    _of_board(("energy_j",), lambda nvml, gpu, _: [nvml.nvmlDeviceGetTotalEnergyConsumption(gpu) / 1e3]),
+    _of_board(
+        ("average_power_w",),
+        lambda nvml, gpu, _: _field_watts(nvml, gpu, nvml.NVML_FI_DEV_POWER_AVERAGE),
+        dated=False,
+    ),
     Query(("memory_used_bytes", "memory_reserved_bytes", "memory_free_bytes"), _memory),
-    Query(("average_power_w",), _average_power, of_board=True),
     Query(("utilisation_percent", "memory_utilisation_percent"), _utilisation),
-    Query(("temperature_c",), _temperature),
-    Query(("sm_clock_mhz",), _sm_clock),
-    Query(("memory_clock_mhz",), _memory_clock),
+    Query(("temperature_c",), lambda nvml, gpu, _: [nvml.nvmlDeviceGetTemperature(gpu, nvml.NVML_TEMPERATURE_GPU)]),
+    Query(("sm_clock_mhz",), lambda nvml, gpu, _: [nvml.nvmlDeviceGetClockInfo(gpu, nvml.NVML_CLOCK_SM)]),
+    Query(("memory_clock_mhz",), lambda nvml, gpu, _: [nvml.nvmlDeviceGetClockInfo(gpu, nvml.NVML_CLOCK_MEM)]),
     Query(("throttle_reasons",), _throttle_reasons),
+    Query(("process_memory_bytes",), _process_memory),
 )

@@ -1,24 +1,28 @@
 """Reads NVIDIA devices through NVML once it is started."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from bench.telemetry import UNDATED_S, Reader, Sample, Unavailable
 from bench.telemetry.nvml.boards import VisibleDevice
-from bench.telemetry.nvml.queries import INSTANT_POWER, POWER_USAGE, QUERIES, Query
+from bench.telemetry.nvml.queries import INSTANT_POWER, POWER_USAGE, QUERIES, Pids, Query, Refused
 from bench.telemetry.processes import ProcessTree
 from bench.telemetry.schema import DeviceFacts, DeviceReading
 
-UNSUPPORTED = {
-    "NVML_ERROR_NOT_SUPPORTED",
-    "NVML_ERROR_FUNCTION_NOT_FOUND",
-    "NVML_ERROR_ARGUMENT_VERSION_MISMATCH",
-    "NVML_ERROR_DEPRECATED",
+REASONS = {
+    "NVML_ERROR_NOT_SUPPORTED": "not_supported",
+    "NVML_ERROR_FUNCTION_NOT_FOUND": "not_supported",
+    "NVML_ERROR_ARGUMENT_VERSION_MISMATCH": "not_supported",
+    "NVML_ERROR_DEPRECATED": "not_supported",
+    "NVML_ERROR_NO_PERMISSION": "no_permission",
+    "NVML_ERROR_GPU_IS_LOST": "gpu_lost",
+    "NVML_ERROR_RESET_REQUIRED": "gpu_lost",
 }
-LOST = {"NVML_ERROR_GPU_IS_LOST", "NVML_ERROR_RESET_REQUIRED"}
+AT_FIRST = REASONS | {"NVML_ERROR_INVALID_ARGUMENT": "not_supported"}
+"""If a driver does not know a query it may call it an invalid argument; later the same error means a fault."""
 FINAL = ("not_supported", "no_permission")
 """Reasons after which asking again is useless."""
 
@@ -79,11 +83,9 @@ class NvmlReader(Reader):
         ended_s = time.monotonic()
         if ended_s - begun_s > UNDATED_S * len(self._devices):
             answers = {device.uuid: device.refuse(answers[device.uuid]) for device in self._devices}
-        processes = self._tree.pids(refresh=True) if slow and self._tree else None
+        pids = self._tree.pids(refresh=True) if slow and self._tree else None
         for device in self._devices:
-            answers[device.uuid].update(device.read(slow=slow))
-            if processes is not None:
-                answers[device.uuid].update(device.read_processes(processes))
+            answers[device.uuid].update(device.read(slow=slow, pids=pids))
         if all(device.lost for device in self._devices):
             raise Unavailable("gpu_lost")
         return Sample((begun_s + ended_s) / 2, {"devices": answers})
@@ -101,29 +103,30 @@ class NvmlDevice:
     visible: VisibleDevice
     reasons: dict[str, str] = field(default_factory=dict)
     """Field, or "" for the whole device, to why it is not in the readings."""
-    lost: bool = False
-    power_reading: Literal["instant", "usage"] | None = None
 
     def __post_init__(self) -> None:
         self.uuid = self.visible.uuid
-        self._queries = list(QUERIES)
-        self._lists_processes = True
+        self._queries = [query for query in QUERIES if not (query.of_board and self.visible.shared)]
+        self.reasons = {name: "mig_shared" for query in QUERIES if query not in self._queries for name in query.fields}
         if self.visible.handle is None:
             self._lose()
-            return
-        for query in [query for query in QUERIES if query.of_board and self.visible.shared]:
-            self._drop(query, "mig_shared")
-        # If a driver does not know a query it may call it an invalid argument; later the same error means a fault.
-        unsupported = UNSUPPORTED | {"NVML_ERROR_INVALID_ARGUMENT"}
         for query in list(self._queries):
-            self._ask(query, unsupported)
-        if self.visible.shared or self.lost:
-            return
-        self.power_reading = "instant"
-        if INSTANT_POWER not in self._queries:
+            self._ask(query, AT_FIRST)
+        if INSTANT_POWER not in self._queries and not self.visible.shared and not self.lost:
             self._queries.insert(0, POWER_USAGE)
-            self._ask(POWER_USAGE, unsupported)
-            self.power_reading = "usage" if POWER_USAGE in self._queries else None
+            self._ask(POWER_USAGE, AT_FIRST)
+
+    @property
+    def lost(self) -> bool:
+        """Whether the device has stopped to answer for good."""
+        return "" in self.reasons
+
+    @property
+    def power_reading(self) -> Literal["instant", "usage"] | None:
+        """How power is read, if it is."""
+        if INSTANT_POWER in self._queries:
+            return "instant"
+        return "usage" if POWER_USAGE in self._queries else None
 
     @property
     def facts(self) -> DeviceFacts:
@@ -141,67 +144,46 @@ class NvmlDevice:
             "shared": self.visible.shared,
         }
 
-    def read(self, dated: bool = False, slow: bool = False) -> DeviceReading:
+    def read(self, dated: bool = False, slow: bool = False, pids: Pids = None) -> DeviceReading:
         """The dated fields, or all others, the slow ones only if `slow`; nothing once the device is lost."""
-        answers: DeviceReading = {}
+        answers: dict[str, Any] = {}
         for query in list(self._queries):
-            if query.dated == dated and (slow or not query.slow) and not self.lost:
-                answers.update(self._ask(query, UNSUPPORTED))
-        return answers
+            if query.dated == dated and (slow or not query.slow):
+                answers |= self._ask(query, REASONS, pids)
+        return cast(DeviceReading, answers)
 
     def refuse(self, answers: DeviceReading) -> DeviceReading:
         """Nothing, in place of answers that took so long that nobody knows their moment."""
         self.reasons.update(dict.fromkeys(answers, "slow_reading"))
         return {}
 
-    def read_processes(self, processes: Sequence[int]) -> DeviceReading:
-        """Memory that `processes` hold on the device, if the driver lists them."""
-        if self.lost or not self._lists_processes:
+    def _ask(self, query: Query, reasons: Mapping[str, str], pids: Pids = None) -> dict[str, Any]:
+        """The answers; none once the device is lost, or if NVML refuses them for one of `reasons` or another one."""
+        if self.lost:
             return {}
-        name = "process_memory_bytes"
         try:
-            # The function without a version raises no NVMLError if the driver is too old for it.
-            listed = self.nvml.nvmlDeviceGetComputeRunningProcesses_v3(self.visible.handle)
+            answers = dict(zip(query.fields, query.ask(self.nvml, self.visible.handle, pids), strict=False))
+        except Refused as refusal:
+            reason = str(refusal)
         except self.nvml.NVMLError as error:
-            if reason := self._judge(error, UNSUPPORTED):
-                self.reasons[name] = reason
-                self._lists_processes = reason not in FINAL
-            return {}
-        used = [process.usedGpuMemory for process in listed if process.pid in processes]
-        if not used or None in used:
-            self.reasons[name] = "not_supported" if used else "process_not_listed"
-            return {}
-        self.reasons.pop(name, None)
-        return {"process_memory_bytes": sum(used)}
-
-    def _ask(self, query: Query, unsupported: set[str]) -> DeviceReading:
-        try:
-            answers = query.ask(self.nvml, self.visible.handle)
-        except self.nvml.NVMLError as error:
-            if (reason := self._judge(error, unsupported)) in FINAL:
-                self._drop(query, reason)
-            elif reason:
-                self.reasons.update(dict.fromkeys(query.fields, reason))
-            return {}
-        for name in query.fields:
-            self.reasons.pop(name, None)
-        return answers
-
-    def _judge(self, error: Any, unsupported: set[str]) -> str | None:
-        """The reason for a query that was refused; None if the whole device is lost."""
-        known = {getattr(self.nvml, name): name for name in unsupported | LOST | {"NVML_ERROR_NO_PERMISSION"}}
-        name = known.get(error.value)
-        if name in LOST:
+            known = {getattr(self.nvml, name): reason for name, reason in reasons.items()}
+            reason = known.get(error.value, f"read_failed: {error}")
+        else:
+            for name in query.fields:
+                self.reasons.pop(name, None)
+            return answers
+        if reason == "gpu_lost":
             self._lose()
-            return None
-        if name == "NVML_ERROR_NO_PERMISSION":
-            return "no_permission"
-        return "not_supported" if name in unsupported else f"read_failed: {error}"
+        elif reason in FINAL:
+            self._drop(query, reason)
+        else:
+            self.reasons.update(dict.fromkeys(query.fields, reason))
+        return {}
 
     def _drop(self, query: Query, reason: str) -> None:
         self._queries.remove(query)
         self.reasons.update(dict.fromkeys(query.fields, reason))
 
     def _lose(self) -> None:
-        self.lost = True
+        self._queries = []
         self.reasons = {"": "gpu_lost"}
