@@ -33,18 +33,10 @@ class Sample(NamedTuple):
 class Reader(ABC):
     """An open source. One thread uses it, and is left behind if a call never returns."""
 
-    measures_idle: bool = False
-    """Whether to wait for an idle level before the cell starts."""
-
-    @property
-    @abstractmethod
-    def facts(self) -> dict[str, Any]:
-        """What holds for all readings, as JSON, such as `driver`, a version; `devices` has a `DeviceFacts` per UUID."""
-
-    @property
-    @abstractmethod
-    def reasons(self) -> dict[str, str]:
-        """Why something is absent from the readings now: "", `<uuid>`, `<uuid>.<field>` or `<field>` to reason."""
+    facts: dict[str, Any]
+    """What holds for all readings, as JSON, such as `driver`, a version; `devices` has a `DeviceFacts` per UUID."""
+    reasons: dict[str, str]
+    """Why something is absent from the readings now: "", `<uuid>`, `<uuid>.<field>` or `<field>` to reason."""
 
     @abstractmethod
     def watch(self, pid: int) -> None:

@@ -4,7 +4,6 @@ import contextlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.telemetry import UNDATED_S, Reader, Sample, Source, Unavailable
 from bench.telemetry.processes import ProcessTree, RateLimit, Stat, proportional_bytes
@@ -33,28 +32,19 @@ class HostReader(Reader):
         self._tree: ProcessTree | None = None
         self._stats: dict[int, Stat] = {}
         self._pss_limit = RateLimit()
-        self._reasons = dict.fromkeys(OF_PROCESSES, "not_started")
+        self.reasons = dict.fromkeys(OF_PROCESSES, "not_started")
         self._packages: list[Package] = []
         self._package_energy_j = 0.0
         try:
             self._packages = [Package.at(folder) for folder in package_folders(powercap)]
         except PermissionError:
-            self._reasons["package_energy_j"] = "no_permission"
+            self.reasons["package_energy_j"] = "no_permission"
         except (OSError, ValueError) as error:
-            self._reasons["package_energy_j"] = f"read_failed: {error}"
+            self.reasons["package_energy_j"] = f"read_failed: {error}"
         else:
             if not self._packages:
-                self._reasons["package_energy_j"] = "no_rapl"
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """The number of CPU packages with an energy counter."""
-        return {"packages": len(self._packages)}
-
-    @property
-    def reasons(self) -> dict[str, str]:
-        """Field to reason."""
-        return self._reasons
+                self.reasons["package_energy_j"] = "no_rapl"
+        self.facts = {"packages": len(self._packages)}
 
     def watch(self, pid: int) -> None:
         """Read memory and CPU time of process `pid` and its descendants."""
@@ -67,7 +57,7 @@ class HostReader(Reader):
         values: Values = {**self._energy(), **self._usage(pids)}
         ended_s = time.monotonic()
         if ended_s - begun_s > UNDATED_S:
-            self._reasons.update(dict.fromkeys(values, "slow_reading"))
+            self.reasons.update(dict.fromkeys(values, "slow_reading"))
             values = {}
         if pids and slow and self._pss_limit.due():
             values.update(self._pss(pids))
@@ -84,9 +74,9 @@ class HostReader(Reader):
             self._package_energy_j += sum(package.increase_j() for package in self._packages)
         except (OSError, ValueError) as error:
             self._packages = []
-            self._reasons["package_energy_j"] = f"read_failed: {error}"
+            self.reasons["package_energy_j"] = f"read_failed: {error}"
             return {}
-        self._reasons.pop("package_energy_j", None)
+        self.reasons.pop("package_energy_j", None)
         return {"package_energy_j": round(self._package_energy_j, 6)}
 
     def _usage(self, pids: tuple[int, ...]) -> Values:
@@ -96,10 +86,10 @@ class HostReader(Reader):
         used = [stat.usage() if (stat := self._stats.get(pid)) else None for pid in pids]
         # A process that has ended but was not waited for yet holds no memory.
         if not used or used[0] is None or used[0].rss_bytes == 0:
-            self._reasons.update(dict.fromkeys(OF_PROCESSES, "process_ended"))
+            self.reasons.update(dict.fromkeys(OF_PROCESSES, "process_ended"))
             return {}
-        self._reasons.pop("rss_bytes", None)
-        self._reasons.pop("cpu_s", None)
+        self.reasons.pop("rss_bytes", None)
+        self.reasons.pop("cpu_s", None)
         living = [use for use in used if use is not None]
         return {
             "rss_bytes": sum(use.rss_bytes for use in living),
@@ -120,13 +110,13 @@ class HostReader(Reader):
             total = sum(proportional_bytes(pid) for pid in pids)
         except OSError as error:
             denied = isinstance(error, PermissionError)
-            self._reasons["pss_bytes"] = "no_permission" if denied else f"read_failed: {error}"
+            self.reasons["pss_bytes"] = "no_permission" if denied else f"read_failed: {error}"
             return {}
         finally:
             self._pss_limit.took(begun_s)
         if total == 0:
             return {}
-        self._reasons.pop("pss_bytes", None)
+        self.reasons.pop("pss_bytes", None)
         return {"pss_bytes": total}
 
 

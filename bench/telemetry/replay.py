@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from bench.errors import InputError
 from bench.telemetry import Reader, Sample, Source, Unavailable
@@ -38,20 +37,9 @@ class ReplayReader(Reader):
         if self._next is None:
             raise Unavailable("replay_empty")
         self._behind_s = time.monotonic() - self._next.t_s
-        self._facts = self._next.facts
-        self._reasons: dict[str, str] = {}
-        self.measures_idle = any(facts.get("power_reading") for facts in self._facts.get("devices", {}).values())
+        self.facts = self._next.facts
+        self.reasons = {}
         self._take(self._next)
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """The recorded ones."""
-        return self._facts
-
-    @property
-    def reasons(self) -> dict[str, str]:
-        """Those recorded until now."""
-        return self._reasons
 
     def watch(self, pid: int) -> None:
         """Do nothing: the recorded process counts."""
@@ -74,6 +62,6 @@ class ReplayReader(Reader):
     def _take(self, reading: Reading) -> None:
         for path, reason in reading.reasons.items():
             if reason is None:
-                self._reasons.pop(path, None)
+                self.reasons.pop(path, None)
             else:
-                self._reasons[path] = reason
+                self.reasons[path] = reason

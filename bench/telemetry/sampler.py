@@ -54,7 +54,7 @@ class Sampler:
         """Wait until idle power has been measured, or until it is clear that there is nothing to measure."""
         for feed in self._feeds:
             feed.opened.wait(self._settings.hang_s)
-            if feed.measures_idle:
+            if feed.reads_power:
                 time.sleep(max(0.0, feed.opened_at_s + self._settings.idle_s - time.monotonic()))
 
     def drain(self) -> list[Reading]:
@@ -82,7 +82,7 @@ class Feed(Thread):
         self.opened = Event()
         """Set when it is known whether there is anything to read."""
         self.opened_at_s = 0.0
-        self.measures_idle = False
+        self.reads_power = False
         self._role = role
         self._source = source
         self._period_s = 1.0 / hz
@@ -131,11 +131,10 @@ class Feed(Thread):
 
     def _open(self) -> Reader:
         reader = self._source.open()
-        self.measures_idle = reader.measures_idle
         self.opened_at_s = time.monotonic()
-        facts = reader.facts
-        self._devices = facts.get("devices", {})
-        self._report(self.opened_at_s, reader.reasons, facts=facts)
+        self._devices = reader.facts.get("devices", {})
+        self.reads_power = any(facts.get("power_reading") for facts in self._devices.values())
+        self._report(self.opened_at_s, reader.reasons, facts=reader.facts)
         self._reader = reader
         if self._pid is not None:
             reader.watch(self._pid)

@@ -31,8 +31,6 @@ def _release() -> Iterator[None]:
 class Board(Reader):
     """Counts its readings and, at some of them, does what it is told."""
 
-    measures_idle = True
-
     def __init__(self, at: dict[int, Any]) -> None:
         self._at = at
         self._n = 0
@@ -41,7 +39,7 @@ class Board(Reader):
 
     @property
     def facts(self) -> dict[str, Any]:
-        return {"devices": {"GPU-a": {"name": "Board"}}}
+        return {"devices": {"GPU-a": {"name": "Board", "power_reading": "instant"}}}
 
     @property
     def reasons(self) -> dict[str, str]:
@@ -102,7 +100,7 @@ def closing(readings: list[Reading]) -> str:
 def test_readings_keep_to_absolute_deadlines(tmp_path: Path) -> None:
     readings, _ = sampled(faulty(), tmp_path / "telemetry.jsonl", seconds=0.9)
     opened, *ticks, last, closed = readings
-    assert opened.facts == {"devices": {"GPU-a": {"name": "Board"}}}
+    assert opened.facts == {"devices": {"GPU-a": {"name": "Board", "power_reading": "instant"}}}
     assert opened.reasons == {"GPU-a.temperature_c": "not_supported"}
     deadlines_s = [reading.t_s - (reading.late_s or 0.0) for reading in ticks]
     expected_s = [deadlines_s[0] + 0.05 * tick for tick in range(len(ticks) + sum(r.missed for r in ticks))]

@@ -1,8 +1,7 @@
 """Reads NVIDIA devices through NVML once it is started."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Literal, cast
 
@@ -49,28 +48,13 @@ class NvmlReader(Reader):
     def __init__(self, nvml: ModuleType, visible: Sequence[VisibleDevice]) -> None:
         self._nvml = nvml
         self._tree: ProcessTree | None = None
-        self._devices = [NvmlDevice(nvml, device) for device in visible]
-        self.measures_idle = any(device.power_reading for device in self._devices)
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """Versions of the driver and of CUDA, and what is known about each device."""
-        driver = or_none(self._nvml, text, self._nvml.nvmlSystemGetDriverVersion)
-        cuda = or_none(self._nvml, self._nvml.nvmlSystemGetCudaDriverVersion_v2)
+        self.reasons = {}
+        self._devices = [NvmlDevice(nvml, device, self.reasons) for device in visible]
+        driver = or_none(nvml, text, nvml.nvmlSystemGetDriverVersion)
+        cuda = or_none(nvml, nvml.nvmlSystemGetCudaDriverVersion_v2)
         versions = {"driver": driver, "cuda": cuda and f"{cuda // 1000}.{cuda % 1000 // 10}"}
-        return {
-            **{name: version for name, version in versions.items() if version},
-            "devices": {device.uuid: device.facts for device in self._devices},
-        }
-
-    @property
-    def reasons(self) -> dict[str, str]:
-        """Under `<uuid>` or `<uuid>.<field>`."""
-        return {
-            f"{device.uuid}.{name}" if name else device.uuid: reason
-            for device in self._devices
-            for name, reason in device.reasons.items()
-        }
+        self.facts = {name: version for name, version in versions.items() if version}
+        self.facts["devices"] = {device.uuid: device.facts() for device in self._devices}
 
     def watch(self, pid: int) -> None:
         """Also read the device memory of process `pid` and its descendants."""
@@ -82,7 +66,10 @@ class NvmlReader(Reader):
         answers = {device.uuid: device.read(dated=True) for device in self._devices}
         ended_s = time.monotonic()
         if ended_s - begun_s > UNDATED_S * len(self._devices):
-            answers = {device.uuid: device.refuse(answers[device.uuid]) for device in self._devices}
+            # Nobody knows which moment the answers belong to.
+            for device in self._devices:
+                device.excuse(answers[device.uuid], "slow_reading")
+                answers[device.uuid] = {}
         pids = self._tree.pids(refresh=True) if slow and self._tree else None
         for device in self._devices:
             answers[device.uuid].update(device.read(slow=slow, pids=pids))
@@ -95,53 +82,45 @@ class NvmlReader(Reader):
         self._nvml.nvmlShutdown()
 
 
-@dataclass
 class NvmlDevice:
-    """One device, and which queries it still answers."""
+    """One device, and which queries it still answers; why it does not answer others goes to `reasons`."""
 
-    nvml: ModuleType
-    visible: VisibleDevice
-    reasons: dict[str, str] = field(default_factory=dict)
-    """Field, or "" for the whole device, to why it is not in the readings."""
-
-    def __post_init__(self) -> None:
-        self.uuid = self.visible.uuid
-        self._queries = [query for query in QUERIES if not (query.of_board and self.visible.shared)]
-        self.reasons = {name: "mig_shared" for query in QUERIES if query not in self._queries for name in query.fields}
-        if self.visible.handle is None:
+    def __init__(self, nvml: ModuleType, visible: VisibleDevice, reasons: dict[str, str]) -> None:
+        self.uuid = visible.uuid
+        self._nvml = nvml
+        self._visible = visible
+        self._reasons = reasons
+        self._queries = [query for query in QUERIES if not (query.of_board and visible.shared)]
+        for query in QUERIES:
+            if query not in self._queries:
+                self.excuse(query.fields, "mig_shared")
+        if visible.handle is None:
             self._lose()
         for query in list(self._queries):
             self._ask(query, AT_FIRST)
-        if INSTANT_POWER not in self._queries and not self.visible.shared and not self.lost:
+        if INSTANT_POWER not in self._queries and not visible.shared and not self.lost:
             self._queries.insert(0, POWER_USAGE)
             self._ask(POWER_USAGE, AT_FIRST)
 
     @property
     def lost(self) -> bool:
-        """Whether the device has stopped to answer for good."""
-        return "" in self.reasons
+        """Whether the device will not answer any more."""
+        return self.uuid in self._reasons
 
-    @property
-    def power_reading(self) -> Literal["instant", "usage"] | None:
-        """How power is read, if it is."""
-        if INSTANT_POWER in self._queries:
-            return "instant"
-        return "usage" if POWER_USAGE in self._queries else None
-
-    @property
     def facts(self) -> DeviceFacts:
         """What does not change about the device."""
-        handle = self.visible.handle
+        handle = self._visible.handle
         if handle is None:
             return {"name": None}
-        memory = or_none(self.nvml, self.nvml.nvmlDeviceGetMemoryInfo, handle, self.nvml.nvmlMemory_v2)
-        limits_mw = or_none(self.nvml, self.nvml.nvmlDeviceGetPowerManagementLimitConstraints, handle)
+        memory = or_none(self._nvml, self._nvml.nvmlDeviceGetMemoryInfo, handle, self._nvml.nvmlMemory_v2)
+        limits_mw = or_none(self._nvml, self._nvml.nvmlDeviceGetPowerManagementLimitConstraints, handle)
+        usage: Literal["usage"] | None = "usage" if POWER_USAGE in self._queries else None
         return {
-            "name": self.visible.name,
+            "name": self._visible.name,
             "memory_total_bytes": memory.total if memory else None,
             "power_limit_w": limits_mw[1] / 1e3 if limits_mw and limits_mw[1] > 0 else None,
-            "power_reading": self.power_reading,
-            "shared": self.visible.shared,
+            "power_reading": "instant" if INSTANT_POWER in self._queries else usage,
+            "shared": self._visible.shared,
         }
 
     def read(self, dated: bool = False, slow: bool = False, pids: Pids = None) -> DeviceReading:
@@ -152,38 +131,36 @@ class NvmlDevice:
                 answers |= self._ask(query, REASONS, pids)
         return cast(DeviceReading, answers)
 
-    def refuse(self, answers: DeviceReading) -> DeviceReading:
-        """Nothing, in place of answers that took so long that nobody knows their moment."""
-        self.reasons.update(dict.fromkeys(answers, "slow_reading"))
-        return {}
+    def excuse(self, fields: Iterable[str], reason: str) -> None:
+        """Give the reason why `fields` are not in the readings."""
+        self._reasons.update({f"{self.uuid}.{name}": reason for name in fields})
 
     def _ask(self, query: Query, reasons: Mapping[str, str], pids: Pids = None) -> dict[str, Any]:
-        """The answers; none once the device is lost, or if NVML refuses them for one of `reasons` or another one."""
+        """The answers, or none if NVML refuses, for one of `reasons` or an unknown one, or the device is lost."""
         if self.lost:
             return {}
         try:
-            answers = dict(zip(query.fields, query.ask(self.nvml, self.visible.handle, pids), strict=False))
+            answers = dict(zip(query.fields, query.ask(self._nvml, self._visible.handle, pids), strict=False))
         except Refused as refusal:
-            reason = str(refusal)
-        except self.nvml.NVMLError as error:
-            known = {getattr(self.nvml, name): reason for name, reason in reasons.items()}
-            reason = known.get(error.value, f"read_failed: {error}")
-        else:
-            for name in query.fields:
-                self.reasons.pop(name, None)
-            return answers
-        if reason == "gpu_lost":
-            self._lose()
-        elif reason in FINAL:
-            self._drop(query, reason)
-        else:
-            self.reasons.update(dict.fromkeys(query.fields, reason))
-        return {}
+            self.excuse(query.fields, str(refusal))
+            return {}
+        except self._nvml.NVMLError as error:
+            known = {getattr(self._nvml, name): reason for name, reason in reasons.items()}
+            self._drop(query, known.get(error.value, f"read_failed: {error}"))
+            return {}
+        for name in query.fields:
+            self._reasons.pop(f"{self.uuid}.{name}", None)
+        return answers
 
     def _drop(self, query: Query, reason: str) -> None:
-        self._queries.remove(query)
-        self.reasons.update(dict.fromkeys(query.fields, reason))
+        """Give up the query or the whole device if asking again is useless."""
+        if reason == "gpu_lost":
+            self._lose()
+            return
+        if reason in FINAL:
+            self._queries.remove(query)
+        self.excuse(query.fields, reason)
 
     def _lose(self) -> None:
         self._queries = []
-        self.reasons = {"": "gpu_lost"}
+        self._reasons[self.uuid] = "gpu_lost"
