@@ -56,7 +56,7 @@ def environment(source: Source | None) -> tuple[Environment, dict[str, str]]:
     reasons = dict.fromkeys(("gpu", "driver", "cuda"), unread.get("", "not_reported"))
     reasons |= dict.fromkeys(("git_commit", "git_dirty"), "not_a_git_checkout")
     reasons |= {
-        f"gpu.{index}.memory_bytes": unread.get(f"{uuid}.memory_used_bytes", "not_reported")
+        f"gpu.{index}.memory_bytes": unread.get(uuid) or unread.get(f"{uuid}.memory_used_bytes", "not_reported")
         for index, uuid in enumerate(devices)
     }
     return content, {f"environment.{path}": reasons[path] for path in null_paths(content.model_dump())}

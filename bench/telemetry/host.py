@@ -37,13 +37,10 @@ class HostReader(Reader):
         self._package_energy_j = 0.0
         try:
             self._packages = [Package.at(folder) for folder in package_folders(powercap)]
-        except PermissionError:
-            self.reasons["package_energy_j"] = "no_permission"
-        except (OSError, ValueError) as error:
-            self.reasons["package_energy_j"] = f"read_failed: {error}"
-        else:
             if not self._packages:
                 self.reasons["package_energy_j"] = "no_rapl"
+        except (OSError, ValueError) as error:
+            self.reasons["package_energy_j"] = refusal(error)
         self.facts = {"packages": len(self._packages)}
 
     def watch(self, pid: int) -> None:
@@ -52,7 +49,7 @@ class HostReader(Reader):
 
     def read(self, slow: bool) -> Sample:
         """`rss_bytes` (shared pages count in every process), `pss_bytes`, `cpu_s`, `package_energy_j`."""
-        pids = () if self._tree is None else self._tree.pids(refresh=slow)
+        pids = self._tree.pids(refresh=slow) if self._tree is not None else None
         begun_s = time.monotonic()
         values: Values = {**self._energy(), **self._usage(pids)}
         ended_s = time.monotonic()
@@ -74,13 +71,13 @@ class HostReader(Reader):
             self._package_energy_j += sum(package.increase_j() for package in self._packages)
         except (OSError, ValueError) as error:
             self._packages = []
-            self.reasons["package_energy_j"] = f"read_failed: {error}"
+            self.reasons["package_energy_j"] = refusal(error)
             return {}
         self.reasons.pop("package_energy_j", None)
         return {"package_energy_j": round(self._package_energy_j, 6)}
 
-    def _usage(self, pids: tuple[int, ...]) -> Values:
-        if self._tree is None:
+    def _usage(self, pids: tuple[int, ...] | None) -> Values:
+        if pids is None:
             return {}
         self._follow(pids)
         used = [stat.usage() if (stat := self._stats.get(pid)) else None for pid in pids]
@@ -91,10 +88,8 @@ class HostReader(Reader):
         self.reasons.pop("rss_bytes", None)
         self.reasons.pop("cpu_s", None)
         living = [use for use in used if use is not None]
-        return {
-            "rss_bytes": sum(use.rss_bytes for use in living),
-            "cpu_s": round(sum(use.cpu_s for use in living), 3),
-        }
+        cpu_s = round(sum(use.cpu_s for use in living), 3)
+        return {"rss_bytes": sum(use.rss_bytes for use in living), "cpu_s": cpu_s}
 
     def _follow(self, pids: tuple[int, ...]) -> None:
         for gone in self._stats.keys() - set(pids):
@@ -109,8 +104,7 @@ class HostReader(Reader):
         try:
             total = sum(proportional_bytes(pid) for pid in pids)
         except OSError as error:
-            denied = isinstance(error, PermissionError)
-            self.reasons["pss_bytes"] = "no_permission" if denied else f"read_failed: {error}"
+            self.reasons["pss_bytes"] = refusal(error)
             return {}
         finally:
             self._pss_limit.took(begun_s)
@@ -118,6 +112,11 @@ class HostReader(Reader):
             return {}
         self.reasons.pop("pss_bytes", None)
         return {"pss_bytes": total}
+
+
+def refusal(error: Exception) -> str:
+    """The reason for what cannot be read."""
+    return "no_permission" if isinstance(error, PermissionError) else f"read_failed: {error}"
 
 
 def wrapped_increase(before: int, now: int, modulus: int) -> int:

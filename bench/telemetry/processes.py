@@ -2,14 +2,13 @@
 
 import os
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
-@dataclass(frozen=True)
-class Usage:
+class Usage(NamedTuple):
     """Memory of a process, and its CPU time including that of the children that it has waited for."""
 
     rss_bytes: int

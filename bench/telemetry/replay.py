@@ -19,13 +19,10 @@ class Replay(Source):
 
     def open(self) -> "ReplayReader":
         """Start with the first reading."""
-        return ReplayReader(self._readings())
-
-    def _readings(self) -> Iterator[Reading]:
         path = Path(self.path)
         if not path.is_file():
             raise InputError(f"telemetry replay: no such file: {self.path}; give a telemetry.jsonl of an earlier run")
-        return (reading for reading in read_file(path) if reading.role == self.role)
+        return ReplayReader(reading for reading in read_file(path) if reading.role == self.role)
 
 
 class ReplayReader(Reader):
@@ -60,8 +57,4 @@ class ReplayReader(Reader):
         """Do nothing: the file closes when it has been read or is no longer used."""
 
     def _take(self, reading: Reading) -> None:
-        for path, reason in reading.reasons.items():
-            if reason is None:
-                self.reasons.pop(path, None)
-            else:
-                self.reasons[path] = reason
+        self.reasons = {path: why for path, why in (self.reasons | reading.reasons).items() if why is not None}

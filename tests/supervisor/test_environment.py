@@ -154,6 +154,19 @@ def test_one_device_that_refuses_its_memory(look: Look) -> None:
 
 
 @pytest.mark.usefixtures("two_boards")
+def test_one_device_that_is_lost(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    def handle(index: int) -> int:
+        if index == 0:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
+        return index
+
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByIndex", handle)
+    found, missing = look()
+    assert found.gpu == (Gpu(name="unreadable-0", uuid="unreadable-0", memory_bytes=None), BOARD_1)
+    assert missing["environment.gpu.0.memory_bytes"] == "gpu_lost"
+
+
+@pytest.mark.usefixtures("two_boards")
 def test_a_device_that_the_cell_cannot_see_is_no_part_of_its_environment(
     look: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
