@@ -13,14 +13,17 @@ from typing import Any
 import pytest
 
 from bench.telemetry import Unavailable
-from bench.telemetry.nvml.boards import Board, Instance, choose
+from bench.telemetry.nvml.boards import Board, choose
 
 A, B = "GPU-00000000-0000-0000-0000-000000000000", "GPU-00000001-0000-0000-0000-000000000000"
 GIB = 2**30
 ALIKE = [Board("GPU-aa11", "H100", 0), Board("GPU-aa22", "H100", 1), Board("GPU-bb33", "H100", 2)]
 MIXED = [Board("GPU-aa11", "H100", 0), Board("GPU-bb22", "L4", 1)]
-PARTS = (Instance("MIG-p1", 1, 0, 10), Instance("MIG-p2", 2, 0, 11))
-DIVIDED = [Board("GPU-aa11", "H100", 0, mig=True, instances=PARTS), Board("GPU-bb22", "H100", 1)]
+PARTS = (
+    Board("MIG-p1", "H100", 10, shared=True, old_uuid="MIG-GPU-aa11/1/0"),
+    Board("MIG-p2", "H100", 11, shared=True, old_uuid="MIG-GPU-aa11/2/0"),
+)
+DIVIDED = [Board("GPU-aa11", "H100", 0, shared=True, instances=PARTS), Board("GPU-bb22", "H100", 1)]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +92,7 @@ def test_a_whole_board_beside_a_divided_one_is_not_shared() -> None:
 
 
 def test_a_board_that_does_not_answer_has_its_place() -> None:
-    boards = [ALIKE[0], Board(None, None), ALIKE[2]]
+    boards = [ALIKE[0], Board("unreadable-1", None, None), ALIKE[2]]
     assert [device.uuid for device in choose(boards, None, pci_order=True)] == ["GPU-aa11", "unreadable-1", "GPU-bb33"]
     assert choose(boards, "1", pci_order=True)[0].handle is None
 

@@ -1,11 +1,14 @@
 """NVIDIA GPUs through NVML, using the nvidia-ml-py distribution (whose module is called `pynvml`)."""
 
 import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from types import ModuleType
 
 from bench.telemetry import Source, Unavailable
-from bench.telemetry.nvml.boards import Board, Handle, Instance, choose
-from bench.telemetry.nvml.reader import NvmlReader, text
+from bench.telemetry.nvml.boards import Board, choose
+from bench.telemetry.nvml.reader import NvmlReader, or_none, text
 
 
 class Nvml(Source):
@@ -46,23 +49,18 @@ def _board(nvml: ModuleType, index: int) -> Board:
         handle = nvml.nvmlDeviceGetHandleByIndex(index)
         uuid, name = text(nvml.nvmlDeviceGetUUID, handle), text(nvml.nvmlDeviceGetName, handle)
     except nvml.NVMLError:
-        return Board(uuid=None, name=None)
-    try:
-        mig = nvml.nvmlDeviceGetMigMode(handle)[0] == nvml.NVML_DEVICE_MIG_ENABLE
-    except nvml.NVMLError:
-        mig = False
-    return Board(uuid, name, handle, mig, tuple(_instances(nvml, handle)) if mig else ())
+        return Board(f"unreadable-{index}", name=None, handle=None)
+    mode = or_none(nvml, nvml.nvmlDeviceGetMigMode, handle)
+    mig = mode is not None and mode[0] == nvml.NVML_DEVICE_MIG_ENABLE
+    whole = Board(uuid, name, handle, shared=mig)
+    return replace(whole, instances=tuple(_instances(nvml, whole))) if mig else whole
 
 
-def _instances(nvml: ModuleType, board: Handle) -> list[Instance]:
-    instances = []
-    for index in range(nvml.nvmlDeviceGetMaxMigDeviceCount(board)):
-        try:
-            handle = nvml.nvmlDeviceGetMigDeviceHandleByIndex(board, index)
-            uuid = nvml.nvmlDeviceGetUUID(handle)
+def _instances(nvml: ModuleType, whole: Board) -> Iterator[Board]:
+    for index in range(nvml.nvmlDeviceGetMaxMigDeviceCount(whole.handle)):
+        # There may be no such instance, or it is another tenant's.
+        with suppress(nvml.NVMLError):
+            handle = nvml.nvmlDeviceGetMigDeviceHandleByIndex(whole.handle, index)
             ids = nvml.nvmlDeviceGetGpuInstanceId(handle), nvml.nvmlDeviceGetComputeInstanceId(handle)
-        except nvml.NVMLError:
-            # There is no such instance, or it is another tenant's.
-            continue
-        instances.append(Instance(uuid, *ids, handle))
-    return instances
+            old_uuid = f"MIG-{whole.uuid}/{ids[0]}/{ids[1]}"
+            yield Board(nvml.nvmlDeviceGetUUID(handle), whole.name, handle, shared=True, old_uuid=old_uuid)

@@ -1,7 +1,7 @@
 """Which of the machine's NVIDIA devices a cell can use."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,86 +12,61 @@ Handle = Any
 
 
 @dataclass(frozen=True)
-class Instance:
-    """A part of a board that was divided by MIG."""
-
-    uuid: str
-    gpu_instance: int
-    compute_instance: int
-    handle: Handle = None
-
-
-@dataclass(frozen=True)
 class Board:
-    """A GPU, numbered by PCI bus as NVML does; `uuid` and `name` are None if it does not answer."""
-
-    uuid: str | None
-    name: str | None
-    handle: Handle = None
-    mig: bool = False
-    instances: tuple[Instance, ...] = ()
-
-
-@dataclass(frozen=True)
-class VisibleDevice:
-    """A device that the cell can use: a board, or one instance of it."""
+    """A GPU, or one instance of a GPU that was divided by MIG."""
 
     uuid: str
     name: str | None
+    """None if the GPU does not answer."""
     handle: Handle
-    shared: bool
-    """Whether others may use the same board, so that its power is not the cell's."""
+    """None if the GPU does not answer."""
+    shared: bool = False
+    """Whether others may use the same GPU, so that its power is not the cell's."""
+    instances: tuple["Board", ...] = ()
+    old_uuid: str | None = None
+    """An instance's other name, `MIG-<UUID of the GPU>/<GPU instance>/<compute instance>`."""
 
 
-def choose(boards: Sequence[Board], visible: str | None, pci_order: bool) -> list[VisibleDevice]:
+def choose(boards: Sequence[Board], visible: str | None, pci_order: bool) -> list[Board]:
     """The devices that CUDA offers if CUDA_VISIBLE_DEVICES is `visible`, or all of them for None.
 
     As in CUDA, an entry is an index, a UUID or an unambiguous beginning of one, or a MIG device in either spelling; an
-    entry that matches nothing ends the list; a divided board, named as a whole, means its first instance.
+    entry that matches nothing ends the list; a divided GPU, named as a whole, means its first instance.
+
+    Args:
+        boards: the machine's GPUs, numbered by PCI bus as NVML does.
+        visible: the value of the variable.
+        pci_order: whether CUDA numbers them in the same way. If not, it counts the fastest first.
 
     Raises:
-        Unavailable: no device is visible, or an index could mean several devices: unless `pci_order`, CUDA counts the
-            fastest first, which differs from NVML's order if the boards differ.
+        Unavailable: no device is visible, or an index could mean several devices.
     """
-    if visible is None:
-        chosen = [_whole(index, board) for index, board in enumerate(boards)]
-    else:
-        chosen = []
-        for entry in visible.split(","):
-            device = _find(boards, entry.strip(), pci_order)
-            if device is None:
-                break
-            if device not in chosen:
-                chosen.append(device)
+    chosen: dict[str, Board] = {}
+    for board in boards if visible is None else _listed(boards, visible, pci_order):
+        device = board.instances[0] if board.instances else board
+        chosen[device.uuid] = device
     if not chosen:
         raise Unavailable("no_visible_device")
-    return chosen
+    return list(chosen.values())
 
 
-def _find(boards: Sequence[Board], entry: str, pci_order: bool) -> VisibleDevice | None:
+def _listed(boards: Sequence[Board], visible: str, pci_order: bool) -> Iterator[Board]:
+    for entry in visible.split(","):
+        board = _find(boards, entry.strip(), pci_order)
+        if board is None:
+            return
+        yield board
+
+
+def _find(boards: Sequence[Board], entry: str, pci_order: bool) -> Board | None:
     if re.fullmatch(r"\d+", entry):
         if int(entry) >= len(boards):
             return None
         if not pci_order and len({board.name for board in boards}) > 1:
             raise Unavailable("device_order_unknown: set CUDA_DEVICE_ORDER=PCI_BUS_ID")
-        return _whole(int(entry), boards[int(entry)])
+        return boards[int(entry)]
     if not entry.startswith(("GPU-", "MIG-")):
         return None
-    matches = [_whole(index, board) for index, board in enumerate(boards) if (board.uuid or "").startswith(entry)]
-    matches += [
-        _part(board, part)
-        for board in boards
-        for part in board.instances
-        if part.uuid.startswith(entry) or entry == f"MIG-{board.uuid}/{part.gpu_instance}/{part.compute_instance}"
-    ]
+    devices = [*boards, *(instance for board in boards for instance in board.instances)]
+    matches = [device for device in devices if device.uuid.startswith(entry) or device.old_uuid == entry]
     return matches[0] if len(matches) == 1 else None
-
-
-def _whole(index: int, board: Board) -> VisibleDevice:
-    if board.instances:
-        return _part(board, board.instances[0])
-    return VisibleDevice(board.uuid or f"unreadable-{index}", board.name, board.handle, shared=board.mig)
-
-
-def _part(board: Board, instance: Instance) -> VisibleDevice:
-    return VisibleDevice(instance.uuid, board.name, instance.handle, shared=True)

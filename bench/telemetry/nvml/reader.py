@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any, Literal, cast
 
 from bench.telemetry import UNDATED_S, Reader, Sample, Unavailable
-from bench.telemetry.nvml.boards import VisibleDevice
+from bench.telemetry.nvml.boards import Board
 from bench.telemetry.nvml.queries import INSTANT_POWER, POWER_USAGE, QUERIES, Pids, Query, Refused
 from bench.telemetry.processes import ProcessTree
 from bench.telemetry.schema import DeviceFacts, DeviceReading
@@ -45,11 +45,11 @@ def or_none(nvml: ModuleType, call: Callable[..., Any], *arguments: Any) -> Any:
 class NvmlReader(Reader):
     """NVML, started, with the devices that the cell can see."""
 
-    def __init__(self, nvml: ModuleType, visible: Sequence[VisibleDevice]) -> None:
+    def __init__(self, nvml: ModuleType, boards: Sequence[Board]) -> None:
         self._nvml = nvml
         self._tree: ProcessTree | None = None
         self.reasons = {}
-        self._devices = [NvmlDevice(nvml, device, self.reasons) for device in visible]
+        self._devices = [NvmlDevice(nvml, board, self.reasons) for board in boards]
         driver = or_none(nvml, text, nvml.nvmlSystemGetDriverVersion)
         cuda = or_none(nvml, nvml.nvmlSystemGetCudaDriverVersion_v2)
         versions = {"driver": driver, "cuda": cuda and f"{cuda // 1000}.{cuda % 1000 // 10}"}
@@ -85,20 +85,20 @@ class NvmlReader(Reader):
 class NvmlDevice:
     """One device, and which queries it still answers; why it does not answer others goes to `reasons`."""
 
-    def __init__(self, nvml: ModuleType, visible: VisibleDevice, reasons: dict[str, str]) -> None:
-        self.uuid = visible.uuid
+    def __init__(self, nvml: ModuleType, board: Board, reasons: dict[str, str]) -> None:
+        self.uuid = board.uuid
         self._nvml = nvml
-        self._visible = visible
+        self._board = board
         self._reasons = reasons
-        self._queries = [query for query in QUERIES if not (query.of_board and visible.shared)]
+        self._queries = [query for query in QUERIES if not (query.of_board and board.shared)]
         for query in QUERIES:
             if query not in self._queries:
                 self.excuse(query.fields, "mig_shared")
-        if visible.handle is None:
+        if board.handle is None:
             self._lose()
         for query in list(self._queries):
             self._ask(query, AT_FIRST)
-        if INSTANT_POWER not in self._queries and not visible.shared and not self.lost:
+        if INSTANT_POWER not in self._queries and not board.shared and not self.lost:
             self._queries.insert(0, POWER_USAGE)
             self._ask(POWER_USAGE, AT_FIRST)
 
@@ -109,18 +109,18 @@ class NvmlDevice:
 
     def facts(self) -> DeviceFacts:
         """What does not change about the device."""
-        handle = self._visible.handle
+        handle = self._board.handle
         if handle is None:
             return {"name": None}
         memory = or_none(self._nvml, self._nvml.nvmlDeviceGetMemoryInfo, handle, self._nvml.nvmlMemory_v2)
         limits_mw = or_none(self._nvml, self._nvml.nvmlDeviceGetPowerManagementLimitConstraints, handle)
         usage: Literal["usage"] | None = "usage" if POWER_USAGE in self._queries else None
         return {
-            "name": self._visible.name,
+            "name": self._board.name,
             "memory_total_bytes": memory.total if memory else None,
             "power_limit_w": limits_mw[1] / 1e3 if limits_mw and limits_mw[1] > 0 else None,
             "power_reading": "instant" if INSTANT_POWER in self._queries else usage,
-            "shared": self._visible.shared,
+            "shared": self._board.shared,
         }
 
     def read(self, dated: bool = False, slow: bool = False, pids: Pids = None) -> DeviceReading:
@@ -140,7 +140,7 @@ class NvmlDevice:
         if self.lost:
             return {}
         try:
-            answers = dict(zip(query.fields, query.ask(self._nvml, self._visible.handle, pids), strict=False))
+            answers = dict(zip(query.fields, query.ask(self._nvml, self._board.handle, pids), strict=False))
         except Refused as refusal:
             self.excuse(query.fields, str(refusal))
             return {}
