@@ -54,8 +54,8 @@ class Sampler:
         """Wait until idle power has been measured, or until it is clear that there is nothing to measure."""
         for feed in self._feeds:
             feed.opened.wait(self._settings.hang_s)
-            if feed.reads_power:
-                time.sleep(max(0.0, feed.opened_at_s + self._settings.idle_s - time.monotonic()))
+            if feed.power_since_s is not None:
+                time.sleep(max(0.0, feed.power_since_s + self._settings.idle_s - time.monotonic()))
 
     def drain(self) -> list[Reading]:
         """The readings since the last call, for those who show them live."""
@@ -81,8 +81,8 @@ class Feed(Thread):
         super().__init__(name=f"telemetry-{role}", daemon=True)
         self.opened = Event()
         """Set when it is known whether there is anything to read."""
-        self.opened_at_s = 0.0
-        self.reads_power = False
+        self.power_since_s: float | None = None
+        """Since when power is read; None if no device gives any."""
         self._role = role
         self._source = source
         self._period_s = 1.0 / hz
@@ -131,10 +131,11 @@ class Feed(Thread):
 
     def _open(self) -> Reader:
         reader = self._source.open()
-        self.opened_at_s = time.monotonic()
+        opened_at_s = time.monotonic()
         self._devices = reader.facts.get("devices", {})
-        self.reads_power = any(facts.get("power_reading") for facts in self._devices.values())
-        self._report(self.opened_at_s, reader.reasons, facts=reader.facts)
+        if any(facts.get("power_reading") for facts in self._devices.values()):
+            self.power_since_s = opened_at_s
+        self._report(opened_at_s, reader.reasons, facts=reader.facts)
         self._reader = reader
         if self._pid is not None:
             reader.watch(self._pid)
@@ -142,8 +143,8 @@ class Feed(Thread):
         return reader
 
     def _sample(self, reader: Reader) -> None:
-        first_s = slow_at_s = time.monotonic()
-        tick = 0
+        first_s = time.monotonic()
+        tick, slow_second = 0, -1
         while True:
             self._busy_since_s = None
             stopping = self._stopping.wait(max(0.0, first_s + tick * self._period_s - time.monotonic()))
@@ -153,12 +154,10 @@ class Feed(Thread):
             if stopping:
                 self._read(reader, now_s, late_s=None, missed=max(0, passed + 1 - tick), slow=True)
                 return
-            current = max(tick, passed)
+            current, second = max(tick, passed), int((now_s - first_s) / SLOW_PERIOD_S)
             late_s = max(0.0, now_s - first_s - current * self._period_s)
-            self._read(reader, now_s, late_s, missed=current - tick, slow=now_s >= slow_at_s)
-            if now_s >= slow_at_s:
-                slow_at_s += SLOW_PERIOD_S * (1 + int((now_s - slow_at_s) / SLOW_PERIOD_S))
-            tick = current + 1
+            self._read(reader, now_s, late_s, missed=current - tick, slow=second > slow_second)
+            tick, slow_second = current + 1, second
 
     def _read(self, reader: Reader, now_s: float, late_s: float | None, missed: int, slow: bool) -> None:
         at_s, values, failed = now_s, Values(), {}
