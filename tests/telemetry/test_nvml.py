@@ -168,6 +168,7 @@ CELL = """
         begun_s = time.monotonic()
         recording = sampler.stop()
         stopping_s = time.monotonic() - begun_s
+        time.sleep(0.5)  # The other scenarios' last readings are not to wait for this one's arithmetic.
         readings = list(read_file(folder / "telemetry.jsonl"))
         measured = measure(
             recording.gathered, [Stretch("train", start_s, end_s - start_s)], settings, file_bytes=recording.file_bytes,
@@ -186,7 +187,7 @@ CELL = """
         }))
 
     children = []
-    for folder, environment in json.load(sys.stdin):
+    for folder, environment in json.loads(sys.argv[1]):
         child = os.fork()
         if child == 0:
             os.environ.update(environment)
@@ -215,6 +216,8 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, An
         flags = ["-shared", "-fPIC", *(["-DOLD_DRIVER"] if build == "old" else [])]
         subprocess.run([compiler, *flags, "-o", folder / "libnvidia-ml.so.1", source], check=True)
     folders = {name: tmp_path_factory.mktemp(name.replace(" ", "-")) for name in SCENARIOS}
+    base = {name: value for name, value in os.environ.items() if not name.startswith(("CUDA_", "NVML_STUB"))}
+    players = []
     for library in ("current", "old", "none"):
         plays = [
             (
@@ -224,16 +227,17 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, An
             for name, scenario in SCENARIOS.items()
             if scenario.library == library
         ]
-        base = {name: value for name, value in os.environ.items() if not name.startswith(("CUDA_", "NVML_STUB"))}
-        done = subprocess.run(
-            [sys.executable, "-W", "error:::bench", "-c", textwrap.dedent(CELL)],
-            input=json.dumps(plays),
-            capture_output=True,
+        player = subprocess.Popen(
+            [sys.executable, "-W", "error:::bench", "-c", textwrap.dedent(CELL), json.dumps(plays)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             env=base | {"LD_LIBRARY_PATH": str(libraries.get(library, ""))},
-            timeout=120,
         )
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        players.append(player)
+    for player in players:
+        stdout, stderr = player.communicate(timeout=120)
+        assert (player.returncode, stdout, stderr) == (0, "", "")
     return {name: json.loads((folder / "outcome.json").read_text()) for name, folder in folders.items()}
 
 
