@@ -14,7 +14,7 @@ from bench.telemetry.reading import Reading
 from bench.telemetry.schema import DEVICE, HOST, DeviceFacts, Quantity
 
 FOREIGN = (AttributeError, OverflowError, RecursionError, TypeError, ValueError)
-"""Errors that a line of telemetry.jsonl can raise if the sampler has not written it."""
+"""What a reading can raise if another program wrote or changed its line of telemetry.jsonl."""
 MACHINE = ""
 """Stands for the machine itself where columns are named by device."""
 
@@ -42,6 +42,8 @@ class Column:
 
 
 class _Held(NamedTuple):
+    """A reason, and when it held."""
+
     since_s: float
     until_s: float
     reason: str
@@ -84,7 +86,7 @@ class GatheredSource:
         self.late_s = Column()
         """How late each reading was that had a deadline."""
         self.missed = Column()
-        """Deadlines that passed without a reading, at the deadline of the reading after them."""
+        """How many deadlines passed without a reading, at the time of the next reading."""
         self.reasons = Reasons()
 
     def add(self, reading: Reading) -> None:
@@ -121,7 +123,7 @@ class Gathered:
 
     @classmethod
     def of(cls, readings: Iterable[Reading]) -> Self:
-        """`readings` up to the first one that no sampler takes; those of one source must be in order."""
+        """Gather `readings` up to the first that no sampler can have written. Those of one source must be in order."""
         gathered = cls()
         with contextlib.suppress(*FOREIGN):
             for reading in readings:

@@ -23,7 +23,7 @@ def power_section(
 ) -> Power | None:
     """The record's section; None if no device has given any power or energy."""
     if not any(len(device.power.t_s) or len(device.energy.t_s) for device in gpu.devices.values()):
-        missing["power"] = gpu.power.missing(spans.whole).reason
+        missing["power"] = gpu.power.unknown(spans.whole).reason
         return None
     idle = _idle_power(gpu, spans.idle)
     whole = _figures(gpu, spans.whole, idle)
@@ -74,7 +74,7 @@ def _device_figures(device: Device, whole: Span) -> dict[str, Any]:
     integral, counter = device.power.integral(whole), _counted(device, whole)
     return {
         "name": Amount(device.facts.get("name"), "gpu_lost"),
-        "power_reading": Amount(device.facts.get("power_reading"), device.power.missing(whole).reason),
+        "power_reading": Amount(device.facts.get("power_reading"), device.power.unknown(whole).reason),
         "power_limit_w": Amount(device.facts.get("power_limit_w"), "not_supported"),
         "energy_counter_j": counter,
         "energy_integral_j": integral,

@@ -37,7 +37,7 @@ class SourceSignals:
         self.on = on
 
     def why(self, *paths: str) -> Callable[[Span], str | None]:
-        """A function that gives the source's reason for what is missing in a span: for everything, or for `paths`."""
+        """Gives the reason that the source gave in a span for all its readings, or else for one of `paths`."""
         return partial(self._reason, ("", *paths))
 
     def _reason(self, paths: tuple[str, ...], span: Span) -> str | None:

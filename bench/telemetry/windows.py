@@ -89,10 +89,10 @@ class _Samples:
     """Signal: how long a sample stands for the time after it, unless the next one comes first. Counter: the longest
     time between readings at the edge of a stretch, and beyond the first and the last reading."""
     why: Callable[[Span], str | None]
-    """What the source says about values that are missing in a span."""
+    """The reason that the source gave for values that are missing in a span, if it gave one."""
 
-    def missing(self, span: Span) -> Amount:
-        """Why there are too few samples in `span`."""
+    def unknown(self, span: Span) -> Amount:
+        """No value for `span`, with the source's reason, or else that it has too few samples or none."""
         return Amount(None, self.why(span) or ("low_coverage" if span.count(self.t_s) else "no_samples"))
 
 
@@ -104,11 +104,11 @@ class Signal(_Samples):
         if span.too_short:
             return Amount(None, "too_short")
         if self.coverage(span) < MIN_COVERAGE:
-            return self.missing(span)
+            return self.unknown(span)
         return Amount(self.mean(span) * span.seconds)
 
     def mean(self, span: Span) -> float:
-        """Mean over the part of `span` that samples stand for; NaN if there is none."""
+        """Mean over the part of `span` that samples stand for, which must not be empty."""
         integral, covered_s = self._step_hold(span)
         return float(integral.sum() / covered_s.sum())
 
@@ -126,13 +126,13 @@ class Signal(_Samples):
     def peak(self, span: Span) -> Amount:
         """Largest sample in `span`."""
         peak = float(energy.peaks(self.t_s, self.value, span.starts_s, span.ends_s).max())
-        return Amount(peak) if np.isfinite(peak) else self.missing(span)
+        return Amount(peak) if np.isfinite(peak) else self.unknown(span)
 
     def followed_peak(self, span: Span) -> Amount:
         """Largest sample, if samples miss so little of `span` that this is its peak as far as sampling goes."""
         unknown_s = span.seconds - self.covered_s(span)
         followed = unknown_s <= max(self.hold_s, (1 - MIN_COVERAGE) * span.seconds)
-        return self.peak(span) if followed else self.missing(span)
+        return self.peak(span) if followed else self.unknown(span)
 
     def worst_gap_s(self, span: Span) -> float:
         """Longest time inside a stretch without a sample."""
@@ -157,14 +157,14 @@ class Counter(_Samples):
         estimate.
         """
         if len(self.t_s) < 2:
-            return self.missing(span)
+            return self.unknown(span)
         if fault := self._fault(span):
             return Amount(None, fault)
         rises, covered = energy.counter_increase(self.t_s, self.value, span.starts_s, span.ends_s)
         covered_s = float(covered.sum())
         allowed_s = min(self.hold_s, (1 - MIN_COVERAGE) * span.seconds) + ROUNDING_S
         if covered_s <= 0 or span.seconds - covered_s > allowed_s:
-            return self.missing(span)
+            return self.unknown(span)
         return Amount(float(rises.sum()) * span.seconds / covered_s)
 
     def _fault(self, span: Span) -> str | None:

@@ -16,8 +16,7 @@ THROTTLING = {
     "hw_thermal": 0x40,
     "hw_power_brake": 0x80,
 }
-"""Those of NVML's clock event reasons that mean that the clocks are lower than the work needs: name to bit."""
-
+"""NVML's clock event reasons that mean that the clocks are lower than the work needs: name to bit."""
 
 Pids = Sequence[int] | None
 """The cell's processes; None before it has any."""
@@ -37,7 +36,7 @@ class Query:
     dated: bool = False
     """Whether the moment of the reading matters as much as its value."""
     of_board: bool = False
-    """Whether it is about the whole board even if the board is shared."""
+    """Whether the answer is about the whole GPU even if only an instance of it was asked for."""
 
     @property
     def slow(self) -> bool:

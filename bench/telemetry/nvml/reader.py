@@ -1,4 +1,4 @@
-"""Reads NVIDIA devices through NVML once it is started."""
+"""Reading NVIDIA devices through NVML, after it has been started."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -61,7 +61,7 @@ class NvmlReader(Reader):
         self._tree = ProcessTree(pid)
 
     def read(self, slow: bool) -> Sample:
-        """Read all devices. What is dated is read first, of all of them, to be as near to one moment as possible."""
+        """Read all devices: first the dated fields of each, to be as near to one moment as possible, then the rest."""
         begun_s = time.monotonic()
         answers = {device.uuid: device.read(dated=True) for device in self._devices}
         ended_s = time.monotonic()
@@ -83,7 +83,7 @@ class NvmlReader(Reader):
 
 
 class NvmlDevice:
-    """One device, and which queries it still answers; why it does not answer others goes to `reasons`."""
+    """One device and the queries that it still answers. Why it does not answer others is noted in `reasons`."""
 
     def __init__(self, nvml: ModuleType, board: Board, reasons: dict[str, str]) -> None:
         self.uuid = board.uuid
