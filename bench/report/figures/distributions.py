@@ -6,6 +6,7 @@ for each method would hide those of the others. So each setup has one bar, divid
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -144,7 +145,7 @@ def _bars(ax: Axes, bars: Mapping[int, tuple[Floats, Look]]) -> None:
     if parts:
         # In one call: hundreds of calls would take longer than the drawing
         ys, starts, widths, colours = zip(*parts, strict=True)
-        ax.barh(ys, widths, left=starts, height=0.7, color=colours, edgecolor="black", linewidth=0.5)
+        ax.barh(ys, widths, left=starts, height=0.7, color=colours, edgecolor="black", linewidth=0.5, clip_on=False)
 
 
 def _mixed(colour: str, strength: float) -> tuple[float, float, float]:
@@ -157,17 +158,7 @@ def _explain_levels(figure: Figure) -> None:
     """A legend of the levels, in grey because every method shows them in its own colour."""
     width, height = figure.get_size_inches()
     top = min(ax.get_position().y0 for ax in figure.axes) - (BELOW + 0.04) / height
-    legend(
-        figure,
-        [
-            Patch(facecolor=_mixed("#333333", strength), edgecolor="black", linewidth=0.5)
-            for strength in LEVELS.values()
-        ],
-        list(LEVELS),
-        ncols=len(LEVELS),
-        loc="upper left",
-        bbox_to_anchor=(MARGIN / width, top),
-        borderaxespad=0.0,
-        borderpad=0.0,
-        columnspacing=1.2,
-    )
+    greys = [_mixed("#333333", strength) for strength in LEVELS.values()]
+    patches = [Patch(facecolor=grey, edgecolor="black", linewidth=0.5) for grey in greys]
+    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (MARGIN / width, top), "borderaxespad": 0.0}
+    legend(figure, patches, list(LEVELS), ncols=len(LEVELS), borderpad=0.0, columnspacing=1.2, **place)

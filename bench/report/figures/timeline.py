@@ -55,7 +55,7 @@ class _Panel(NamedTuple):
 def traces(study: Study, comparisons: Sequence[Comparison]) -> Iterator[Chart]:
     """A figure for each cell that has a trace, in the order of the tables. `begin` says where they are drawn."""
     cells = [
-        (cell, study.traces[cell.folder], f"{comparison.title}, {setup.label}, seed {cell.seed}{_ending(cell)}")
+        (cell, study.traces[cell.folder], f"{comparison.title}, {setup.label}, seed {cell.seed}")
         for comparison in comparisons
         for setup in comparison.setups
         for cell in setup.cells
@@ -64,12 +64,9 @@ def traces(study: Study, comparisons: Sequence[Comparison]) -> Iterator[Chart]:
     return begin(_chart, cells)
 
 
-def _ending(cell: StoredCell) -> str:
-    return "" if cell.ok else f": {cell.ending}"
-
-
 def _chart(item: tuple[StoredCell, Trace, str]) -> Chart:
     cell, trace, title = item
+    title += "" if cell.ok else f": {cell.ending}"
     alt = f"Power and memory over time, with the phases shaded: {title}."
     return chart(Drawing(trace_name(cell), title, alt, trace_figure(cell, trace, title)))
 
@@ -216,13 +213,10 @@ def coarse(stretches: Sequence[Stretch], end_s: float, n_columns: int) -> list[S
     for stretch in stretches:
         inside_s = np.clip(edges_s, stretch.start_s, stretch.start_s + stretch.seconds)
         seconds[names.index(stretch.phase)] += np.diff(inside_s)
-    merged: list[Stretch] = []
-    for column in np.flatnonzero(seconds.max(axis=0)):
-        name, start_s, end_s = names[seconds[:, column].argmax()], edges_s[column], edges_s[column + 1]
-        if merged and merged[-1].phase == name and merged[-1].start_s + merged[-1].seconds >= start_s - width_s / 2:
-            start_s = merged.pop().start_s
-        merged.append(Stretch(name, start_s, end_s - start_s))
-    return merged
+    most = np.where(seconds.any(axis=0), seconds.argmax(axis=0), -1)
+    changes = np.flatnonzero(np.diff(most)) + 1
+    runs = zip([0, *changes], [*changes, n_columns], strict=True)
+    return [Stretch(names[most[at]], edges_s[at], edges_s[to] - edges_s[at]) for at, to in runs if most[at] >= 0]
 
 
 def _shade(ax: Axes, stretches: Sequence[Stretch]) -> None:

@@ -179,16 +179,11 @@ def _labels(panel: _Panel) -> list[tuple[str, Pair]]:
 
 def _explain_looks(figure: Figure, methods: Sequence[str], looks: Mapping[str, Look], bottom: float) -> None:
     """A legend of the methods, for points without a label."""
-    legend(
-        figure,
-        [Line2D([], [], linestyle="", color=looks[each].colour, marker=looks[each].marker, ms=5) for each in methods],
-        ["".join(wrapped(method, 20, 1)) for method in methods],
-        loc="lower left",
-        bbox_to_anchor=(0.0, bottom),
-        ncols=LEGEND_COLUMNS,
-        borderaxespad=0.0,
-        handletextpad=0.2,
-    )
+    drawn = [looks[method] for method in methods]
+    points = [Line2D([], [], color=look.colour, marker=look.marker, markersize=5, linestyle="") for look in drawn]
+    names = ["".join(wrapped(method, 20, 1)) for method in methods]
+    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, bottom), "borderaxespad": 0.0}
+    legend(figure, points, names, ncols=LEGEND_COLUMNS, handletextpad=0.2, **place)
 
 
 def _missing(comparison: Comparison, score: Quantity, panels: Sequence[_Panel]) -> list[str]:
