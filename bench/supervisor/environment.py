@@ -92,9 +92,8 @@ def _facts(source: Source | None) -> Answer:
 def _ask(source: Source) -> Answer:
     try:
         reader = source.open()
-        answer = reader.facts, reader.reasons
         reader.close()
-        return answer
+        return reader.facts, reader.reasons
     except Unavailable as reason:
         return {}, {"": str(reason)}
     except Exception as error:
@@ -103,7 +102,7 @@ def _ask(source: Source) -> Answer:
 
 
 def _cpu() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.processor() or platform.machine())

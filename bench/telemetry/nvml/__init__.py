@@ -32,12 +32,9 @@ class Nvml(Source):
         try:
             devices = choose(_boards(pynvml), visible, os.environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID")
             return NvmlReader(pynvml, devices)
-        except pynvml.NVMLError as error:
+        except (pynvml.NVMLError, Unavailable) as error:
             pynvml.nvmlShutdown()
-            raise Unavailable(f"nvml_failed: {error}") from error
-        except Unavailable:
-            pynvml.nvmlShutdown()
-            raise
+            raise Unavailable(f"nvml_failed: {error}" if isinstance(error, pynvml.NVMLError) else str(error)) from error
 
 
 def _boards(nvml: ModuleType) -> list[Board]:
