@@ -7,11 +7,15 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from bench.errors import InputError
+from bench.report import parallel, stamp
+from bench.report.read.studies import find_studies, strays, visible
 from bench.report.request import Request
+from bench.report.wording import counted, printable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,22 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns 1 if a study that should have a report has none, otherwise 0.
     """
-    # Every core has work of its own: threads of NumPy's linear algebra would only be in its way
+    # Every core has work of its own: threads of NumPy's linear algebra would only compete with it
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # matplotlib and pydantic take a second to import: only where there is a report to write
-    from bench.errors import InputError
-    from bench.report.read.studies import find_studies, strays
-
     options = _parser().parse_args(arguments)
-    request = Request(
-        reference=options.reference,
-        family=tuple(dict.fromkeys(filter(None, (options.family or "").split(",")))),
-        seed=options.seed,
-        allow_mixed=options.allow_mixed,
-        against=options.against,
-        fits_gb=options.fits_gb,
-        traces=options.traces,
-    )
+    request = Request(**{field.name: getattr(options, field.name) for field in fields(Request)})
     try:
         folders = find_studies(options.runs, options.study)
     except (InputError, OSError) as error:
@@ -52,8 +44,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from bench.report.read.studies import TRACES
-
     parser = argparse.ArgumentParser(
         prog="python -m bench.report",
         description="Write the tables, figures and page of each study from its records. Needs no GPU and no network. "
@@ -65,19 +55,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--traces",
         type=_count,
-        default=TRACES,
+        default=Request.traces,
         metavar="N",
-        help=f"show power and memory over time for N cells, one seed of each setup first (default: {TRACES})",
+        help=f"show power and memory over time for N cells, one seed of each setup first (default: {Request.traces})",
     )
     parser.add_argument(
         "--reference",
         metavar="METHOD",
-        default="baseline",
+        default=Request.reference,
         help="method that the others are compared with (default: baseline)",
     )
     parser.add_argument(
         "--family",
         type=_scores,
+        default=(),
         metavar="SCORE,...",
         help="scores to test together; the first decides which method is best (default: in the order of the metrics, "
         "the first two for which it is known whether higher or lower is better)",
@@ -92,29 +83,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--against",
         choices=("study",),
-        help="show the published study's columns, and its figures beside the measured ones",
+        help="show the columns of the published study, and its figures beside the measured ones",
     )
     parser.add_argument(
         "--allow-mixed",
         action="store_true",
-        help="report cells side by side that were asked or scored differently, and say so under each table",
+        help="report cells side by side even if they were asked or scored differently, and say so under each table",
     )
-    parser.add_argument("--seed", type=_count, default=0, metavar="N", help="of all resampling (default: 0)")
+    parser.add_argument("--seed", type=_count, default=0, metavar="N", help="seed of all resampling (default: 0)")
     return parser
 
 
 def _report(study: Path, report: Path, request: Request) -> bool | None:
-    """Write a study's report unless it is there. Returns whether it is; None if no cell of the study has ended."""
-    from bench.errors import InputError
-    from bench.report import parallel
-    from bench.report.wording import printable
-
+    """Write a study's report. Returns whether it is there; None if no cell of the study has ended."""
     try:
         return _update(study, report, request)
     except (InputError, OSError) as error:
         print(printable(str(error), longest=2000), file=sys.stderr)
     except Exception as error:
-        # A fault of one study's report, or of ours, is no reason to lose the reports of the others
+        # A fault in one report must not cost the others theirs
         parallel.forget()
         where = traceback.extract_tb(error.__traceback__)[-1]
         _complain(
@@ -126,9 +113,6 @@ def _report(study: Path, report: Path, request: Request) -> bool | None:
 
 
 def _update(study: Path, report: Path, request: Request) -> bool | None:
-    from bench.report import stamp
-    from bench.report.wording import counted
-
     made_from = stamp.inputs(study, asdict(request))
     said = stamp.read(report, made_from)
     unchanged = said is not None
@@ -146,19 +130,17 @@ def _update(study: Path, report: Path, request: Request) -> bool | None:
 
 
 def _write(study: Path, report: Path, request: Request) -> dict[str, Any]:
-    """Write a study's report if it has a cell, and return what the user must hear about it."""
-    from bench.report import parallel, stamp
-    from bench.report.read.studies import visible
-
-    # Many cells will have many figures. `read_study` says what is wrong with the folder
+    """Write a study's report if it has a cell, and return what the user must be told."""
+    # Many cells have many figures. If the folder cannot be read, `read_study` says so
     with contextlib.suppress(OSError):
         if len(visible(study)) >= parallel.WORTH:
             parallel.prepare()
+    # matplotlib, NumPy and pydantic take a second to import, which an unchanged report does without
     from bench.report.read.study import read_study
     from bench.report.write import write_report
 
     found = read_study(study, request.traces)
-    # Everything that was read stays until the end: the garbage collector need not visit it again and again
+    # Everything that was read stays until the end, so the garbage collector need not visit it
     gc.freeze()
     if found.cells:
         stamp.remove(report)
@@ -176,15 +158,14 @@ def _fail(sentence: str) -> int:
 
 
 def _complain(path: Path, sentence: str) -> None:
-    from bench.report.wording import printable
-
     print(printable(f"{path} {sentence}", longest=1000), file=sys.stderr)
 
 
-def _scores(text: str) -> str:
-    if not any(text.split(",")):
+def _scores(text: str) -> tuple[str, ...]:
+    scores = tuple(dict.fromkeys(filter(None, text.split(","))))
+    if not scores:
         raise argparse.ArgumentTypeError("needs the name of a score, such as token_f1")
-    return text
+    return scores
 
 
 def _sizes(text: str) -> tuple[float, ...]:

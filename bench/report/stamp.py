@@ -15,18 +15,17 @@ STAMP = ".stamp.json"
 """Beside index.html. Removed before a report is written and written last, so that its presence means a whole report."""
 CODE = Path(__file__).parents[1]
 """bench/: the report uses more than its own folder."""
-LIBRARIES = ("jinja2", "markupsafe", "matplotlib", "numpy", "pandas", "pydantic", "scipy")
+LIBRARIES = ("jinja2", "markupsafe", "matplotlib", "numpy", "pydantic", "scipy")
 """Libraries whose versions can change a report's bytes."""
 
 
 def inputs(study: Path, options: Mapping[str, Any]) -> str:
     """A digest of everything that the report of the runs in `study` depends on.
 
-    Files of the runs count by size and time of change, the project's code by content. If an option is a path, the file
-    there counts too.
+    Files of the runs count by size and time of change, the project's code by content.
     """
     digest = hashlib.sha256()
-    for part in (*_runs(study), *_code(), *_libraries(), *_options(options)):
+    for part in (*_runs(study), *_code(), *_libraries(), repr(sorted(options.items()))):
         digest.update(part.encode("utf-8", "surrogateescape") + b"\0")
     return digest.hexdigest()
 
@@ -91,16 +90,9 @@ def _libraries() -> Iterator[str]:
             yield f"{name} {version(name)}"
 
 
-def _options(options: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in sorted(options.items()):
-        yield f"{name} {value!r}"
-        if isinstance(value, Path) and value.exists():
-            yield from _facts(value, value.parent)
-
-
 def _outputs(report: Path) -> dict[str, str]:
-    found = (Path(folder, name) for folder, _, names in os.walk(report) for name in names if not name.startswith("."))
-    return {str(path.relative_to(report)): _digest(path) for path in found}
+    files = (Path(folder, name) for folder, _, names in os.walk(report) for name in names if not name.startswith("."))
+    return {str(path.relative_to(report)): _digest(path) for path in files}
 
 
 def _digest(path: Path) -> str:

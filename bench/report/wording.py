@@ -29,12 +29,12 @@ REASONS = {
     "counter_stuck": "the energy counter stood still",
     "counter_implausible": "the energy counter rose faster than the device can use energy",
     "contradicts_counter": "sampled power contradicts the energy counter",
-    "implausible": "what was read is not believable",
-    "slow_reading": "reading it took too long to know which moment it is of",
+    "implausible": "the reading is not plausible",
+    "slow_reading": "reading it took too long to assign it to a moment",
     "read_failed": "reading it failed",
     "failed": "its source of telemetry failed",
-    "hung": "its source of telemetry did not answer any more",
-    "unfinished": "its source of telemetry was not ended",
+    "hung": "its source of telemetry stopped responding",
+    "unfinished": "its source of telemetry was not closed",
     "switched_off": "its telemetry was switched off",
     "replay_empty": "the replayed telemetry has no such reading",
     "replay_ended": "the replayed telemetry ended before the cell",
@@ -43,7 +43,7 @@ REASONS = {
     "nvml_failed": "NVML failed",
     "nvml_error": "NVML failed",
     "no_visible_device": "no GPU is visible to the cell",
-    "device_order_unknown": "which GPU is meant is not known",
+    "device_order_unknown": "it is not known which GPU the cell used",
     "no_permission": "reading it is not permitted on this machine",
     "process_not_listed": "the driver did not list the cell's processes",
     "no_procfs": "no /proc on this machine",
@@ -54,15 +54,15 @@ REASONS = {
     "no_phases": "the cell ended before its first phase",
     "no_step_time": "no step time was measured",
     "intensity_not_set": "the grid's carbon intensity was not set",
-    "telemetry_file_incomplete": "the disk took a part of the samples only",
+    "telemetry_file_incomplete": "only a part of the samples could be written to the disk",
     "too_few_steps": "too few steps were timed",
     "not_finite": "not a finite number",
     "no_such_phase": "the cell has no such phase",
-    "resumed": "the training was resumed: its tokens are of all of it, its energy of the last run alone",
+    "resumed": "training was resumed: its tokens are those of the whole training, its energy only that of the last run",
     "unexplained": "no reason was recorded, which is a fault of tunebench",
     "random_weights": "the model's weights are random, so its answers mean nothing",
     "nothing_trained": "nothing is trained",
-    "not_reached": "the cell ended before it",
+    "not_reached": "the cell ended before this",
     "not_in_record": "not in this cell's record",
     "encoder_not_available": "the metric's encoder model is not available",
 }
@@ -75,7 +75,7 @@ ENERGY_METHODS = {
 
 
 def reason(missing: Mapping[str, str], path: str) -> str:
-    """In words, why the record has no value at `path`; a section's reason holds for everything in it."""
+    """In words, why the record has no value at `path`. The reason for a section holds for everything in it."""
     code, colon, message = reason_code(missing, path).partition(":")
     return printable(REASONS.get(code, code.replace("_", " ")) + colon + message)
 

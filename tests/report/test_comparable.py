@@ -59,7 +59,7 @@ def test_a_resumed_cell_is_not_the_cheapest(write_cell, group):
     answer, _ = picked(group())["Within 5 % of the best Token F1, least training time"]
     assert answer == "lora"
     (figure,) = tradeoff_figures([group()], "token_f1")
-    untold = "Not drawn: qlora (peak process memory: resumed from step 70: what it cost is of the run since)."
+    untold = "Not drawn: qlora (peak process memory: resumed from step 70: costs are those of the run since then)."
     assert any(text.get_text().replace("\n", " ").endswith(untold) for text in figure.texts)
 
 

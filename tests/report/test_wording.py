@@ -22,9 +22,9 @@ def test_the_nearest_reason_counts_and_reads_as_words():
         ("read_failed: NVMLError_Unknown: Unknown Error", "reading it failed: NVMLError_Unknown: Unknown Error"),
         (
             "device_order_unknown: set CUDA_DEVICE_ORDER=PCI_BUS_ID",
-            "which GPU is meant is not known: set CUDA_DEVICE_ORDER=PCI_BUS_ID",
+            "it is not known which GPU the cell used: set CUDA_DEVICE_ORDER=PCI_BUS_ID",
         ),
-        ("hung", "its source of telemetry did not answer any more"),
+        ("hung", "its source of telemetry stopped responding"),
         ("failed: ValueError: a\u202eb", "its source of telemetry failed: ValueError: a\\u202eb"),
         ("some_new_code", "some new code"),
         ("some_new_code: with_its: own_words", "some new code: with_its: own_words"),

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -51,8 +52,7 @@ class Effect:
     """In words, why there is no interval."""
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """`one` minus `other` in one score, paired by example."""
 
     mean: float
@@ -145,22 +145,12 @@ def _effects(comparison: Comparison, reference: str, family: Sequence[str]) -> l
         return []
     scores = [comparison.scores[name] for name in family if name in comparison.scores]
     pairs = [(setup, score) for setup in comparison.setups if setup is not base for score in scores]
-    found = [
-        Effect(
-            comparison.title,
-            setup.label,
-            base.label,
-            score.name,
-            less.mean,
-            less.interval,
-            less.test,
-            less.p,
-            None,
-            less.reason,
-        )
-        for setup, score in pairs
-        if (less := difference(setup, base, score))
-    ]
+    found = []
+    for setup, score in pairs:
+        if less := difference(setup, base, score):
+            mean, bounds, test, p, reason = less
+            names = (comparison.title, setup.label, base.label, score.name)
+            found.append(Effect(*names, mean, bounds, test, p, None, reason))
     adjusted = iter(holm([effect.p for effect in found if effect.p is not None]))
     return [effect if effect.p is None else replace(effect, p_adjusted=next(adjusted)) for effect in found]
 

@@ -77,7 +77,7 @@ class Setup:
         return self._estimates[quantity]
 
     def cost(self, quantity: Quantity) -> Estimate:
-        """As `measure`, but None if a cell was resumed: what it cost before that is not known."""
+        """As `measure`, but without a mean if a cell was resumed: what it cost before that is not known."""
         return Estimate(None, (), self.resumed) if self.resumed else self.measure(quantity)
 
     def _estimate(self, quantity: Quantity) -> Estimate:
@@ -162,7 +162,7 @@ class Setup:
 
 def _resumed(cell: StoredCell) -> str | None:
     step = cell.record.training and cell.record.training.resumed_from_step
-    return f"resumed from step {step}: what it cost is of the run since" if step else None
+    return f"resumed from step {step}: costs are those of the run since then" if step else None
 
 
 def _refitted(cell: StoredCell) -> str | None:

@@ -15,9 +15,10 @@ from bench.report.wording import STATUSES, reason, reason_code
 from bench.telemetry.sections import PhaseMemory, PhasePower
 
 BY_PHASE = ("phase_seconds", "power.phases", "memory.phases", "host.phases")
-"""What a record has by phase: the path before the phase's name."""
+"""Paths in a record that are followed by the name of a phase."""
+AGAIN = "delete it and run the cell again."
 LONGEST_INTEGER = 18
-"""Digits. Longer integers do not fit into the 64 bits that arithmetic is done with."""
+"""Digits. Longer integers may not fit into 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ class _Named(BaseModel):
 
 
 class _Names(BaseModel):
-    """What the report needs of a cell's configuration, whatever else the version that wrote it has there."""
+    """The part of a cell's configuration that the report needs; versions differ in the rest."""
 
     model: _Named
     method: _Named
@@ -163,25 +164,26 @@ def _read_record(path: Path) -> Record:
         text = path.read_bytes().decode()
     except FileNotFoundError:
         raise
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise Unreadable(f"cannot be read ({why}): delete it and run the cell again.") from error
+    except OSError as error:
+        raise Unreadable(f"cannot be read ({error.strerror}): {AGAIN}") from error
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"cannot be read (it is not UTF-8 text): {AGAIN}") from error
     _require_our_schema(text)
     try:
         record = Record.model_validate_json(text)
         _Names.model_validate(record.cell)
     except ValidationError as error:
-        raise Unreadable(f"is not a valid record ({_first(error)}): delete it and run the cell again.") from error
+        raise Unreadable(f"is not a valid record ({_first(error)}): {AGAIN}") from error
     return record
 
 
 def _require_our_schema(text: str) -> None:
-    """Refuse what is no JSON, no record, or a record of a newer version."""
+    """Raise `Unreadable` for text that is not JSON, not a record, or a record of a newer version."""
     try:
         content = json.loads(text, parse_int=_bounded)
     except (json.JSONDecodeError, RecursionError) as error:
         where = f" at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise Unreadable(f"is cut off or broken JSON{where}: delete it and run the cell again.") from error
+        raise Unreadable(f"is cut off or broken JSON{where}: {AGAIN}") from error
     version = content.get("schema_version") if isinstance(content, dict) else None
     if not isinstance(version, int):
         raise Unreadable("is not a record of this project (it has no schema_version): move it out of the runs folder.")
@@ -194,9 +196,7 @@ def _require_our_schema(text: str) -> None:
 
 def _bounded(digits: str) -> int:
     if len(digits) > LONGEST_INTEGER:
-        raise Unreadable(
-            f"is not a valid record (the number {digits[:8]}... is too large): delete it and run the cell again."
-        )
+        raise Unreadable(f"is not a valid record (the number {digits[:8]}... is too large): {AGAIN}")
     return int(digits)
 
 

@@ -93,11 +93,11 @@ def test_methods_that_differ_are_told_by_seed(tables_of, gpu_cell, runs):
 def test_a_resumed_training_has_no_energy_per_token(tables_of, gpu_cell, runs):
     gpu_cell("lora", training={"resumed_from_step": 40})
     found = tables_of(runs)
-    why = "the training was resumed: its tokens are of all of it, its energy of the last run alone"
+    why = "training was resumed: its tokens are those of the whole training, its energy only that of the last run"
     keys = ("train_energy_j_per_1000_tokens", "train_energy_j_per_1000_tokens_missing")
     assert rows_of(found["costs-energy"], *keys) == [("", why)]
     for name in ("costs-time", "costs-energy", "costs-memory", "costs-memory-train", "costs-training"):
-        assert found[name].footnotes[0] == "resumed from step 40: what it cost is of the run since"
+        assert found[name].footnotes[0] == "resumed from step 40: costs are those of the run since then"
 
 
 def test_attempts_that_ran_out_of_memory_are_said_to_be_in_the_costs(tables_of, gpu_cell, runs):
@@ -143,7 +143,7 @@ def test_without_a_gpu_there_are_reasons_and_the_host_s_figures(
     rapl = "no RAPL energy counter on this machine"
     assert found["costs-time"].remarks[-2:] == (
         f"Energy and power: not measured ({NO_NVML}; nothing is trained; {rapl}).",
-        "Latency of answers: not measured (the cell ended before it).",
+        "Latency of answers: not measured (the cell ended before this).",
     )
     keys = ("memory.device_peak_bytes", "memory.rss_peak_bytes")
     assert rows_of(found["costs-memory"], *keys) == [("", "1500000000")] * 2
