@@ -98,8 +98,10 @@ def _report(study: Path, report: Path, request: Request) -> bool | None:
     """Write a study's report. Returns whether it is there; None if no cell of the study has ended."""
     try:
         return _update(study, report, request)
-    except (InputError, OSError) as error:
+    except InputError as error:
         print(printable(str(error), longest=2000), file=sys.stderr)
+    except OSError as error:
+        _complain(Path(error.filename or report), f"cannot be used ({error.strerror}): check it and its permissions.")
     except Exception as error:
         # A fault in one report must not cost the others theirs
         parallel.forget()

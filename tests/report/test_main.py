@@ -167,7 +167,9 @@ def test_a_place_that_cannot_be_written_is_a_message(write_cell, runs, tmp_path,
     write_cell("baseline")
     (tmp_path / "file").write_text("")
     assert main(["--runs", str(runs), "--out", str(tmp_path / "file")]) == 1
-    assert capsys.readouterr().err == f"[Errno 20] Not a directory: '{tmp_path}/file/demo/tables'\n"
+    assert capsys.readouterr().err == (
+        f"{tmp_path}/file/demo/tables cannot be used (Not a directory): check it and its permissions.\n"
+    )
 
 
 def test_scores_that_cannot_be_compared_are_refused_and_other_studies_reported(write_cell, runs, tmp_path, capsys):

@@ -47,10 +47,14 @@ def _scores(comparison: Comparison, family: Family) -> list[Quantity]:
 
 
 def _costs(found: Sequence[Comparison]) -> list[Table]:
-    """The tables that have a number; the first says in a sentence each what the others would have shown."""
-    if not any(comparison.ok for comparison in found):
+    """The tables that have a number, of the comparisons that have a cell that ended ok.
+
+    The first one has a sentence about each table that would have no number.
+    """
+    ended = [comparison for comparison in found if comparison.ok]
+    if not ended:
         return []
-    made = cost_tables(found)
+    made = cost_tables(ended)
     missing = [sentence for table in made if (sentence := not_measured(table))]
     first, *others = [without_empty_columns(table) for table in made if not not_measured(table)]
     return [replace(first, remarks=(*first.remarks, *missing)), *others]

@@ -38,8 +38,15 @@ def test_each_value_of_a_swept_setting_names_its_setups(write_cell, runs):
             write_cell("lora", model=model, folder=f"{model}{rank}", method_settings=settings)
         write_cell("toplayer", model=model, method_settings={"alpha": 2})
     assert rows_of(runs)[:4] == [
-        ("method.rank", "8", "a: lora (rank=8) and b: lora (rank=8)"),
-        ("method.rank", "16", "a: lora (rank=16) and b: lora (rank=16)"),
+        ("method.rank", "8", "lora (rank=8)"),
+        ("method.rank", "16", "lora (rank=16)"),
         ("method.alpha", "2", "all"),
         ("method.note", '""', "lora"),
     ]
+
+
+def test_setups_of_one_model_alone_are_named_with_it(write_cell, runs):
+    for model, bits in (("a", 4), ("b", 8)):
+        write_cell("qlora", model=model, method_settings={"bits": bits})
+        write_cell("lora", model=model)
+    assert rows_of(runs)[:2] == [("method.bits", "4", "a: qlora"), ("method.bits", "8", "b: qlora")]
