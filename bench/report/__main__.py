@@ -141,16 +141,16 @@ def _write(study: Path, report: Path, request: Request) -> dict[str, Any]:
     from bench.report.read.study import read_study
     from bench.report.write import write_report
 
-    found = read_study(study, request.traces)
+    content = read_study(study, request.traces)
     # Everything that was read stays until the end, so the garbage collector need not visit it
     gc.freeze()
-    if found.cells:
+    if content.cells:
         stamp.remove(report)
-        write_report(found, report, request)
+        write_report(content, report, request)
     return {
-        "n_cells": len(found.cells),
-        "problems": [(problem.path, problem.sentence) for problem in found.problems],
-        "broken": any(problem.broken for problem in found.problems),
+        "n_cells": len(content.cells),
+        "problems": [(problem.path, problem.sentence) for problem in content.problems],
+        "broken": any(problem.broken for problem in content.problems),
     }
 
 

@@ -28,9 +28,9 @@ def prepare() -> None:
 
 
 def begin(call: Callable[[Item], Result], items: Iterable[Item], worth: int = WORTH) -> Iterator[Result]:
-    """`call` of each item, in their order. On all cores at once, while this process goes on.
+    """`call` of each item, in their order, on all cores while this process goes on.
 
-    Few items, and those of a machine with one core, are done by this process when their results are asked for.
+    For few items, or on a machine with one core, this process calls it once a result is requested.
 
     Args:
         call: a module's function that takes some milliseconds or more and needs nothing but its item. Items and
@@ -63,7 +63,7 @@ def _pool(n_processes: int) -> ProcessPoolExecutor:
 
 
 def _step_back() -> None:
-    """Give way to the process that hands out the work, which nobody else can do."""
+    """Lower this process's priority, so that the process that hands out the work does not have to wait."""
     os.nice(5)
-    # What is imported stays, and drawing makes so much garbage that collections are frequent
+    # Drawing makes much garbage: collections are cheaper if they skip what was imported
     gc.freeze()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bench.errors import InputError
 from bench.report.compare.choice import choices
-from bench.report.compare.comparisons import Comparison, comparisons
+from bench.report.compare.comparisons import Comparison, comparisons_of
 from bench.report.compare.effects import effects
 from bench.report.compare.family import family_of
 from bench.report.figures import charts
@@ -35,26 +35,26 @@ def write_report(study: Study, folder: Path, request: Request) -> None:
             that there is not, or a reference that is several setups.
         OSError: the folder cannot be made or written.
     """
-    found = comparisons(study.cells, study.predictions, request.seed)
-    refusals = [refusal for comparison in found for refusal in comparison.refusals]
+    comparisons = comparisons_of(study.cells, study.predictions, request.seed)
+    refusals = [refusal for comparison in comparisons for refusal in comparison.refusals]
     if refusals and not request.allow_mixed:
         raise InputError(
             f"{study.name}: its scores cannot be compared: {' '.join(map(printable, refusals))} Give each its own "
             "study, or report them side by side with --allow-mixed."
         )
-    family = family_of(study.name, found, request.family)
-    compared = effects(found, request.reference, family.scores)
+    family = family_of(study.name, comparisons, request.family)
+    compared = effects(comparisons, request.reference, family.scores)
     for kind in KINDS:
         (folder / kind).mkdir(parents=True, exist_ok=True)
     # Figures are begun first: other processes save them while this one does the rest
-    begun = traces(study, found), charts(study, found, compared, family.decides)
-    picks = choices(found, family.decides, request.fits_gb)
-    shown = tables(study, found, request, family, compared)
+    begun = traces(study, comparisons), charts(study, comparisons, compared, family.decides)
+    picks = choices(comparisons, family.decides, request.fits_gb)
+    shown = tables(study, comparisons, request, family, compared)
     files: dict[str, bytes] = {}
     for table in shown:
         for suffix, written in FORMATS.items():
             files[f"tables/{table.name}{suffix}"] = written(table).encode()
-    predictions = browser_html(_answered(study, found))
+    predictions = browser_html(_answered(study, comparisons))
     traced, drawn = map(list, begun)
     for chart in (*drawn, *traced):
         files[f"figures/{chart.name}.png"] = chart.png
@@ -69,9 +69,9 @@ def write_report(study: Study, folder: Path, request: Request) -> None:
         untraced=untraced(study),
         predictions=predictions,
         problems=study.problems,
-        comparisons=found,
+        comparisons=comparisons,
         facts=header.facts(study),
-        cautions=header.cautions(found, family),
+        cautions=header.cautions(comparisons, family),
     )
     files["index.html"] = index_html(contents).encode()
     files["report.md"] = report_md(contents).encode()
@@ -85,7 +85,7 @@ def write_report(study: Study, folder: Path, request: Request) -> None:
         (folder / name).write_bytes(content)
 
 
-def _answered(study: Study, found: Iterable[Comparison]) -> list[Answered]:
+def _answered(study: Study, comparisons: Iterable[Comparison]) -> list[Answered]:
     """The cells whose answers can be shown, in the order of the tables."""
     return [
         Answered(
@@ -97,7 +97,7 @@ def _answered(study: Study, found: Iterable[Comparison]) -> list[Answered]:
             predictions=study.predictions[cell.folder],
             asked=study.asked.get(cell.folder),
         )
-        for comparison in found
+        for comparison in comparisons
         for setup in comparison.setups
         for cell in setup.ok
         if cell.folder in study.predictions

@@ -30,7 +30,7 @@ from bench.record import (
     Training,
 )
 from bench.record_history import SCORES_OF_VERSION_1
-from bench.report.compare.comparisons import comparisons
+from bench.report.compare.comparisons import comparisons_of
 from bench.report.compare.effects import effects
 from bench.report.compare.family import family_of
 from bench.report.read.study import read_studies
@@ -364,7 +364,7 @@ def write_cell(runs: Path) -> WriteCell:
 def tables_of(runs: Path, request: Request | None = None) -> dict[str, Table]:
     """The tables of the first study under `runs`, by name."""
     study, request = read_studies(runs)[0], request or Request()
-    found = comparisons(study.cells, study.predictions, request.seed)
+    found = comparisons_of(study.cells, study.predictions, request.seed)
     family = family_of(study.name, found, request.family)
     compared = effects(found, request.reference, family.scores)
     return {table.name: table for table in tables(study, found, request, family, compared)}

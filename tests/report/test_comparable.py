@@ -7,7 +7,7 @@ import pytest
 from bench.errors import InputError
 from bench.record import Error, Phase
 from bench.report.compare.choice import choices
-from bench.report.compare.comparisons import comparisons
+from bench.report.compare.comparisons import comparisons_of
 from bench.report.compare.effects import best, effects
 from bench.report.figures.tradeoff import tradeoff_figures
 from bench.report.read.study import read_studies
@@ -19,7 +19,7 @@ OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too lar
 def group(runs):
     def only():
         study = read_studies(runs)[0]
-        (found,) = comparisons(study.cells, study.predictions)
+        (found,) = comparisons_of(study.cells, study.predictions)
         return found
 
     return only

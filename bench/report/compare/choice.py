@@ -42,16 +42,16 @@ class Picks:
     picks: tuple[Pick, ...]
 
 
-def choices(found: Sequence[Comparison], decides: str | None, fits_gb: Sequence[float] = ()) -> list[Picks]:
+def choices(comparisons: Sequence[Comparison], decides: str | None, fits_gb: Sequence[float] = ()) -> list[Picks]:
     """For each comparison with at least two setups that have the deciding score, what to choose.
 
     Args:
-        found: the study's comparisons.
+        comparisons: the study's comparisons.
         decides: name of the deciding score, if there is one.
         fits_gb: sizes of memory to name the best method for; if none, `CARDS_GB` that only some setups fit into.
     """
     picks = []
-    for comparison in found:
+    for comparison in comparisons:
         score = comparison.scores.get(decides or "")
         if score and len(scored := ranked(comparison, score)) > 1:
             picks.append(Picks(comparison.title, comparison.model, _picks(comparison, scored, score, fits_gb)))

@@ -64,7 +64,7 @@ class Comparison:
         return differences(self.title, self.setups, warned)
 
 
-def comparisons(
+def comparisons_of(
     cells: Sequence[StoredCell],
     predictions: Mapping[str, Predictions] = MappingProxyType({}),
     report_seed: int = 0,

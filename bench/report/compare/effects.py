@@ -64,21 +64,21 @@ class Difference(NamedTuple):
     """In words, why there is no interval."""
 
 
-def effects(found: Sequence[Comparison], reference: str, family: Sequence[str]) -> list[Effect]:
+def effects(comparisons: Sequence[Comparison], reference: str, family: Sequence[str]) -> list[Effect]:
     """The effects of all setups on the scores of the family, in the comparisons that have the reference.
 
     Args:
-        found: the study's comparisons.
+        comparisons: the study's comparisons.
         reference: a method, or the label of a setup.
         family: names of scores; without a number of the setup or of the reference there is no effect.
 
     Raises:
         InputError: a comparison has several setups of the reference method, or no comparison has one.
     """
-    known = {name for comparison in found for setup in comparison.setups for name in (setup.method, setup.label)}
+    known = {name for comparison in comparisons for setup in comparison.setups for name in (setup.method, setup.label)}
     if reference not in known and reference != DEFAULT_REFERENCE:
         raise InputError(f"--reference: there is no method or setup {reference!r}, only {', '.join(sorted(known))}.")
-    return [effect for comparison in found for effect in _effects(comparison, reference, family)]
+    return [effect for comparison in comparisons for effect in _effects(comparison, reference, family)]
 
 
 def reference_of(comparison: Comparison, reference: str) -> Setup | None:
@@ -145,14 +145,14 @@ def _effects(comparison: Comparison, reference: str, family: Sequence[str]) -> l
         return []
     scores = [comparison.scores[name] for name in family if name in comparison.scores]
     pairs = [(setup, score) for setup in comparison.setups if setup is not base for score in scores]
-    found = []
+    unadjusted = []
     for setup, score in pairs:
         if less := difference(setup, base, score):
             mean, bounds, test, p, reason = less
             names = (comparison.title, setup.label, base.label, score.name)
-            found.append(Effect(*names, mean, bounds, test, p, None, reason))
-    adjusted = iter(holm([effect.p for effect in found if effect.p is not None]))
-    return [effect if effect.p is None else replace(effect, p_adjusted=next(adjusted)) for effect in found]
+            unadjusted.append(Effect(*names, mean, bounds, test, p, None, reason))
+    adjusted = iter(holm([effect.p for effect in unadjusted if effect.p is not None]))
+    return [effect if effect.p is None else replace(effect, p_adjusted=next(adjusted)) for effect in unadjusted]
 
 
 def _test(one: Setup, other: Setup, score: Quantity, spreads: tuple[Spread, Spread]) -> tuple[str, float]:

@@ -24,27 +24,27 @@ class Family:
     """A sentence for each score that would have decided, but cannot."""
 
 
-def scores_of(found: Sequence[Comparison]) -> dict[str, Quantity]:
+def scores_of(comparisons: Sequence[Comparison]) -> dict[str, Quantity]:
     """The scores of all comparisons by name, in the order in which the metrics were configured."""
     scores: dict[str, Quantity] = {}
-    for comparison in found:
+    for comparison in comparisons:
         scores = scores | {name: score for name, score in comparison.scores.items() if name not in scores}
     return scores
 
 
-def family_of(study: str, found: Sequence[Comparison], asked: Sequence[str]) -> Family:
+def family_of(study: str, comparisons: Sequence[Comparison], asked: Sequence[str]) -> Family:
     """The scores that the user asked for; by default the first `DEFAULT_SIZE` that can decide. The first such decides.
 
     Raises:
         InputError: no cell of the study has a score that was asked for.
     """
-    scores = scores_of(found)
+    scores = scores_of(comparisons)
     if scores and (unknown := [name for name in asked if name not in scores]):
         raise InputError(
             f"--family: no cell of {study} has the score {listed(unknown)}; there are {', '.join(sorted(scores))}."
         )
     candidates = [name for name in asked or scores if name in scores]
-    obstacles = {name: _obstacle(scores[name], found) for name in candidates}
+    obstacles = {name: _obstacle(scores[name], comparisons) for name in candidates}
     able = [name for name in candidates if obstacles[name] is None]
     decides = able[0] if able else None
     skipped = candidates[: candidates.index(decides)] if decides else candidates
@@ -52,11 +52,11 @@ def family_of(study: str, found: Sequence[Comparison], asked: Sequence[str]) -> 
     return Family(tuple(asked or able[:DEFAULT_SIZE]), decides, tuple(notes))
 
 
-def _obstacle(score: Quantity, found: Sequence[Comparison]) -> str | None:
+def _obstacle(score: Quantity, comparisons: Sequence[Comparison]) -> str | None:
     """Why a score cannot decide, or None if it can."""
     if score.better is None:
         return "whether higher or lower is better is not known"
-    cells = [cell for comparison in found for cell in comparison.ok]
+    cells = [cell for comparison in comparisons for cell in comparison.ok]
     if all(score.get(cell) is None for cell in cells):
         return f"no cell has it ({listed(dict.fromkeys(cell.reason(score.key) for cell in cells))})"
     return None

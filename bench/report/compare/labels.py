@@ -16,11 +16,11 @@ def labels(cells: Sequence[StoredCell]) -> list[tuple[str, list[StoredCell]]]:
     swept: dict[str, list[str]] = {}
     for method in {cell.method for cell in cells}:
         swept[method] = _swept([cells[0] for cells in setups if cells[0].method == method])
-    found = [printable(_label(seeds[0], swept[seeds[0].method])) for seeds in setups]
+    names = [printable(_label(seeds[0], swept[seeds[0].method])) for seeds in setups]
     # Cut to a length that can be shown, two labels can be equal
     return [
-        (label if found.count(label) == 1 else f"{label} #{found[: at + 1].count(label)}", seeds)
-        for at, (label, seeds) in enumerate(zip(found, setups, strict=True))
+        (label if names.count(label) == 1 else f"{label} #{names[: at + 1].count(label)}", seeds)
+        for at, (label, seeds) in enumerate(zip(names, setups, strict=True))
     ]
 
 

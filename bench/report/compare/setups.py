@@ -145,7 +145,7 @@ class Setup:
         return np.random.default_rng([self.report_seed, zlib.crc32(own)])
 
     def describe(self, get: Callable[[StoredCell], str | None]) -> str:
-        """What `get` says of the cells that ended ok, by seed unless all say the same; empty if none says anything."""
+        """The texts that `get` gives for the cells that ended ok, by seed unless all are the same; empty if none."""
         texts = {cell.seed: text for cell in self.ok if (text := get(cell))}
         return _by_seed(texts, len(self.ok))
 
@@ -185,7 +185,7 @@ def _ending_with_peak(cells: list[StoredCell]) -> str:
 
 
 def _limits(score: Quantity) -> tuple[float, float]:
-    """Between which numbers the score lies."""
+    """The lowest and the highest possible score."""
     info = score.score
     low, high = (info.lowest, info.highest) if info else (None, None)
     return -math.inf if low is None else low, math.inf if high is None else high

@@ -145,7 +145,7 @@ def _figures(charts: Sequence[Chart]) -> PageSection:
 
 
 def _traces(contents: Contents, subjects: Subjects) -> PageSection:
-    """As many cells' figures as there is room for beside the others, in the order of the tables."""
+    """The cells' figures in the order of the tables, as many as fit on the page beside the other figures."""
     room_bytes = FIGURE_BYTES - sum(len(chart.png) for chart in contents.charts)
     taken_bytes = accumulate(len(chart.png) for chart in contents.traces)
     shown = [chart for chart, taken in zip(contents.traces, taken_bytes, strict=True) if taken <= room_bytes]

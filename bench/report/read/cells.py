@@ -71,8 +71,8 @@ class StoredCell:
     @cached_property
     def settings(self) -> dict[str, str]:
         """Every setting but the seed, by its dotted path, as the user would type it."""
-        found = _leaves({part: value for part, value in self.record.cell.items() if part != "seed"})
-        return {path: value if isinstance(value, str) else json.dumps(value) for path, value in found}
+        leaves = _leaves({part: value for part, value in self.record.cell.items() if part != "seed"})
+        return {path: value if isinstance(value, str) else json.dumps(value) for path, value in leaves}
 
     @cached_property
     def phase_seconds(self) -> dict[str, float]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, ValidationError
 Floats = NDArray[np.float64]
 
 POINTS = 200
-"""About as many as a figure's panel is dots wide, however long the training was."""
+"""At most: about the width of a figure's panel in dots."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class _Step(BaseModel):
 def read_losses(path: Path) -> Losses | None:
     """The losses in an events.jsonl; None if it has none.
 
-    Lines that are cut off or broken are skipped. Of steps that were taken again after a resume, the later ones count.
+    Lines that are cut off or broken are skipped. Steps that were
+    repeated after a resume count with their later loss.
 
     Raises:
         OSError: the file cannot be read.
@@ -48,7 +49,7 @@ def read_losses(path: Path) -> Losses | None:
     losses: dict[int, float] = {}
     last = 0
     with path.open("rb") as file:
-        # Few lines are parsed that are no steps: to parse all of them would take much longer
+        # Parsing only the lines that may be steps is much faster
         for line in (line for line in file if b'"step"' in line):
             try:
                 event = _Step.model_validate_json(line)

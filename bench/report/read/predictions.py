@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 Floats = NDArray[np.float64]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
-"""A float holds these without rounding."""
+"""Small enough for a float to hold without rounding."""
 Read = TypeVar("Read", bound=BaseModel)
 
 
@@ -43,7 +43,7 @@ class Asked:
 
 
 class _Line(BaseModel):
-    """What is read of one line; its other fields never become Python objects, which takes time."""
+    """The fields of a line that are read; leaving out the others saves time."""
 
     model_config = ConfigDict(strict=True)
 

@@ -32,7 +32,7 @@ class Study:
     predictions: Mapping[str, Predictions]
     """Answers of the cells with scores, where they agree with the record."""
     asked: Mapping[str, Asked]
-    """The questions, parallel to the answers; without the cells whose validation set no cell wrote down."""
+    """The questions, parallel to the answers, where a cell with the same validation set wrote them down."""
     problems: tuple[Problem, ...]
     losses: Mapping[str, Losses] = field(default_factory=dict)
     """Training losses, of the cells whose events.jsonl has any."""
@@ -164,7 +164,7 @@ def _asked(runs: Path, cells: Sequence[StoredCell], predictions: Mapping[str, Pr
             try:
                 questions = read_asked(runs / folder / ANSWERS)
             except (OSError, ValueError):
-                continue  # written before questions were kept; any other fault was found with the answers
+                continue  # from before questions were kept; every other fault is already among the problems
             asked |= dict.fromkeys(folders, questions)
             break
     return asked

@@ -44,8 +44,8 @@ def parts_of(score: str, pooling: Pooling | None, answers: Predictions) -> tuple
 def macro_f1(classes: Sequence[tuple[str, str]]) -> tuple[Parts, Formula]:
     """F1 by answer class, averaged over the classes that occur: of pairs of predicted and true class.
 
-    The parts are, for each class that is ever hit, how often it is hit and how often it is predicted or true. Then
-    how often the other classes are; those that occur in the same examples share a column: all of them occur or none.
+    The parts are, for each class that is ever hit, how often it is hit, and how often it is predicted or true. Further
+    parts count how often the other classes are predicted or true; those that occur in the same examples share one.
     """
     hit = {name: at for at, name in enumerate(dict.fromkeys(own for own, true in classes if own == true))}
     rows, columns = [], []

@@ -97,8 +97,8 @@ def spread(pools: Sequence[tuple[Floats | csr_array, Formula]], counts: Floats) 
 def _seed_sd(estimates: Floats, draws: Floats, n_clusters: int) -> float:
     """Standard deviation between seeds, less the part that the documents at hand explain.
 
-    Equally good seeds have different scores by chance, because each is better on some documents. How different, is seen
-    from the draws, in which the seeds' scores move relative to each other.
+    Equally good seeds have different scores by chance, because each is better on some documents. The draws, in which
+    the seeds' scores move relative to each other, show how different.
     """
     n_seeds = len(estimates)
     if n_seeds < 2 or n_clusters < 2:
@@ -134,7 +134,7 @@ def _around(estimate: float, errors: Floats) -> Interval | None:
 
 
 def _errors(draws: Floats, spreads: Sequence[Spread], rng: np.random.Generator) -> Floats:
-    """Draws of an estimate's error: from documents, and from the seeds of the spreads that it is made of. (b,)"""
+    """Draws of an estimate's error: from documents, and from the seeds of the spreads it is made of. (b,)"""
     # Draws of corpus scores, which lose distinct answers when resampled, are not centred at the estimate
     errors = (draws - draws.mean()) * _stretches(spreads[0].n_clusters, len(draws), rng)
     return errors + _seed_errors(spreads, len(draws), rng)
@@ -175,7 +175,7 @@ def permutation_p(differences: Floats, one: Spread, other: Spread, rng: np.rando
     Args:
         differences: (c,), each cluster's contribution to the difference of means, which is their sum.
         one: the spread of the first setup.
-        other: that of the second.
+        other: the spread of the second setup.
         rng: for the flips.
 
     Returns:

@@ -18,28 +18,28 @@ MOST_SCORES = 3
 """More are in the CSV file."""
 
 
-def cells_table(found: Sequence[Comparison], family: Family) -> Table:
+def cells_table(comparisons: Sequence[Comparison], family: Family) -> Table:
     """One row per cell, failed ones included."""
-    scores = sorted(scores_of(found).values(), key=lambda score: score.name != family.decides)
+    scores = sorted(scores_of(comparisons).values(), key=lambda score: score.name != family.decides)
     costs = (TRAIN_SECONDS, STEP_SECONDS, THROUGHPUT, CELL_SECONDS)
     numbers, shown = (*scores, *costs), (*scores[:MOST_SCORES], *costs)
     names = (
         Column("folder", ""),
         Column("key", ""),
-        Column("model", "Model" if len({each.model for each in found}) > 1 else "", align="left"),
-        Column("dataset", "Data set" if len({each.dataset for each in found}) > 1 else "", align="left"),
+        Column("model", "Model" if len({each.model for each in comparisons}) > 1 else "", align="left"),
+        Column("dataset", "Data set" if len({each.dataset for each in comparisons}) > 1 else "", align="left"),
         Column("method", "Method", align="left"),
         Column("seed", "Seed", align="left"),
         Column("status", "Status", align="left"),
     )
     rows = [
         _row(comparison, setup, cell, numbers)
-        for comparison in found
+        for comparison in comparisons
         for setup in comparison.setups
         for cell in setup.cells
     ]
     columns = [number_column(each if each in shown else replace(each, title="")) for each in numbers]
-    return Table("cells", "All cells", (*names, *columns), tuple(rows), (), cautions(found), section="cells")
+    return Table("cells", "All cells", (*names, *columns), tuple(rows), (), cautions(comparisons), section="cells")
 
 
 def _row(comparison: Comparison, setup: Setup, cell: StoredCell, numbers: Sequence[Quantity]) -> Row:

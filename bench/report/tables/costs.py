@@ -44,9 +44,9 @@ class CostTable:
     """The note on all numbers of a setup."""
 
 
-def cost_tables(found: Sequence[Comparison]) -> list[Table]:
+def cost_tables(comparisons: Sequence[Comparison]) -> list[Table]:
     """The tables, each with a row for each setup."""
-    cells = [cell for comparison in found for cell in comparison.ok]
+    cells = [cell for comparison in comparisons for cell in comparison.ok]
     carbon = _carbon(cells)
     energies = (*ENERGIES, CARBON) if carbon else ENERGIES
     time = "Phases exclude each other: validation during training counts as validate alone."
@@ -60,17 +60,17 @@ def cost_tables(found: Sequence[Comparison]) -> list[Table]:
         CostTable("costs-training", "Training speed and size on disk", SPEED_AND_SIZE),
         CostTable("costs-latency", "Latency of answers", LATENCIES, _latency(cells)),
     )
-    return [_table(kind, found) for kind in kinds]
+    return [_table(kind, comparisons) for kind in kinds]
 
 
-def _table(kind: CostTable, found: Sequence[Comparison]) -> Table:
+def _table(kind: CostTable, comparisons: Sequence[Comparison]) -> Table:
     return Table(
         name=kind.name,
         title=kind.title,
-        columns=(*name_columns(found), *map(number_column, kind.quantities)),
-        rows=tuple(_row(kind, comparison, setup) for comparison in found for setup in comparison.setups),
-        remarks=(*behind(found), *([kind.remark] if kind.remark else [])),
-        warnings=cautions(found),
+        columns=(*name_columns(comparisons), *map(number_column, kind.quantities)),
+        rows=tuple(_row(kind, comparison, setup) for comparison in comparisons for setup in comparison.setups),
+        remarks=(*behind(comparisons), *([kind.remark] if kind.remark else [])),
+        warnings=cautions(comparisons),
         section="costs",
     )
 

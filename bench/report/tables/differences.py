@@ -9,7 +9,7 @@ from bench.report.render.table import Column, Row, Table, TableCell
 from bench.report.tables.rows import behind, cautions
 
 
-def effects_table(found: Sequence[Comparison], compared: Sequence[Effect]) -> Table:
+def effects_table(comparisons: Sequence[Comparison], compared: Sequence[Effect]) -> Table:
     """A row for each score of each setup."""
     several = len({effect.comparison for effect in compared}) > 1
     columns = (
@@ -29,10 +29,10 @@ def effects_table(found: Sequence[Comparison], compared: Sequence[Effect]) -> Ta
         "and the next configured one whose direction is known; --family chooses others. Permutation test: flips the "
         "signs of whole documents' differences; McNemar: counts the examples that only one of the two answered right; "
         "resampling: uses the draws of the interval.",
-        *behind(found),
+        *behind(comparisons),
     )
     rows = tuple(map(_row, compared))
-    return Table("effects", "Differences from the reference", columns, rows, remarks, cautions(found))
+    return Table("effects", "Differences from the reference", columns, rows, remarks, cautions(comparisons))
 
 
 def _row(effect: Effect) -> Row:

@@ -21,15 +21,15 @@ def summary(study: Study) -> str:
 def facts(study: Study) -> dict[str, str]:
     """Each fact about the study by its title."""
     cells = study.cells
-    found = {
+    lines = {
         "Model": listed(dict.fromkeys(cell.model for cell in cells)),
         "Data set": distinct([_data(cell) for cell in cells]),
         "Seeds": listed(map(str, sorted({cell.seed for cell in cells}))),
         "Commit": distinct([commit_of(cell) for cell in cells]),
     }
     if weights := _weights(study):
-        found["Trained weights"] = weights
-    return {title: printable(text) for title, text in found.items()}
+        lines["Trained weights"] = weights
+    return {title: printable(text) for title, text in lines.items()}
 
 
 def _data(cell: StoredCell) -> str:
@@ -50,6 +50,6 @@ def _weights(study: Study) -> str | None:
     return f"{study.name}/CELL/adapter in the runs folder; tables/cells.csv has the name of each cell"
 
 
-def cautions(found: Sequence[Comparison], family: Family) -> list[str]:
+def cautions(comparisons: Sequence[Comparison], family: Family) -> list[str]:
     """A sentence about everything that a reader must know before reading any number."""
-    return [*family.notes, *(sentence for comparison in found for sentence in comparison.left_out)]
+    return [*family.notes, *(sentence for comparison in comparisons for sentence in comparison.left_out)]

@@ -60,7 +60,7 @@ def _entry(setup: Setup, quantity: Quantity, leading: Mapping[str, frozenset[str
 
 
 def _memory_entry(setup: Setup, quantity: Quantity) -> TableCell:
-    """The column's own figure or None: other figures cannot be compared with it, and are only said in the footnote."""
+    """The column's own figure. If it is missing, the footnote has the others, which cannot be compared with it."""
     entry = number_entry(setup, quantity)
     peaks = [(other, setup.measure(other).mean) for other in MEMORIES]
     known = [f"{mid_sentence(other.title)} {peak / 1e9:.2f} GB" for other, peak in peaks if peak is not None]

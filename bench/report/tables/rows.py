@@ -11,9 +11,9 @@ from bench.report.tables.meanings import MEANINGS
 from bench.report.wording import STATUSES, counted, listed, printable
 
 
-def name_columns(found: Sequence[Comparison]) -> tuple[Column, ...]:
+def name_columns(comparisons: Sequence[Comparison]) -> tuple[Column, ...]:
     """The columns that `name_entries` fill; model and data set are shown where there are several."""
-    models, datasets = {each.model for each in found}, {each.dataset for each in found}
+    models, datasets = {each.model for each in comparisons}, {each.dataset for each in comparisons}
     return (
         Column("model", "Model" if len(models) > 1 else "", align="left"),
         Column("dataset", "Data set" if len(datasets) > 1 else "", align="left"),
@@ -56,9 +56,9 @@ def numbers_of(cells: Iterable[StoredCell], get: Callable[[StoredCell], int | No
     return " or ".join(map(str, sorted({number for cell in cells if (number := get(cell)) is not None})))
 
 
-def behind(found: Sequence[Comparison]) -> list[str]:
+def behind(comparisons: Sequence[Comparison]) -> list[str]:
     """How many examples, documents and seeds the numbers are over: one sentence if it holds for all comparisons."""
-    texts = {each.title: _behind(each) for each in found if each.ok}
+    texts = {each.title: _behind(each) for each in comparisons if each.ok}
     if len(set(texts.values())) == 1:
         return [next(iter(texts.values()))]
     return [f"{title}: {text}" for title, text in texts.items()]
@@ -80,6 +80,6 @@ def _seeds(seeds: Mapping[str, tuple[int, ...]]) -> str:
     return f"One seed: {own}." if n_seeds == 1 else f"Each number is a mean over {n_seeds} seeds: {own}."
 
 
-def cautions(found: Sequence[Comparison]) -> tuple[str, ...]:
+def cautions(comparisons: Sequence[Comparison]) -> tuple[str, ...]:
     """Every sentence that a reader of the comparisons' numbers must know."""
-    return tuple(sentence for each in found for sentence in (*each.left_out, *each.refusals, *each.warnings))
+    return tuple(sentence for each in comparisons for sentence in (*each.left_out, *each.refusals, *each.warnings))

@@ -11,9 +11,9 @@ ALL, EMPTY, UNSET = "all", '""', "null"
 UNSHOWN = "Settings that are null for all are only in the CSV file."
 
 
-def settings_table(found: Sequence[Comparison]) -> Table:
+def settings_table(comparisons: Sequence[Comparison]) -> Table:
     """A row for each value of each setting, which names the setups that have it."""
-    setups = [(comparison, setup) for comparison in found for setup in comparison.setups]
+    setups = [(comparison, setup) for comparison in comparisons for setup in comparison.setups]
     having: dict[str, dict[str, list[int]]] = {}
     for at, (_, setup) in enumerate(setups):
         for path, value in setup.cells[0].settings.items():

@@ -21,21 +21,21 @@ from bench.report.tables.settings import settings_table
 
 
 def tables(
-    study: Study, found: Sequence[Comparison], request: Request, family: Family, compared: Sequence[Effect]
+    study: Study, comparisons: Sequence[Comparison], request: Request, family: Family, compared: Sequence[Effect]
 ) -> list[Table]:
     """The tables in reading order: results, effects, costs, settings, cells, failures, provenance."""
     results = [
         results_table(each, request.reference, published_scores(each) if request.against else _scores(each, family))
-        for each in found
+        for each in comparisons
     ]
     failures = failures_table(study)
     return [
         *map(without_empty_columns, results),
-        *([effects_table(found, compared)] if compared else []),
-        *(published_tables(found) if request.against else []),
-        *_costs(found),
-        settings_table(found),
-        without_empty_columns(cells_table(found, family)),
+        *([effects_table(comparisons, compared)] if compared else []),
+        *(published_tables(comparisons) if request.against else []),
+        *_costs(comparisons),
+        settings_table(comparisons),
+        without_empty_columns(cells_table(comparisons, family)),
         *([failures] if failures else []),
         provenance_table(study.cells),
     ]
@@ -46,12 +46,12 @@ def _scores(comparison: Comparison, family: Family) -> list[Quantity]:
     return sorted(comparison.scores.values(), key=lambda score: score.name != family.decides)
 
 
-def _costs(found: Sequence[Comparison]) -> list[Table]:
+def _costs(comparisons: Sequence[Comparison]) -> list[Table]:
     """The tables that have a number, of the comparisons that have a cell that ended ok.
 
     The first one has a sentence about each table that would have no number.
     """
-    ended = [comparison for comparison in found if comparison.ok]
+    ended = [comparison for comparison in comparisons if comparison.ok]
     if not ended:
         return []
     made = cost_tables(ended)

@@ -2,7 +2,7 @@ import pytest
 
 from bench.record import Phase
 from bench.report.compare.choice import choices
-from bench.report.compare.comparisons import comparisons
+from bench.report.compare.comparisons import comparisons_of
 from bench.report.read.study import read_studies
 
 ONE_SEED = "With one seed this is about these trained models; another seed may reverse it."
@@ -15,7 +15,7 @@ def picks(runs):
 
     def found(*fits_gb):
         study = read_studies(runs)[0]
-        (only,) = choices(comparisons(study.cells, study.predictions), "token_f1", fits_gb)
+        (only,) = choices(comparisons_of(study.cells, study.predictions), "token_f1", fits_gb)
         return {pick.preference: (pick.answer, pick.reason) for pick in only.picks}
 
     return found
@@ -85,7 +85,7 @@ def test_what_the_data_cannot_separate_is_one_answer(write_cell, runs, picks):
 def test_one_setup_or_no_deciding_score_leaves_nothing_to_choose(write_cell, runs):
     write_cell("lora")
     study = read_studies(runs)[0]
-    assert choices(comparisons(study.cells, study.predictions), "token_f1") == []
+    assert choices(comparisons_of(study.cells, study.predictions), "token_f1") == []
     write_cell("qlora")
     study = read_studies(runs)[0]
-    assert choices(comparisons(study.cells, study.predictions), None) == []
+    assert choices(comparisons_of(study.cells, study.predictions), None) == []

@@ -3,7 +3,7 @@ import pytest
 
 from bench.errors import InputError
 from bench.record import Error
-from bench.report.compare.comparisons import comparisons
+from bench.report.compare.comparisons import comparisons_of
 from bench.report.compare.effects import Difference, best, difference, effects, reference_of
 from bench.report.read.study import read_studies
 from bench.report.statistics.intervals import holm, mcnemar_p
@@ -34,7 +34,7 @@ def answered(write_cell, answer_lines, make_record):
 
 def group_of(runs):
     study = read_studies(runs)[0]
-    (group,) = comparisons(study.cells, study.predictions)
+    (group,) = comparisons_of(study.cells, study.predictions)
     return group
 
 
@@ -88,7 +88,7 @@ def test_pairs_are_of_ids_in_whatever_order_the_files_list_them(answered, runs):
             # A seed in another order than the others
             answered("qlora", graded(25), seed=0, **own)
             answered("qlora", graded(35), seed=1, shuffled=shuffled, **own)
-    a0, a1, b0, b1 = (comparisons(study.cells, study.predictions) for study in read_studies(runs))
+    a0, a1, b0, b1 = (comparisons_of(study.cells, study.predictions) for study in read_studies(runs))
     assert effects(a0, "baseline", NAMES) == effects(b0, "baseline", NAMES)
     # Examples of their own are drawn in the order of their documents' names, whatever that of the file
     assert effects(a1, "baseline", NAMES) == effects(b1, "baseline", NAMES)
@@ -137,7 +137,7 @@ def test_corpus_scores_are_tested_by_resampling(write_cell, answer_lines, make_r
 def test_without_the_reference_there_are_no_effects(answered, runs):
     answered("lora", graded(20))
     answered("baseline", graded(20), model="other")
-    found = comparisons(read_studies(runs)[0].cells, read_studies(runs)[0].predictions)
+    found = comparisons_of(read_studies(runs)[0].cells, read_studies(runs)[0].predictions)
     assert effects(found, "baseline", NAMES) == []
     assert reference_of(found[1], "baseline") is None
 

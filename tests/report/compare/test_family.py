@@ -2,7 +2,7 @@ import pytest
 
 from bench.errors import InputError
 from bench.record import ScoreInfo
-from bench.report.compare.comparisons import comparisons
+from bench.report.compare.comparisons import comparisons_of
 from bench.report.compare.family import Family, family_of
 from bench.report.read.study import read_studies
 
@@ -14,7 +14,7 @@ FOUR = {"bleu": 0.5, "wer": 0.1, "perplexity": 3.0, "rouge1": 0.5}
 def family(runs):
     def found(*asked):
         (study,) = read_studies(runs)
-        return family_of("demo", comparisons(study.cells), asked)
+        return family_of("demo", comparisons_of(study.cells), asked)
 
     return found
 

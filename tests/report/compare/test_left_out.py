@@ -1,5 +1,5 @@
 from bench.record import SplitCounts
-from bench.report.compare.comparisons import comparisons
+from bench.report.compare.comparisons import comparisons_of
 from bench.report.read.study import read_studies
 
 TRAIN = SplitCounts(n_read=946, n_dropped=471, n_truncated=12)
@@ -7,7 +7,7 @@ VALIDATION = SplitCounts(n_read=61, n_dropped=1, n_truncated=0)
 
 
 def left_out(runs):
-    (comparison,) = comparisons(read_studies(runs)[0].cells)
+    (comparison,) = comparisons_of(read_studies(runs)[0].cells)
     return comparison.left_out
 
 

@@ -1,5 +1,5 @@
 from bench.record import Error
-from bench.report.compare.comparisons import comparisons
+from bench.report.compare.comparisons import comparisons_of
 from bench.report.compare.quantities import MEMORIES
 from bench.report.read.study import read_studies
 
@@ -7,7 +7,7 @@ OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too lar
 
 
 def group_of(runs):
-    (group,) = comparisons(read_studies(runs)[0].cells)
+    (group,) = comparisons_of(read_studies(runs)[0].cells)
     return group
 
 
@@ -60,7 +60,7 @@ def test_setups_of_one_method_are_told_apart_by_what_differs(write_cell, runs):
 def test_data_sets_are_groups_of_their_own(write_cell, runs):
     write_cell("lora", dataset="events")
     write_cell("lora", dataset="squad_v2")
-    found = comparisons(read_studies(runs)[0].cells)
+    found = comparisons_of(read_studies(runs)[0].cells)
     assert [(group.title, len(group.setups)) for group in found] == [("tiny on events", 1), ("tiny on squad_v2", 1)]
 
 

@@ -5,7 +5,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from bench.record import Error
 from bench.record_history import SCORES_OF_VERSION_1
-from bench.report.compare.comparisons import comparisons
+from bench.report.compare.comparisons import comparisons_of
 from bench.report.compare.setups import Setup
 from bench.report.figures.bars import CROSS, costs_figures, scores_figures
 from bench.report.read.study import read_studies
@@ -26,7 +26,7 @@ def costs_figure(written):
 
 
 def groups_of(runs):
-    return comparisons(read_studies(runs)[0].cells)
+    return comparisons_of(read_studies(runs)[0].cells)
 
 
 @pytest.mark.parametrize("figure_of", [scores_figure, costs_figure])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bench.record import Error
-from bench.report.compare.comparisons import comparisons
+from bench.report.compare.comparisons import comparisons_of
 from bench.report.figures.curves import Curve, average, curves_figures, smooth
 from bench.report.figures.looks import method_looks
 from bench.report.read.losses import Losses
@@ -24,7 +24,7 @@ def figures(runs):
 
     def draw(losses):
         (study,) = read_studies(runs)
-        written = comparisons(study.cells)
+        written = comparisons_of(study.cells)
         named = {
             cell.folder: losses[setup.method, cell.seed]
             for setup in written[0].setups
@@ -156,7 +156,7 @@ def test_a_method_has_its_look_in_a_model_that_lacks_another(write_cell, runs):
         write_cell(method, model="a")
     write_cell("qlora", model="b")
     (study,) = read_studies(runs)
-    written = comparisons(study.cells)
+    written = comparisons_of(study.cells)
     losses = {cell.folder: losses_of(3.0, 2.0) for group in written for setup in group.setups for cell in setup.cells}
     drawn = [curves_figures(group, losses, method_looks(written))[0].axes[0] for group in written]
     own = [[(line.get_color(), line.get_marker()) for line in ax.lines if line.get_gid() == "mean"] for ax in drawn]

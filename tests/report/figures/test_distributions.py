@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bench.record import Error
-from bench.report.compare.comparisons import comparisons
+from bench.report.compare.comparisons import comparisons_of
 from bench.report.figures.distributions import LEVELS, distribution_figures, shares
 from bench.report.figures.looks import method_looks
 from bench.report.read.predictions import Predictions
@@ -25,7 +25,7 @@ def figures(runs):
     def draw(answers):
         cells = read_studies(runs)[0].cells
         predictions = {cell.folder: answers[cell.method] for cell in cells if cell.method in answers}
-        return distribution_figures(comparisons(cells, predictions))
+        return distribution_figures(comparisons_of(cells, predictions))
 
     return draw
 
@@ -96,7 +96,7 @@ def test_a_method_has_its_colour_in_a_model_that_lacks_another(write_cell, runs,
     (figure,) = figures({"baseline": one, "lora": one})
     first, second = ([patch.get_facecolor() for patch in ax.patches] for ax in figure.axes)
     assert first[-1] == second[-1] != first[4]
-    assert len(method_looks(comparisons(read_studies(runs)[0].cells))) == 2
+    assert len(method_looks(comparisons_of(read_studies(runs)[0].cells))) == 2
 
 
 @pytest.mark.parametrize(("n_setups", "n_pages"), [(1, 1), (4, 1), (12, 1), (100, 3)])

@@ -5,7 +5,7 @@ from PIL import Image
 
 from bench.protocol import Step
 from bench.record import Error
-from bench.report.compare.comparisons import comparisons
+from bench.report.compare.comparisons import comparisons_of
 from bench.report.compare.effects import Effect
 from bench.report.figures import charts
 from bench.report.read.study import read_studies
@@ -15,7 +15,7 @@ EFFECT = Effect("tiny", "lora", "baseline", "token_f1", 0.1, None, None, None, N
 
 
 def drawn(study, *compared):
-    return list(charts(study, comparisons(study.cells, study.predictions), compared))
+    return list(charts(study, comparisons_of(study.cells, study.predictions), compared))
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 import pytest
 
-from bench.report.compare.comparisons import comparisons
+from bench.report.compare.comparisons import comparisons_of
 from bench.report.compare.effects import Effect
 from bench.report.figures.forest import forest_figures, shown_p
 from bench.report.figures.looks import method_looks
@@ -13,7 +13,7 @@ DASH = "\N{EM DASH}"
 @pytest.fixture
 def written(runs):
     """The groups of what was written."""
-    return lambda: comparisons(read_studies(runs)[0].cells)
+    return lambda: comparisons_of(read_studies(runs)[0].cells)
 
 
 def effect(setup, difference, low=None, high=None, p=None, group="tiny", score="token_f1"):

@@ -1,7 +1,7 @@
 import pytest
 
 from bench.record import Error
-from bench.report.compare.comparisons import comparisons
+from bench.report.compare.comparisons import comparisons_of
 from bench.report.figures.texts import label, omissions, plain, wrapped
 from bench.report.read.study import read_studies
 
@@ -39,7 +39,7 @@ def test_a_label_says_how_the_cells_ended_if_none_is_ok(write_cell, runs):
     write_cell("lora", seed=1, status="failed", error=error)
     write_cell("a_method_whose_name_is_longer_than_a_line", status="failed", error=error)
     write_cell("a_method_whose_name_is_longer_than_a_line", seed=1, status="oom", error=error)
-    (comparison,) = comparisons(read_studies(runs)[0].cells)
+    (comparison,) = comparisons_of(read_studies(runs)[0].cells)
     assert [label(setup) for setup in comparison.setups] == [
         "a_method_whose_name_is_lon\nger_than_a_line\nfailed and out of memory",
         "lora",

@@ -7,7 +7,7 @@ from matplotlib.patches import StepPatch
 from PIL import Image
 
 from bench.record import Error, Phase
-from bench.report.compare.comparisons import comparisons
+from bench.report.compare.comparisons import comparisons_of
 from bench.report.figures.timeline import COLUMN, coarse, spread, trace_figure, traces
 from bench.report.read.study import read_studies
 from bench.telemetry.windows import Stretch
@@ -172,7 +172,7 @@ def test_a_figure_for_each_cell_in_the_order_of_the_tables(gpu_cell, write_cell,
     gpu_cell("lora", seed=0, **OOM)
     write_cell("baseline", model="<b>$x$\u202e", folder="a <b>")
     study = read_studies(runs)[0]
-    written = list(traces(study, comparisons(study.cells)))
+    written = list(traces(study, comparisons_of(study.cells)))
     assert [(chart.name, chart.title) for chart in written] == [
         ("traces/a-b--5e7342fd", "<b>$x$\\u202e, baseline, seed 0"),
         ("traces/tiny-lora-events-s0-lora0", "tiny, lora, seed 0: out of memory in train"),
@@ -199,7 +199,7 @@ def test_a_figure_for_each_cell_in_the_order_of_the_tables(gpu_cell, write_cell,
 def test_the_same_cell_gives_the_same_bytes(gpu_cell, runs):
     gpu_cell()
     study = read_studies(runs)[0]
-    first, second = (next(traces(study, comparisons(study.cells))) for _ in range(2))
+    first, second = (next(traces(study, comparisons_of(study.cells))) for _ in range(2))
     assert (first.png, first.pdf) == (second.png, second.pdf)
 
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from bench.record import Error
-from bench.report.compare.comparisons import comparisons
+from bench.report.compare.comparisons import comparisons_of
 from bench.report.compare.setups import Setup
 from bench.report.figures.looks import method_looks
 from bench.report.figures.tradeoff import main_score
@@ -21,7 +21,7 @@ def tradeoff_figures(written):
 @pytest.fixture
 def written(runs):
     """The groups of what was written."""
-    return lambda: comparisons(read_studies(runs)[0].cells)
+    return lambda: comparisons_of(read_studies(runs)[0].cells)
 
 
 @pytest.fixture

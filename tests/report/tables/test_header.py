@@ -1,7 +1,7 @@
 import pytest
 
 from bench.record import Error, SplitCounts
-from bench.report.compare.comparisons import comparisons
+from bench.report.compare.comparisons import comparisons_of
 from bench.report.compare.family import Family
 from bench.report.read.study import read_studies
 from bench.report.tables.header import cautions, facts, summary
@@ -49,7 +49,7 @@ def test_endings_are_counted(write_cell, study):
 def test_cautions_are_of_the_deciding_score_and_of_the_data(write_cell, study):
     write_cell("lora", data={"train": SplitCounts(n_read=401, n_dropped=1, n_truncated=0)})
     family = Family(("bleu",), "bleu", ("WER does not decide.",))
-    assert cautions(comparisons(study().cells), family) == [
+    assert cautions(comparisons_of(study().cells), family) == [
         "WER does not decide.",
         "tiny: 1 of 401 training examples were dropped, because they are too long.",
     ]

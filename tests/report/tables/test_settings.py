@@ -1,11 +1,11 @@
-from bench.report.compare.comparisons import comparisons
+from bench.report.compare.comparisons import comparisons_of
 from bench.report.read.study import read_studies
 from bench.report.render.formats import csv_table, html_table
 from bench.report.tables.settings import settings_table
 
 
 def rows_of(runs):
-    table = settings_table(comparisons(read_studies(runs)[0].cells))
+    table = settings_table(comparisons_of(read_studies(runs)[0].cells))
     return [tuple(cell.value for cell in row.cells) for row in table.rows if not row.only_csv]
 
 
@@ -24,7 +24,7 @@ def test_a_value_that_all_setups_share_is_there_once(write_cell, runs):
 def test_settings_that_nobody_set_are_only_in_the_csv_file(write_cell, runs):
     write_cell("lora", method_settings={"bits": None})
     write_cell("qlora", method_settings={"bits": 4})
-    table = settings_table(comparisons(read_studies(runs)[0].cells))
+    table = settings_table(comparisons_of(read_studies(runs)[0].cells))
     assert ("method.bits", "null", "lora") in rows_of(runs)
     assert "dataset.train,null,all" in csv_table(table)
     assert "dataset.train" not in html_table(table)

@@ -56,9 +56,9 @@ def published_scores(comparison: Comparison) -> list[Quantity]:
     ]
 
 
-def published_tables(found: Sequence[Comparison]) -> list[Table]:
+def published_tables(comparisons: Sequence[Comparison]) -> list[Table]:
     """A table for each published model: a row for each published figure of each of its setups."""
-    return [table for comparison in found if (table := _table(comparison)).rows]
+    return [table for comparison in comparisons if (table := _table(comparison)).rows]
 
 
 def _table(comparison: Comparison) -> Table:
