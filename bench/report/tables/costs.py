@@ -7,7 +7,7 @@ from bench.report.compare.comparisons import Comparison
 from bench.report.compare.quantities import ENERGY, TRAIN_ENERGY, Quantity
 from bench.report.compare.setups import Setup
 from bench.report.read.cells import StoredCell
-from bench.report.render.table import Row, Table, TableCell
+from bench.report.render.table import Row, Table
 from bench.report.tables.cost_quantities import (
     CARBON,
     ENERGIES,
@@ -25,6 +25,7 @@ from bench.report.tables.rows import (
     number_column,
     number_entry,
     numbers_of,
+    row_of,
 )
 from bench.report.wording import ENERGY_METHODS, listed, printable
 from bench.telemetry.sections import PhasePower
@@ -76,11 +77,8 @@ def _table(kind: CostTable, comparisons: Sequence[Comparison]) -> Table:
 
 
 def _row(kind: CostTable, comparison: Comparison, setup: Setup) -> Row:
-    if not setup.ok:
-        names = name_entries(comparison, setup)
-        return Row((*names, *(TableCell(None) for _ in kind.quantities)), instead=setup.ending)
-    names = name_entries(comparison, setup, setup.resumed, setup.refitted, kind.caveat(setup))
-    return Row((*names, *(number_entry(setup, each, kind.note(setup, each)) for each in kind.quantities)))
+    names = name_entries(comparison, setup, kind.caveat(setup))
+    return row_of(setup, names, kind.quantities, lambda each: number_entry(setup, each, kind.note(setup, each)))
 
 
 def _carbon(cells: Sequence[StoredCell]) -> str:

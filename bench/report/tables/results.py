@@ -16,6 +16,7 @@ from bench.report.tables.rows import (
     number_column,
     number_entry,
     numbers_of,
+    row_of,
 )
 from bench.report.wording import file_stem, listed, mid_sentence, printable
 
@@ -42,10 +43,8 @@ def _row(
     comparison: Comparison, setup: Setup, quantities: Sequence[Quantity], leading: Mapping[str, frozenset[str]]
 ) -> Row:
     n_validation = numbers_of(setup.ok, lambda cell: cell.record.data and cell.record.data.n_validation)
-    names = (*name_entries(comparison, setup, setup.resumed, setup.refitted), TableCell(n_validation))
-    if not setup.ok:
-        return Row((*names, *(TableCell(None) for _ in quantities)), instead=setup.ending)
-    return Row((*names, *(_entry(setup, quantity, leading) for quantity in quantities)))
+    names = (*name_entries(comparison, setup), TableCell(n_validation))
+    return row_of(setup, names, quantities, lambda quantity: _entry(setup, quantity, leading))
 
 
 def _entry(setup: Setup, quantity: Quantity, leading: Mapping[str, frozenset[str]]) -> TableCell:
@@ -94,7 +93,10 @@ def _brackets(comparison: Comparison) -> str:
     scores = "documents and seeds" if least > 1 else "documents alone; one seed says nothing about other seeds"
     if least == 1 < most:
         scores = "documents, and over seeds where a row has several; one seed says nothing about other seeds"
-    costs = "the smallest and the largest of the seeds" if most < FEW_SEEDS else "95 % intervals over seeds"
+    few, many = "the smallest and the largest of the seeds", "95 % intervals over seeds"
+    some_few = any(1 < n < FEW_SEEDS for n in n_seeds)
+    mixed = f"{many}, or in rows with fewer than {FEW_SEEDS} seeds {few}"
+    costs = few if most < FEW_SEEDS else mixed if some_few else many
     others = f"; other figures: {costs}" if most > 1 else ""
     one_seed = " With one seed, this is about these trained models and not about their methods." if least == 1 else ""
     return (

@@ -6,7 +6,7 @@ from bench.report.compare.comparisons import Comparison
 from bench.report.compare.quantities import Quantity
 from bench.report.compare.setups import Setup
 from bench.report.read.cells import StoredCell
-from bench.report.render.table import Column, TableCell
+from bench.report.render.table import Column, Row, TableCell
 from bench.report.tables.meanings import MEANINGS
 from bench.report.wording import STATUSES, counted, listed, printable
 
@@ -29,17 +29,29 @@ def number_column(quantity: Quantity) -> Column:
     return Column(quantity.key, quantity.title, quantity.unit, quantity.scale, quantity.show, meaning=meaning)
 
 
-def name_entries(comparison: Comparison, setup: Setup, *notes: str) -> tuple[TableCell, ...]:
-    """What distinguishes a setup from all others, with those of the `notes` that are not empty."""
+def name_entries(comparison: Comparison, setup: Setup, caveat: str = "") -> tuple[TableCell, ...]:
+    """What distinguishes a setup from all others, with a note on all of its numbers, to which `caveat` is added."""
     some_failed = f"{len(setup.ok)} of {counted(len(setup.cells), 'seed')}; {setup.ending}"
-    said = [some_failed if 0 < len(setup.ok) < len(setup.cells) else "", *notes]
+    said = [some_failed if len(setup.ok) < len(setup.cells) else "", setup.resumed, setup.refitted, caveat]
     return (
         TableCell(printable(comparison.model)),
         TableCell(printable(comparison.dataset)),
-        TableCell(setup.label, "; ".join(filter(None, said)) or None),
+        TableCell(setup.label, ("; ".join(filter(None, said)) or None) if setup.ok else None),
         TableCell(listed(dict.fromkeys(STATUSES[cell.record.status] for cell in setup.cells))),
         TableCell(" ".join(map(str, setup.seeds))),
     )
+
+
+def row_of(
+    setup: Setup,
+    names: Sequence[TableCell],
+    quantities: Sequence[Quantity],
+    entry: Callable[[Quantity], TableCell],
+) -> Row:
+    """The names and an entry for each quantity, or how the cells ended if none ended ok."""
+    if not setup.ok:
+        return Row((*names, *(TableCell(None) for _ in quantities)), instead=setup.ending)
+    return Row((*names, *map(entry, quantities)))
 
 
 def number_entry(setup: Setup, quantity: Quantity, note: str = "", bold: bool = False) -> TableCell:

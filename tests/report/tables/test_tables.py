@@ -282,3 +282,17 @@ def test_a_model_whose_cells_all_failed_still_has_its_table(tables_of, write_cel
     table = tables_of(runs)["model-tiny"]
     assert [row.instead for row in table.rows] == ["out of memory in train (peak process memory 1.50 GB)"]
     assert (table.remarks, table.warnings) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("n_lora", "costs"),
+    [
+        (3, "95 % intervals over seeds, or in rows with fewer than 5 seeds the smallest and the largest of the seeds"),
+        (5, "95 % intervals over seeds"),
+    ],
+)
+def test_what_brackets_mean_holds_for_rows_of_few_and_of_many_seeds(tables_of, write_cell, runs, n_lora, costs):
+    for method, n_seeds in (("baseline", 5), ("lora", n_lora)):
+        for seed in range(n_seeds):
+            write_cell(method, seed=seed)
+    assert f"over documents and seeds; other figures: {costs}. Bold" in tables_of(runs)["model-tiny"].remarks[1]
