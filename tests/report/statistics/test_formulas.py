@@ -46,7 +46,7 @@ def test_corpus_bleu_is_sacrebleu_s_on_every_resampled_corpus(longest):
         Answer(
             id=str(at),
             cluster="c",
-            question="",
+            question="q",
             context="",
             prediction=prediction,
             references=accepted,
