@@ -14,7 +14,7 @@ CHECKPOINT_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
 """The files of a checkpoint that are read: no pickled weights, and no code."""
 
 ASK_AGAIN_AFTER_S = 600.0
-_NAME = re.compile(r"[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)?")
+_NAME = re.compile(r"(?=.{1,96}$)[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 _last_answer = memoryview(mmap.mmap(-1, 16)).cast("d")

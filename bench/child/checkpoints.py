@@ -23,12 +23,13 @@ def seal(checkpoint: Path) -> None:
 
 
 def newest_complete(folder: Path, warn: Callable[[str], None]) -> Path | None:
-    """The checkpoint with the most steps that can be resumed from, or None; unusable newer ones are removed.
+    """The checkpoint with the most steps that training can resume from, or None.
 
-    `warn` is called with one sentence for each that is removed.
+    Newer ones that it cannot resume from are removed; `warn` gets a sentence for each.
     """
-    steps = sorted(int(path.name.rpartition("-")[2]) for path in folder.glob("checkpoint-*"))
-    for checkpoint in (path_of(folder, step) for step in reversed(steps)):
+    names = (path.name.removeprefix("checkpoint-") for path in folder.glob("checkpoint-*"))
+    for step in sorted((int(name) for name in names if name.isdigit()), reverse=True):
+        checkpoint = path_of(folder, step)
         fault = _fault(checkpoint) or _fault_of_best(checkpoint)
         if fault is None:
             return checkpoint
@@ -38,7 +39,7 @@ def newest_complete(folder: Path, warn: Callable[[str], None]) -> Path | None:
 
 
 def _fault(checkpoint: Path) -> str | None:
-    """What makes `checkpoint` incomplete, or None."""
+    """Why `checkpoint` is incomplete; None if it is complete."""
     try:
         sizes = json.loads((checkpoint / MANIFEST).read_bytes())
     except (OSError, ValueError):
@@ -53,7 +54,7 @@ def _fault(checkpoint: Path) -> str | None:
 
 
 def _fault_of_best(checkpoint: Path) -> str | None:
-    """Training that keeps the best weights reads them from an earlier checkpoint at its end."""
+    """Why the earlier checkpoint with the best weights, which training reads at its end, is incomplete; or None."""
     best = json.loads((checkpoint / "trainer_state.json").read_bytes())["best_global_step"]
     fault = _fault(path_of(checkpoint.parent, best)) if best else None
     return fault and f"it refers to checkpoint-{best}, but {fault}"

@@ -29,6 +29,12 @@ def test_the_newest_by_steps(folder: Path) -> None:
     assert kept(folder) == ["checkpoint-12", "checkpoint-4", "checkpoint-8"]
 
 
+def test_what_somebody_else_put_there_is_left_alone(folder: Path) -> None:
+    (folder / "checkpoint-8 (copy)").mkdir()
+    assert newest_complete(folder, pytest.fail) == folder / "checkpoint-12"
+    assert "checkpoint-8 (copy)" in kept(folder)
+
+
 def test_there_is_none(tmp_path: Path) -> None:
     assert newest_complete(tmp_path / "nothing", pytest.fail) is None
 
