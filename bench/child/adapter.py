@@ -1,28 +1,24 @@
 """What training leaves behind: a folder with all that it takes to use the trained model without tunebench."""
 
-from __future__ import annotations
-
 import json
 import re
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import torch
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 import bench
 from bench import store
+from bench.cell import Cell
 from bench.child.generate import greedy
+from bench.metric import Scores
 from bench.model import checkpoint_folder
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-    from bench.cell import Cell
-    from bench.metric import Scores
-    from bench.record import Base, Data
+from bench.record import Base, Data
 
 _LIBRARIES = ("torch", "transformers", "peft", "trl", "bitsandbytes")
 
@@ -60,8 +56,6 @@ def save_adapter(
 
 def _quantization(cell: Cell, base: Base) -> dict[str, Any] | None:
     """Arguments of `BitsAndBytesConfig`, or None for a base that is not quantised."""
-    import torch
-
     config = cell.method.quantization(getattr(torch, base.precision))
     return config and {name: value for name, value in config.to_diff_dict().items() if not name.startswith("_")}
 

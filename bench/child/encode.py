@@ -1,16 +1,13 @@
 """Examples as token ids. Training and generation use the same ids; a context that is too long is shortened here."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+from transformers import PreTrainedTokenizerBase
 
 from bench.example import Example
 from bench.prompt import Prompt
 from bench.record import SplitCounts
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 
 class Encoded(NamedTuple):

@@ -1,22 +1,32 @@
 """Loading the base model and its tokenizer, from the hub, a local folder, or with random weights."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    GenerationConfig,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from bench.errors import InputError, on_one_line
 from bench.hub import snapshot
 from bench.model import EMBEDDED, Model, checkpoint_folder
 
-if TYPE_CHECKING:
-    import torch
-    from transformers import BitsAndBytesConfig, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
-
 _OTHERWISE = "point model.path at a local copy, or measure resources alone with model.weights=random."
-_CANNOT_BUILD = (ArithmeticError, ImportError, KeyError, RuntimeError, TypeError, ValueError)
+_NOT_LOADED = (OSError, ValueError, SafetensorError)
+_NOT_BUILT = (ArithmeticError, ImportError, KeyError, RuntimeError, TypeError, ValueError)
+"""What transformers raises for files and for configurations that it cannot use."""
 
 
 class Loaded(NamedTuple):
@@ -32,15 +42,11 @@ class Loaded(NamedTuple):
 
 def device() -> torch.device:
     """The first visible GPU, otherwise the CPU."""
-    import torch
-
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def precision(model: Model) -> torch.dtype:
     """The precision in which this machine holds and computes `model`."""
-    import torch
-
     if model.precision != "auto":
         return {"float32": torch.float32, "bfloat16": torch.bfloat16}[model.precision]
     return torch.bfloat16 if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else torch.float32
@@ -53,8 +59,6 @@ def load(model: Model, quantization: BitsAndBytesConfig | None, seed: int) -> Lo
         InputError: the checkpoint is gated, missing, incomplete or not in safetensors, the hub cannot be reached, or a
             package is missing.
     """
-    from transformers import GenerationConfig
-
     revision = None
     try:
         if model.weights == "random":
@@ -92,24 +96,16 @@ def skeleton(model: Model, folder: Path | None) -> PreTrainedModel:
     Raises:
         InputError: there is no configuration, or transformers cannot build a model from it.
     """
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
-
+    trusted = {"trust_remote_code": model.trust_remote_code}
     if folder is None:
         config = _architecture(model)
     else:
-        with _loading(model.path):
-            config = AutoConfig.from_pretrained(folder, trust_remote_code=model.trust_remote_code)
-    try:
-        with torch.device("meta"):
-            # In float32 whatever the model's precision is: to find that out would start CUDA.
-            return AutoModelForCausalLM.from_config(
-                config, dtype=torch.float32, trust_remote_code=model.trust_remote_code
-            )
-    except _CANNOT_BUILD as error:
-        raise InputError(
-            f"transformers cannot build {model.name} from its configuration: {on_one_line(error)}"
-        ) from error
+        with _explained(f"{model.path} is not a checkpoint that transformers loads", *_NOT_LOADED):
+            config = AutoConfig.from_pretrained(folder, **trusted)
+    failure = f"transformers cannot build {model.name} from its configuration"
+    with _explained(failure, *_NOT_BUILT), torch.device("meta"):
+        # In float32 whatever the model's precision is: to find that out would start CUDA.
+        return AutoModelForCausalLM.from_config(config, dtype=torch.float32, **trusted)
 
 
 def require_safetensors(model: Model, folder: Path) -> None:
@@ -136,10 +132,8 @@ def count_parameters(model: torch.nn.Module) -> tuple[int, int]:
 
 
 def _pretrained(model: Model, folder: Path, quantization: BitsAndBytesConfig | None) -> PreTrainedModel:
-    from transformers import AutoModelForCausalLM
-
     require_safetensors(model, folder)
-    with _loading(model.path):
+    with _explained(f"{model.path} is not a checkpoint that transformers loads", *_NOT_LOADED):
         base, loaded = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=precision(model),
@@ -158,28 +152,11 @@ def _pretrained(model: Model, folder: Path, quantization: BitsAndBytesConfig | N
     return base
 
 
-@contextmanager
-def _loading(path: str) -> Iterator[None]:
-    """Turn what transformers raises about the checkpoint at `path` into a sentence."""
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except (OSError, ValueError, SafetensorError) as error:
-        raise InputError(f"{path} is not a checkpoint that transformers loads: {error}") from error
-
-
 def _random(model: Model, quantization: BitsAndBytesConfig | None, seed: int) -> PreTrainedModel:
-    import torch
-    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
-
     config = _architecture(model)
-    try:
+    with _explained("transformers cannot build model.architecture", *_NOT_BUILT), torch.device("meta"):
         architecture = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
-        with torch.device("meta"):
-            shapes = architecture(config).state_dict()
-    except _CANNOT_BUILD as error:
-        raise InputError(f"transformers cannot build model.architecture: {on_one_line(error)}") from error
+        shapes = architecture(config).state_dict()
     # A repeated block of random numbers fills billions of weights in seconds; its prime length keeps rows different.
     block = torch.empty(1_048_573, dtype=precision(model))
     block.normal_(0.0, config.initializer_range, generator=torch.Generator().manual_seed(seed))
@@ -202,25 +179,18 @@ def _random(model: Model, quantization: BitsAndBytesConfig | None, seed: int) ->
 
 
 def _architecture(model: Model) -> PretrainedConfig:
-    from transformers import AutoConfig
-
     if model.architecture is None:
         raise InputError(
             f"model.weights=random needs model.architecture, the fields of a config.json; {model.name} gives none"
         )
-    try:
+    # Validation of the fields raises types of its own, which depend on the version.
+    with _explained("transformers cannot read model.architecture", Exception):
         return AutoConfig.for_model(**model.architecture)
-    except Exception as error:  # Validation of the fields raises types of its own, which depend on the version.
-        raise InputError(f"transformers cannot read model.architecture: {on_one_line(error)}") from error
 
 
 def _tokenizer(model: Model, folder: Path) -> PreTrainedTokenizerBase:
-    from transformers import AutoTokenizer
-
-    try:
+    with _explained(f"{folder} has no tokenizer that transformers loads", *_NOT_LOADED):
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=model.trust_remote_code)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder} has no tokenizer that transformers loads: {error}") from error
     if tokenizer.eos_token is None or not tokenizer.is_fast:
         lacking = "an end-of-sequence token" if tokenizer.is_fast else "a tokenizer.json"
         raise InputError(f"{folder} has a tokenizer without {lacking}; name another one with model.tokenizer")
@@ -228,6 +198,15 @@ def _tokenizer(model: Model, folder: Path) -> PreTrainedTokenizerBase:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "left"
     return tokenizer
+
+
+@contextmanager
+def _explained(what: str, *kinds: type[Exception]) -> Iterator[None]:
+    """Turn exceptions of these kinds into the sentence `what`, with their message."""
+    try:
+        yield
+    except kinds as error:
+        raise InputError(f"{what}: {on_one_line(error)}") from error
 
 
 def _check_vocabulary(model: Model, base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
