@@ -1,5 +1,6 @@
 """A batched pass that answers every validation example, and one that computes the likelihood of the references."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -86,6 +87,11 @@ def reference_likelihoods(
         for row, (at, length) in enumerate(zip(positions, lengths, strict=True)):
             likelihoods[at] = ReferenceLikelihood(nll[row, -length:].sum().item(), length)
     return [likelihoods[at] for at in range(len(validation))]
+
+
+def finite(value: float) -> float | None:
+    """`value`, or None if it is infinite or NaN."""
+    return value if math.isfinite(value) else None
 
 
 def left_padded(

@@ -19,7 +19,7 @@ from bench.child import load as models
 from bench.child.adapter import save_adapter
 from bench.child.device import is_out_of_memory, release_memory
 from bench.child.encode import Encoded, Room, encode
-from bench.child.generate import answer, reference_likelihoods
+from bench.child.generate import answer, finite, reference_likelihoods
 from bench.child.interrupt import Interrupted, StopRequest
 from bench.child.latency import latency
 from bench.child.phases import Phases
@@ -101,8 +101,8 @@ def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
     with phases.phase("score"):
         likelihoods = reference_likelihoods(model, tokenizer, validation, cell.generation.batch)
         answers = [
-            Answer.of(item.example, text, likelihood.nll_nats, likelihood.tokens)
-            for item, text, likelihood in zip(validation, texts, likelihoods, strict=True)
+            Answer(**dict(item.example), prediction=text, reference_nll_nats=finite(nll_nats), reference_tokens=tokens)
+            for item, text, (nll_nats, tokens) in zip(validation, texts, likelihoods, strict=True)
         ]
         scores = score(cell, answers)
         persist(folder / "predictions.jsonl", answers, scores)

@@ -15,9 +15,10 @@ from bench.child import checkpoints
 from bench.child.arguments import arguments
 from bench.child.device import is_out_of_memory, release_memory
 from bench.child.encode import Encoded
+from bench.child.generate import finite
 from bench.child.interrupt import Interrupted, StopRequest
 from bench.child.phases import Phases
-from bench.child.trainer import Trainer, finite, restore_weights, trainable_weights
+from bench.child.trainer import Trainer, restore_weights, trainable_weights
 from bench.protocol import MicroBatchHalved, Missing, Resumed, Trained
 from bench.record import Evaluation, Training
 
@@ -79,10 +80,10 @@ def train(
 
 @contextmanager
 def _only_weights_change(model: PreTrainedModel) -> Iterator[None]:
-    """Undo whatever else training changes on the model, so that it answers as a freshly loaded one would.
+    """Undo everything else that training changes on the model, so that it answers as a freshly loaded one would.
 
-    The trainer wraps `forward` and edits the configurations: with `output_router_logits`, which TRL sets on mixtures of
-    experts, they cannot generate.
+    The trainer wraps `forward` and edits the configurations: TRL sets `output_router_logits` on mixtures of experts,
+    which then cannot generate.
     """
     modules = list(model.modules())
     forwards = [module.__dict__.get("forward") for module in modules]
@@ -114,7 +115,8 @@ def _send_results(trainer: Trainer, cell: Cell, micro_batches: list[int], phases
     state = trainer.state
     steps = [entry for entry in state.log_history if "loss" in entry]
     timed_s = trainer.step_times_s[UNTIMED_STEPS:]
-    timed_tokens = [int(entry["tokens"]) for entry in steps[len(steps) - len(timed_s) :]]
+    timed_tokens = sum(int(entry["tokens"]) for entry in steps[len(steps) - len(timed_s) :])
+    p50_s, p95_s = map(float, np.percentile(timed_s, (50, 95))) if timed_s else (None, None)
     training = Training(
         steps=state.global_step,
         epochs=state.epoch,
@@ -122,10 +124,10 @@ def _send_results(trainer: Trainer, cell: Cell, micro_batches: list[int], phases
         completion_tokens=sum(int(entry["completion_tokens"]) for entry in steps),
         first_loss=finite(steps[0]["loss"]),
         last_loss=finite(steps[-1]["loss"]),
-        step_time_s_p50=float(np.percentile(timed_s, 50)) if timed_s else None,
-        step_time_s_p95=float(np.percentile(timed_s, 95)) if timed_s else None,
+        step_time_s_p50=p50_s,
+        step_time_s_p95=p95_s,
         n_steps_timed=len(timed_s),
-        tokens_per_s=sum(timed_tokens) / sum(timed_s) if timed_s else None,
+        tokens_per_s=timed_tokens / sum(timed_s) if timed_s else None,
         micro_batch=micro_batches[-1],
         effective_batch=cell.train.effective_batch,
         micro_batches_tried=tuple(micro_batches),

@@ -24,7 +24,7 @@ from bench.cell import Cell
 from bench.child import checkpoints
 from bench.child.device import synchronize
 from bench.child.encode import Encoded
-from bench.child.generate import reference_likelihoods
+from bench.child.generate import finite, reference_likelihoods
 from bench.child.interrupt import StopRequest
 from bench.child.phases import Phases
 from bench.protocol import Evaluated, Step
@@ -161,11 +161,6 @@ def restore_weights(model: PreTrainedModel, weights: dict[str, torch.Tensor]) ->
     for name, weight in model.named_parameters():
         if name in weights:
             weight.data = weights[name].to(weight.device, copy=True)
-
-
-def finite(value: float) -> float | None:
-    """`value`, or None if it is infinite or NaN."""
-    return value if math.isfinite(value) else None
 
 
 def _ends_epoch(state: TrainerState) -> bool:

@@ -1,10 +1,9 @@
 """Metrics: one module for each, a frozen model of its settings with one verb, `score`."""
 
-import math
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from statistics import fmean
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -23,12 +22,6 @@ class Answer(Example):
     """Summed negative log-likelihood of the first reference's tokens, end of sequence included; None if not finite."""
     reference_tokens: int
     """The number of tokens in that sum."""
-
-    @classmethod
-    def of(cls, example: Example, prediction: str, nll_nats: float, tokens: int) -> Self:
-        """The answer `prediction` to `example`; likelihood and tokens are those of the first reference."""
-        finite_nats = nll_nats if math.isfinite(nll_nats) else None
-        return cls(**dict(example), prediction=prediction, reference_nll_nats=finite_nats, reference_tokens=tokens)
 
 
 class Scores(BaseModel):
