@@ -74,9 +74,10 @@ def _ids(
         if ids and ids[-1] == eos:
             # The tokenizer ends every text with it; the completion gets its own below.
             ids = ids[:-1]
-        # A token that spans both texts belongs to the completion: in the prompt it would give the answer away.
-        seam = joined.char_to_token(at, len(before))
-        seam = len(ids) if seam is None else seam
+        # A token that spans both texts belongs to the completion: in the prompt it would give the answer away. Ends are
+        # compared because some tokenizers, such as Pythia's, leave the blank before a word out of its offsets.
+        ends = (end for _, end in joined[at].offsets)
+        seam = next((token for token, end in enumerate(ends) if end > len(before)), len(ids))
         split.append((ids[:seam], [*ids[seam:], eos]))
     return split
 

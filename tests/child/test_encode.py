@@ -1,3 +1,4 @@
+import copy
 from typing import TYPE_CHECKING
 
 import pytest
@@ -69,6 +70,22 @@ def test_a_token_across_the_seam_does_not_tell_the_answer(tokenizer: "Tokenizer"
     assert len(tokenizer(" the", add_special_tokens=False)["input_ids"]) == 1
     assert tokenizer.decode(item.prompt_ids).endswith("Answer:")
     assert tokenizer.decode(item.completion_ids) == " the coastal brigade</s>"
+
+
+@pytest.mark.parametrize("prompt", [SQUAD, BLANK_BEFORE_THE_ANSWER], ids=["blank after", "blank before"])
+def test_offsets_without_the_blank_before_a_word_do_not_tell_the_answer(
+    tokenizer: "Tokenizer", examples: Examples, prompt: Prompt
+) -> None:
+    """As those of Pythia, OLMo and others that share GPT-NeoX's tokenizer."""
+    from tokenizers import processors
+
+    beginning = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
+    trimming = copy.deepcopy(tokenizer)
+    trimming.backend_tokenizer.post_processor = processors.Sequence(
+        [processors.ByteLevel(trim_offsets=True), beginning]
+    )
+    assert trimming("a b")[0].offsets[-1] == (2, 3)
+    assert encode(examples, prompt, trimming, WIDE) == encode(examples, prompt, tokenizer, WIDE)
 
 
 def test_the_end_is_learned_though_it_also_pads(tokenizer: "Tokenizer", examples: Examples) -> None:
