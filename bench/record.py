@@ -1,22 +1,16 @@
 """The record: one JSON file that says how a cell ended and what it measured. A cell without one has not ended."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self, final
 
 from pydantic import Field, model_validator
 
 from bench.phase import PhaseName
-from bench.record_history import from_version_1
+from bench.record_history import upgraded
 from bench.telemetry.sections import HostUse, Memory, Power, Sampling, Section
 
 SCHEMA_VERSION = 2
-Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
-UPGRADES: Mapping[int, Upgrade] = {1: from_version_1}
-"""Schema version to the function that turns a record of that version into one of the next.
-
-Whoever raises `SCHEMA_VERSION` adds the step from the version before, so that old records can still be read.
-"""
 UNEXPLAINED = "unexplained"
 """The reason for a missing value that no code explained: a fault of tunebench."""
 YEAR_S = 366 * 86400.0
@@ -254,7 +248,7 @@ class Record(Section):
     @model_validator(mode="before")
     @classmethod
     def _upgrade(cls, content: Any) -> Any:
-        return upgraded(content, UPGRADES) if isinstance(content, dict) else content
+        return upgraded(content) if isinstance(content, dict) else content
 
     @model_validator(mode="after")
     def _every_null_has_a_reason(self) -> Self:
@@ -262,16 +256,6 @@ class Record(Section):
         if unexplained:
             raise ValueError(f"null without a reason in `missing`: {', '.join(unexplained)}")
         return self
-
-
-def upgraded(content: dict[str, Any], upgrades: Mapping[int, Upgrade]) -> dict[str, Any]:
-    """A record's content in the newest schema version that `upgrades` lead to."""
-    version = content.get("schema_version")
-    while isinstance(version, int) and version in upgrades:
-        content = upgrades[version](content)
-        version += 1
-        content |= {"schema_version": version}
-    return content
 
 
 def schema_version_of(text: str | bytes) -> int | None:

@@ -19,7 +19,12 @@ SCORES_OF_VERSION_1: dict[str, dict[str, Any]] = {
 """The scores that metrics gave when records did not describe them."""
 
 
-def from_version_1(content: dict[str, Any]) -> dict[str, Any]:
+def upgraded(content: dict[str, Any]) -> dict[str, Any]:
+    """A record's content in the newest schema version. Who raises it adds the step from the one before."""
+    return _from_version_1(content) if content.get("schema_version") == 1 else content
+
+
+def _from_version_1(content: dict[str, Any]) -> dict[str, Any]:
     """Version 2 describes every score and counts references that are longer than an answer can be."""
     scores, data, missing = content.get("scores"), content.get("data"), dict(content.get("missing") or {})
     if isinstance(data, dict):
@@ -29,7 +34,7 @@ def from_version_1(content: dict[str, Any]) -> dict[str, Any]:
         info: dict[str, Any] | None = {name: _described(name) for name in scores}
     else:
         info, missing["score_info"] = None, missing.get("scores", "not_in_record")
-    return content | {"data": data, "score_info": info, "missing": missing}
+    return content | {"schema_version": 2, "data": data, "score_info": info, "missing": missing}
 
 
 def _described(name: str) -> dict[str, Any]:

@@ -7,7 +7,8 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
-from bench.record import SCHEMA_VERSION, UNEXPLAINED, Record, ScoreInfo, null_paths, schema_version_of, upgraded
+from bench.record import SCHEMA_VERSION, UNEXPLAINED, Record, ScoreInfo, null_paths, schema_version_of
+from bench.record_history import upgraded
 
 SCHEMA = Path(__file__).parents[1] / "docs" / "record.schema.json"
 
@@ -151,29 +152,9 @@ def test_records_of_this_version_say_so(record: Record) -> None:
         Record(**sections(record, schema_version=SCHEMA_VERSION + 1), missing=record.missing)
 
 
-def test_a_record_upgrade_step_by_step() -> None:
-    upgrades = {
-        1: lambda content: {"name": content["title"]},
-        2: lambda content: {"name": content["name"].upper()},
-        4: lambda content: {},
-    }
-    assert upgraded({"schema_version": 1, "title": "a"}, upgrades) == {"schema_version": 3, "name": "A"}
-    for untouched in ({"schema_version": 3, "title": "a"}, {"schema_version": [1]}, {"title": "a"}):
-        assert upgraded(untouched, upgrades) == untouched
-
-
-def test_whoever_reads_a_record_reads_older_ones(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
-    older = record.model_dump(mode="json") | {"schema_version": SCHEMA_VERSION - 1, "took": record.seconds}
-    del older["seconds"]
-    with pytest.raises(ValidationError):
-        Record.model_validate(older)
-    monkeypatch.setattr("bench.record.UPGRADES", {SCHEMA_VERSION - 1: _from_version_before})
-    assert Record.model_validate(older) == record
-    assert Record.model_validate_json(json.dumps(older)) == record
-
-
-def _from_version_before(content: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in content.items() if name != "took"} | {"seconds": content["took"]}
+def test_only_records_of_older_versions_are_upgraded() -> None:
+    for untouched in ({"schema_version": SCHEMA_VERSION, "data": {}}, {"schema_version": [1]}, {"data": {}}):
+        assert upgraded(untouched) == untouched
 
 
 def test_scores_of_version_1_are_described(record: Record) -> None:
@@ -182,6 +163,7 @@ def test_scores_of_version_1_are_described(record: Record) -> None:
     del older["data"]["n_references_too_long"]
     older["scores"] = {"bleu2.bleu": 0.5, "meteor": 0.25, "perplexity": 3.0}
     read = Record.model_validate(older)
+    assert Record.model_validate_json(json.dumps(older)) == read
     assert read.schema_version == SCHEMA_VERSION
     assert read.missing["data.n_references_too_long"] == "not_in_record"
     assert read.score_info == {
