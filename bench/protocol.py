@@ -30,12 +30,16 @@ class PhaseEnded(Event):
     torch_reserved_peak_bytes: int | None
 
 
-class ModelLoaded(Event):
+class SectionsReady(Event):
+    """An event whose fields are sections of the record, by the same names."""
+
+
+class ModelLoaded(SectionsReady):
     kind: Literal["model_loaded"] = "model_loaded"
     base: record.Base
 
 
-class DataPrepared(Event):
+class DataPrepared(SectionsReady):
     kind: Literal["data_prepared"] = "data_prepared"
     data: record.Data
 
@@ -81,7 +85,7 @@ class MicroBatchHalved(Event):
     micro_batch: int
 
 
-class Trained(Event):
+class Trained(SectionsReady):
     kind: Literal["trained"] = "trained"
     training: record.Training
 
@@ -92,14 +96,14 @@ class Answering(Event):
     n_examples: int
 
 
-class Scored(Event):
+class Scored(SectionsReady):
     kind: Literal["scored"] = "scored"
     scores: dict[str, float | None]
-    settings: dict[str, str]
-    info: dict[str, record.ScoreInfo]
+    score_settings: dict[str, str]
+    score_info: dict[str, record.ScoreInfo]
 
 
-class LatencyMeasured(Event):
+class LatencyMeasured(SectionsReady):
     kind: Literal["latency_measured"] = "latency_measured"
     latency: record.Latency
 

@@ -248,7 +248,7 @@ def told(cell: Cell, examples: Sequence[Example], scores: Scores) -> Iterator[pr
         yield protocol.Trained(training=training())
         yield protocol.Missing(reasons={"training.best_step": "last_weights_kept"})
         yield protocol.Saved(bytes=13_600_000)
-    yield protocol.Scored(scores=scores.values, settings=scores.settings, info=scores.info)
+    yield protocol.Scored(scores=scores.values, score_settings=scores.settings, score_info=scores.info)
     yield protocol.Missing(reasons={f"scores.{name}": reason for name, reason in scores.missing.items()})
     times = dict.fromkeys(("time_to_first_token_s_p50", "time_to_first_token_s_p95"), 0.02)
     times |= dict.fromkeys(("time_per_output_token_s_p50", "time_per_output_token_s_p95"), 0.01)

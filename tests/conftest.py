@@ -321,8 +321,8 @@ def cell_events() -> list[AnyEvent]:
         PhaseStarted(phase="score", at_s=125.0),
         Scored(
             scores={"token_f1": 0.625, "bertscore_f1": None},
-            settings={"bleu": "signature"},
-            info={name: ScoreInfo(**SCORES_OF_VERSION_1[name]) for name in ("token_f1", "bertscore_f1")},
+            score_settings={"bleu": "signature"},
+            score_info={name: ScoreInfo(**SCORES_OF_VERSION_1[name]) for name in ("token_f1", "bertscore_f1")},
         ),
         Missing(reasons={"scores.bertscore_f1": "encoder_not_available"}),
         ended("score", 126.0),

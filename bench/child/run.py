@@ -3,9 +3,7 @@
 import os
 import shutil
 import signal
-import threading
 import traceback
-from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -38,7 +36,6 @@ FULL_BYTES = 2**20
 def main(cell_json: str, folder: Path, connection: Connection) -> None:
     """Run the cell in this process and report to the supervisor over `connection`. Output goes to log.txt."""
     _log_to(folder / "log.txt")
-    _exit_with_parent()
     transformers.utils.logging.disable_progress_bar()
     datasets.disable_progress_bars()
     phases = Phases(connection)
@@ -106,7 +103,7 @@ def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
         ]
         scores = score(cell, answers)
         persist(folder / "predictions.jsonl", answers, scores)
-        phases.send(protocol.Scored(scores=scores.values, settings=scores.settings, info=scores.info))
+        phases.send(protocol.Scored(scores=scores.values, score_settings=scores.settings, score_info=scores.info))
         phases.send(protocol.Missing(reasons={f"scores.{name}": reason for name, reason in scores.missing.items()}))
         release_memory()
 
@@ -183,15 +180,3 @@ def _log_to(path: Path) -> None:
     with path.open("ab", buffering=0) as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
-
-
-def _exit_with_parent() -> None:
-    """End this process when the supervisor ends, even if it was killed: nobody would record the rest of the cell."""
-    parent = parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True, name="exit-with-parent").start()

@@ -1,7 +1,7 @@
 """The account of one cell: collects what its process reports, and builds the record from it."""
 
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any
 
 from bench import protocol
 from bench.cell import Cell
@@ -11,8 +11,6 @@ from bench.telemetry.join import TelemetrySections, TorchPeaks, measure
 from bench.telemetry.sampler import Recording
 from bench.telemetry.trace import Trace, thin
 from bench.telemetry.windows import Stretch
-
-E = TypeVar("E", bound=protocol.Event)
 
 
 class Account:
@@ -30,7 +28,10 @@ class Account:
         """The phase that is under way."""
         self.outcome: protocol.Failed | protocol.Finished | None = None
         """What the process said of its own end."""
-        self._latest: dict[type[protocol.Event], protocol.Event] = {}
+        self._sections: dict[str, Any] = {}
+        """Sections of the record as the process sent them."""
+        self._counted: protocol.ParametersCounted | None = None
+        self._saved_bytes: int | None = None
         self._missing: dict[str, str] = {}
 
     @property
@@ -46,12 +47,16 @@ class Account:
             case protocol.PhaseEnded():
                 self._close(event.at_s)
                 self._keep_peaks(event)
+            case protocol.SectionsReady():
+                self._sections |= {name: getattr(event, name) for name in type(event).model_fields if name != "kind"}
+            case protocol.ParametersCounted():
+                self._counted = event
+            case protocol.Saved():
+                self._saved_bytes = event.bytes
             case protocol.Missing():
                 self._missing |= event.reasons
             case protocol.Failed() | protocol.Finished():
                 self.outcome = event
-            case _:
-                self._latest[type(event)] = event
 
     def record(
         self,
@@ -74,27 +79,17 @@ class Account:
         """
         self._close(end_s)
         measured = self._measured(recording, settings)
-        trains = self.cell.method.trains
-        missing = {
-            "base": "not_reached",
-            "data": "not_reached",
-            "parameters": "not_reached",
-            "parameters.saved_bytes": "not_reached" if trains else "nothing_trained",
-            "training": "not_reached" if trains else "nothing_trained",
-            "latency": "not_reached",
-            "scores": "not_reached",
-            "score_settings": "not_reached",
-            "score_info": "not_reached",
+        trained = "not_reached" if self.cell.method.trains else "nothing_trained"
+        sent = dict.fromkeys(("base", "data", "training", "latency", "scores", "score_settings", "score_info"))
+        missing = dict.fromkeys((*sent, "parameters"), "not_reached") | {
+            "parameters.saved_bytes": trained,
+            "training": trained,
             "error": "none",
             "error.phase": "between_phases",
             "base.revision": "not_from_the_hub",
         }
-        missing |= environment[1] | self._missing | measured.missing
-        loaded, prepared = self._last(protocol.ModelLoaded), self._last(protocol.DataPrepared)
-        trained, timed = self._last(protocol.Trained), self._last(protocol.LatencyMeasured)
-        scored = self._last(protocol.Scored)
         return Record.build(
-            missing,
+            missing | environment[1] | self._missing | measured.missing,
             key=self.key,
             study=self.study,
             started_at=self.started_at,
@@ -103,19 +98,13 @@ class Account:
             error=error,
             cell=self.cell.model_dump(mode="json"),
             environment=environment[0],
-            base=loaded and loaded.base,
-            data=prepared and prepared.data,
             parameters=self._parameters(),
             phases=tuple(self.phases),
-            training=trained and trained.training,
             memory=measured.memory,
             power=measured.power,
             host=measured.host,
             telemetry=measured.telemetry,
-            latency=timed and timed.latency,
-            scores=scored and scored.scores,
-            score_settings=scored and scored.settings,
-            score_info=scored and scored.info,
+            **sent | self._sections,
         )
 
     def trace(self, recording: Recording, settings: Telemetry) -> Trace | None:
@@ -125,39 +114,33 @@ class Account:
     def _stretches(self) -> list[Stretch]:
         return [Stretch(phase.name, phase.start_s, phase.seconds) for phase in self.phases]
 
-    def _last(self, kind: type[E]) -> E | None:
-        event = self._latest.get(kind)
-        return event if isinstance(event, kind) else None
-
     def _parameters(self) -> Parameters | None:
-        counted, saved = self._last(protocol.ParametersCounted), self._last(protocol.Saved)
-        if counted is None:
+        if self._counted is None:
             return None
         return Parameters(
-            trainable=counted.trainable,
-            total=counted.total,
-            trainable_percent=100 * counted.trainable / counted.total,
-            saved_bytes=saved and saved.bytes,
+            trainable=self._counted.trainable,
+            total=self._counted.total,
+            trainable_percent=100 * self._counted.trainable / self._counted.total,
+            saved_bytes=self._saved_bytes,
         )
 
     def _measured(self, recording: Recording, settings: Telemetry) -> TelemetrySections:
-        loaded, trained = self._last(protocol.ModelLoaded), self._last(protocol.Trained)
+        base, training = self._sections.get("base"), self._sections.get("training")
         return measure(
             recording.gathered,
             self._stretches(),
             settings,
             file_bytes=recording.file_bytes,
             torch_peaks=self._torch_peaks,
-            torch_missing="no_cuda" if loaded is None or loaded.base.device == "cpu" else "not_reached",
-            step_time_s=trained.training.step_time_s_p50 if trained else None,
+            torch_missing="no_cuda" if base is None or base.device == "cpu" else "not_reached",
+            step_time_s=training and training.step_time_s_p50,
         )
 
     def _keep_peaks(self, event: protocol.PhaseEnded) -> None:
         # Training is interrupted by validation: the peak of a phase is the largest of its stretches.
-        allocated, reserved = self._torch_peaks.get(event.phase, (None, None))
-        self._torch_peaks[event.phase] = TorchPeaks(
-            _larger(allocated, event.torch_allocated_peak_bytes), _larger(reserved, event.torch_reserved_peak_bytes)
-        )
+        before = self._torch_peaks.get(event.phase, (None, None))
+        now = event.torch_allocated_peak_bytes, event.torch_reserved_peak_bytes
+        self._torch_peaks[event.phase] = TorchPeaks(*map(_larger, before, now))
 
     def _close(self, at_s: float) -> None:
         if self.open is not None:

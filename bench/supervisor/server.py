@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
-from multiprocessing import forkserver, get_context, resource_tracker, set_start_method, util
+from multiprocessing import forkserver, get_context, parent_process, resource_tracker, set_start_method, util
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import IO, Any, NamedTuple, cast
@@ -17,6 +17,9 @@ PRELOADED = ["bench.child.warm"]
 """What the server imports: torch and everything else that a cell needs."""
 LONGEST_TMPDIR = 75
 """In bytes. A socket's path has at most 107, and multiprocessing appends 32 of its own."""
+
+SERVER_KILLED = 255
+"""What multiprocessing takes for a process's exit code if its server is gone, which alone would know it."""
 
 
 class ServerFailed(Exception):
@@ -29,6 +32,15 @@ class Child(NamedTuple):
     process: ForkServerProcess
     pid: int
     events: Connection
+
+    def join(self) -> int:
+        """Wait for the process, and end it if it has outlived the server. Returns its exit code, or SERVER_KILLED."""
+        self.process.join()
+        assert self.process.exitcode is not None
+        if self.process.exitcode == SERVER_KILLED:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+        return self.process.exitcode
 
 
 def fork(target: str, arguments: tuple[Any, ...], name: str) -> Child:
@@ -92,6 +104,15 @@ def _reason(error: Exception) -> str:
 
 
 def _call(target: str, *arguments: Any) -> None:
+    supervisor = parent_process()
+    assert supervisor is not None
+
+    def end_with_it() -> None:
+        # Even if it was killed: nobody would record the rest of a cell.
+        supervisor.join()
+        os._exit(1)
+
+    threading.Thread(target=end_with_it, daemon=True, name="end-with-supervisor").start()
     module, _, function = target.partition(":")
     getattr(import_module(module), function)(*arguments)
 
@@ -100,9 +121,9 @@ def _call(target: str, *arguments: Any) -> None:
 def _inheritance() -> Iterator[None]:
     """Set what a server started inside inherits.
 
-    It ignores Ctrl-C and blocks SIGTERM, which the whole process group gets but only the supervisor answers. SIGTERM is
-    blocked and not ignored, so that a cell gets it as soon as it is ready. Output goes to a file and not the terminal.
-    Asking whether there is a GPU does not initialise CUDA, which would not survive a fork.
+    It ignores SIGINT and SIGHUP and blocks SIGTERM, which the whole process group gets but only the supervisor answers.
+    SIGTERM is blocked and not ignored, so that a cell gets it as soon as it is ready. Output goes to a file and not the
+    terminal. Asking whether there is a GPU does not initialise CUDA, which would not survive a fork.
     """
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     if len(os.fsencode(tempfile.gettempdir())) > LONGEST_TMPDIR:
@@ -115,7 +136,8 @@ def _inheritance() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         undo.callback(signal.pthread_sigmask, signal.SIG_UNBLOCK, {signal.SIGTERM})
         if threading.current_thread() is threading.main_thread():
-            undo.callback(signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, signal.SIG_IGN))
+            for ignored in (signal.SIGINT, signal.SIGHUP):
+                undo.callback(signal.signal, ignored, signal.signal(ignored, signal.SIG_IGN))
         for number in (1, 2):
             copy = os.dup(number)
             undo.callback(os.close, copy)
