@@ -20,7 +20,15 @@ from bench.record import Record
 from bench.telemetry.reading import Reading
 from bench.tracker import CellInfo, Sink, Tracker
 from bench.tracker.series import Thinned, point_of
-from bench.tracker.wandb_uploader import FOLDER, NO_KEY, SERVER_TOO_LATE, Row, Uploader, uploaded_mark
+from bench.tracker.wandb_uploader import (
+    FOLDER,
+    SERVER_TOO_LATE,
+    Row,
+    Uploader,
+    has_key,
+    uploaded_mark,
+    wanted_mode,
+)
 
 MAX_QUEUED = 10_000
 """Rows that may wait for W&B. A library that has not taken one of so many is given up."""
@@ -57,7 +65,7 @@ class Wandb(Tracker):
         command = sync_command(folders)
         if command is None:
             return None
-        if NO_KEY.is_set():
+        if wanted_mode(self) == "online" and not has_key():
             return STAYS_OFFLINE
         return f"To upload what is not at W&B yet:\n{command}"
 

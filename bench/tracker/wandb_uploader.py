@@ -53,8 +53,6 @@ Row = dict[str, Any]
 
 SERVER_TOO_LATE = Event()
 """Set once a server has timed out or refused a run; later runs are kept offline at once."""
-NO_KEY = Event()
-"""Set once a run was kept offline because W&B has no key."""
 
 
 class Uploader(Thread):
@@ -110,14 +108,8 @@ class Uploader(Thread):
             return self._init("offline", secrets.token_hex(4))
 
     def _mode(self) -> str:
-        mode: str = self._settings.mode
-        if mode == "auto":
-            mode = os.environ.get("WANDB_MODE") or "online"
-        if mode != "online":
-            return mode
-        if not _has_key():
-            NO_KEY.set()
-        return "offline" if NO_KEY.is_set() or SERVER_TOO_LATE.is_set() else "online"
+        mode = wanted_mode(self._settings)
+        return "offline" if mode == "online" and (SERVER_TOO_LATE.is_set() or not has_key()) else mode
 
     def _init(self, mode: Any, run_id: str) -> wandb.Run:
         import wandb
@@ -190,7 +182,12 @@ def uploaded_mark(log: Path) -> Path:
     return log.with_suffix(".wandb.synced")
 
 
-def _has_key() -> bool:
+def wanted_mode(settings: Wandb) -> str:
+    """The mode that the settings or the environment ask for."""
+    return os.environ.get("WANDB_MODE") or "online" if settings.mode == "auto" else settings.mode
+
+
+def has_key() -> bool:
     """Whether W&B would find a key without asking the user for one."""
     import wandb
 

@@ -21,7 +21,7 @@ from bench.metric import Answer, Scores, fraction
 from bench.record import Environment
 from bench.telemetry.reading import Reading
 from bench.tracker import CellInfo
-from bench.tracker.wandb_uploader import NO_KEY, SERVER_TOO_LATE
+from bench.tracker.wandb_uploader import SERVER_TOO_LATE
 
 ANSWERS = [
     Answer(
@@ -71,7 +71,6 @@ def wandb_apart(tmp_path: Path) -> Iterator[None]:
     own |= {f"XDG_{kind}_HOME": str(tmp_path / "home" / kind) for kind in ("CACHE", "CONFIG", "DATA")}
     with mock.patch.dict(os.environ, own | {"HOME": str(tmp_path / "home")}, clear=True):
         SERVER_TOO_LATE.clear()
-        NO_KEY.clear()
         yield
         if "wandb" in sys.modules:
             sys.modules["wandb"].teardown()
