@@ -3,32 +3,10 @@
 import os
 import signal
 import sys
-import traceback
 from pathlib import Path
 
-import hydra
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
-
+from bench import __version__
 from bench.cli import help
-from bench.configuration import CONF
-from bench.errors import InputError
-
-
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
-def run_cell(config: DictConfig) -> None:
-    """Supervise one composed cell. Whatever happens to it, the sweep goes on; only Ctrl-C and SIGTERM end it."""
-    from bench.cli.compose import job_of
-    from bench.cli.place import place_of
-    from bench.supervisor.supervise import supervise
-
-    hydra_node = HydraConfig.get()
-    try:
-        supervise(job_of(OmegaConf.create({"hydra": hydra_node, **config})), place_of(hydra_node))
-    except InputError as error:
-        print(error, file=sys.stderr)
-    except Exception:
-        traceback.print_exc()
 
 
 def main() -> int:
@@ -38,23 +16,16 @@ def main() -> int:
         command = Path(sys.argv[0]).name
         print(help.text(command) if command == "tunebench" else help.text(), end="")
         return 0
-    from bench.cli import arguments, sweep
+    if "--version" in sys.argv[1:]:
+        print(f"tunebench {__version__}")
+        return 0
+    # While modules are imported, Ctrl-C ends the process without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from bench.cli import sweep
 
     # Without this, Hydra prints its own errors and exits; with it, Hydra raises them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    # SIGTERM, which batch systems send, stops a sweep as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        sys.argv[1:] = arguments.in_order(sys.argv[1:])
-        run_cell()
-    except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
-    except Exception as error:
-        if not sweep.planned:
-            return sweep.refuse(sweep.explain(error))
-        traceback.print_exc()
-        return sweep.conclude() or sweep.NOT_OK
-    return sweep.conclude()
+    return sweep.run(sys.argv[1:])
 
 
 def _replace_closed_streams() -> None:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, PositiveFloat
 
-from bench import store
 from bench.cell import Cell
 from bench.settings import Name, Settings
 from bench.telemetry import Telemetry
@@ -27,8 +26,8 @@ class Job(Settings):
     tracker: dict[str, Tracker]
 
     def folder(self) -> Path:
-        """Where the cell's files are."""
-        return store.folder_of(Path(self.runs), self.study, self.cell)
+        """Where the cell's files are; it need not exist. Raises InputError as `Cell.key` does."""
+        return Path(self.runs) / self.study / self.cell.folder_name()
 
     def title(self) -> str:
         """The cell in a few words."""

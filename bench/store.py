@@ -10,7 +10,6 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from bench.cell import Cell
 from bench.errors import InputError
 from bench.record import SCHEMA_VERSION, Record, schema_version_of
 
@@ -21,15 +20,16 @@ WRITTEN = (
     *("telemetry.jsonl", "trace.json", "checkpoints", "adapter", "tensorboard", "wandb"),
 )
 """What runs of a cell leave in its folder, besides temporary files. The record comes first: it is removed first."""
+ADVICE = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
+}
+"""What to do about a file that cannot be written, by the system's error number."""
 
 
 class Busy(Exception):
     """Another supervisor is running this cell."""
-
-
-def folder_of(runs: Path, study: str, cell: Cell) -> Path:
-    """The folder of `cell`; it need not exist. Raises InputError as `Cell.key` does."""
-    return runs / study / cell.folder_name()
 
 
 def require_folder(path: Path) -> None:
@@ -143,6 +143,12 @@ def write_atomically(path: Path, text: str) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def explain(error: OSError, folder: Path) -> str:
+    """One sentence about a file that cannot be written: the one that `error` names, or one in `folder`."""
+    advice = ADVICE.get(error.errno or 0, "allow it, or give another folder with runs=...")
+    return f"{error.filename or folder}: {_reason(error)}; {advice}, and run again"
 
 
 def _reason(error: Exception) -> str:

@@ -11,7 +11,6 @@ import pytest
 
 from bench import store
 from bench.errors import InputError
-from bench.job import Job
 from bench.record import SCHEMA_VERSION, Record
 
 HOLD = """
@@ -39,12 +38,6 @@ def write_record(folder: Path, record: Record) -> Path:
     path = folder / store.RECORD
     store.write_atomically(path, record.model_dump_json(indent=1) + "\n")
     return path
-
-
-def test_a_cell_is_below_its_study(default_job: Job) -> None:
-    cell = default_job.cell
-    assert store.folder_of(Path("runs"), "demo", cell) == Path("runs/demo") / cell.folder_name()
-    assert default_job.folder() == store.folder_of(Path("runs"), "default", cell)
 
 
 def test_a_file_is_written_in_full(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from bench.configuration import CONF, choices
 from bench.errors import InputError
 from bench.job import ONE_EACH
 
+MANY = "{}: several values need -m, which runs a cell for each; write a list in brackets, as in [0,1]"
 _HELP = "see `python -m bench --help` and `--hydra-help`"
 
 
@@ -21,8 +22,8 @@ def in_order(arguments: Sequence[str]) -> list[str]:
     """`arguments` as Hydra reads them: flags first, then `--`, then overrides.
 
     Raises:
-        InputError: a flag does not exist, was used wrongly or is refused, or a group was given a value that is not a
-            name.
+        InputError: a flag does not exist, was used wrongly or is refused, several values were given without `-m`, or a
+            group was given a value that is not a name.
         OverrideParseException: an override cannot be parsed.
     """
     parser = get_args_parser()
@@ -41,14 +42,17 @@ def in_order(arguments: Sequence[str]) -> list[str]:
     # The shell leaves the ~ in KEY=~/PATH as it is, and Hydra's grammar has no ~ in values.
     overrides = [re.sub(r"(?<=[=,])~(?=/)", lambda _: str(Path.home()), override) for override in known.overrides]
     parsed = OverridesParser.create().parse_overrides(overrides)
-    if faults := [fault for override in parsed for fault in _faults(override)]:
+    faults = [fault for override in parsed for fault in _not_names(override)]
+    if not known.multirun:
+        faults += [MANY.format(override.input_line) for override in parsed if override.is_sweep_override()]
+    if faults:
         raise InputError("\n".join(faults))
     return [*(argument for argument in arguments if argument not in (*known.overrides, "--")), "--", *overrides]
 
 
-def _faults(override: Override) -> Iterator[str]:
+def _not_names(override: Override) -> Iterator[str]:
     group = override.key_or_group
-    if override.is_delete() or not (CONF / group).is_dir():
+    if override.is_delete() or not group or not (CONF / group).is_dir():
         return
     given = override.value()
     for value in given.list if isinstance(given, ChoiceSweep) else [given]:

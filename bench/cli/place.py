@@ -13,22 +13,18 @@ VARIABLE = "TUNEBENCH_SWEEP"
 """Environment variable with the number of cells and the swept settings, which workers of any launcher inherit."""
 
 
-def publish(total: int, swept: list[str]) -> None:
-    """Let the processes that will run the sweep's `total` cells know of them, and of the settings that are `swept`."""
-    os.environ[VARIABLE] = json.dumps({"total": total, "swept": swept})
+def publish(cells: Sequence[Sequence[str]]) -> None:
+    """Let the processes that will run `cells`, each given by its overrides, know of the whole sweep."""
+    os.environ[VARIABLE] = json.dumps({"total": len(cells), "swept": swept(cells)})
 
 
 def place_of(hydra: HydraConf) -> Place | None:
-    """The place of the cell whose configuration has this `hydra` node; None if it is the only one."""
-    if str(hydra.mode).rpartition(".")[2] != "MULTIRUN":
+    """The place of the cell whose configuration has this `hydra` node; None if it is the only one, or not known."""
+    if str(hydra.mode).rpartition(".")[2] != "MULTIRUN" or VARIABLE not in os.environ:
         return None
-    known = json.loads(os.environ.get(VARIABLE, "{}"))
-    return Place(
-        number=hydra.job.num + 1,
-        total=known.get("total"),
-        label=label(hydra.overrides.task, known.get("swept", ())),
-        in_order=hydra.launcher._target_.endswith("BasicLauncher"),
-    )
+    known = json.loads(os.environ[VARIABLE])
+    in_order = hydra.launcher._target_.endswith("BasicLauncher")
+    return Place(hydra.job.num + 1, known["total"], label(hydra.overrides.task, known["swept"]), in_order)
 
 
 def swept(cells: Sequence[Sequence[str]]) -> list[str]:

@@ -1,29 +1,32 @@
 """A sweep as a whole: everything is checked before the first cell starts, and the cells are listed after the last."""
 
-import difflib
+import multiprocessing
+import signal
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any, NamedTuple
 
+import hydra
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from omegaconf import DictConfig, OmegaConf
 
 from bench import store
-from bench.cli import check, place
+from bench.cli import arguments, check, mistakes, place
 from bench.cli.compose import as_typed, job_of
-from bench.configuration import choices
+from bench.configuration import CONF
 from bench.errors import InputError
 from bench.job import Job
 from bench.record import Record
-from bench.supervisor.progress import console, point_to_weights, summarise
-from bench.supervisor.supervise import RESULTS
+from bench.supervisor.progress import console, point_to_weights, summarise, warn
+from bench.supervisor.stop import on_stop_signals
+from bench.supervisor.supervise import is_done, supervise
 
 REFUSED, NOT_OK = 2, 3
 """Exit statuses: nothing was started; a cell did not end with status `ok`."""
@@ -37,10 +40,59 @@ class PlannedCell(NamedTuple):
     """Its folder as of the start: if one of its data files is deleted later, the folder cannot be computed again."""
     overrides: list[str]
     """What the user typed or swept for it."""
+    before: Record | None = None
+    """The record of an earlier run that is to be replaced (`force=true`), or None."""
 
 
 planned: list[PlannedCell] = []
-"""The cells of this command, in order. Hydra does not return results, so they are read from the cells' records."""
+"""The cells of this command, in order; empty in the workers of Hydra's other launchers."""
+stopped = Event()
+"""Set in such a worker, and in the process that waits for it, once the sweep was asked to stop."""
+
+
+def run(typed: list[str]) -> int:
+    """Run the command line `typed`. Returns the exit status."""
+    on_stop_signals(signal.default_int_handler)
+    status = 0
+    try:
+        sys.argv[1:] = arguments.in_order(typed)
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(run_cell)()
+    except KeyboardInterrupt:
+        stopped.set()
+    except Exception as error:
+        if not planned:
+            return refuse(mistakes.explain(error))
+        status = NOT_OK
+        if isinstance(error, OSError):
+            # Hydra writes a file, too.
+            warn(store.explain(error, planned[0].folder.parent))
+        elif not stopped.is_set():
+            traceback.print_exc()
+    # The table is printed however often a stop is asked for; after it, Ctrl-C ends the process without a traceback.
+    on_stop_signals(lambda *_: None)
+    status = conclude() or status
+    on_stop_signals(signal.SIG_DFL)
+    return status
+
+
+def run_cell(config: DictConfig) -> None:
+    """Supervise one composed cell. Whatever happens to it, the sweep goes on; only a request to stop ends it."""
+    if not planned:
+        on_stop_signals(lambda *_: stopped.set())
+    if stopped.is_set():
+        return
+    hydra_node = HydraConfig.get()
+    try:
+        supervise(job_of(OmegaConf.create({"hydra": hydra_node, **config})), place.place_of(hydra_node))
+    except InputError as error:
+        warn(str(error))
+    except KeyboardInterrupt:
+        if planned:
+            raise
+        # In a worker, an exception would make joblib kill the other workers before they have written their records.
+        stopped.set()
+    except Exception:
+        traceback.print_exc()
 
 
 class Plan(Callback):
@@ -51,6 +103,7 @@ class Plan(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         plan(_points(config))
+        on_stop_signals(_pass_on)
 
 
 def plan(configs: Iterable[DictConfig]) -> None:
@@ -60,42 +113,25 @@ def plan(configs: Iterable[DictConfig]) -> None:
         for fault in _faults(configs):
             faults[fault] = None
     except Exception as error:
-        faults.update(dict.fromkeys(explain(error).splitlines()))
+        faults.update(dict.fromkeys(mistakes.explain(error).splitlines()))
     if faults:
         # Hydra turns exceptions of callbacks into warnings and goes on, but not this one.
         sys.exit(refuse("\n".join(faults)))
-    place.publish(len(planned), place.swept([cell.overrides for cell in planned]))
+    place.publish([cell.overrides for cell in planned])
 
 
 def refuse(faults: str) -> int:
     """Print why nothing is started. Returns the exit status."""
-    print(faults, "Nothing was started.", sep="\n", file=sys.stderr)
+    warn(f"{faults}\nNothing was started.")
     return REFUSED
-
-
-def explain(error: Exception) -> str:
-    """What was refused, in one sentence with the choices that there are. A fault of tunebench is printed in full."""
-    cause = error.__cause__ if isinstance(error, ConfigCompositionException) else error
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
-        group, _, choice = error.missing_cfg_file.rpartition("/")
-        # Where a list of choices was given, Hydra does not say which ones exist.
-        if group and (options := error.options or choices(group)):
-            return f"{group}: there is no {choice!r}; choose one of {', '.join(options)}{_suggestion(choice, options)}"
-    if isinstance(cause, OmegaConfBaseException) and (cause.full_key or cause.key):
-        return _explain_key(cause)
-    if isinstance(error, OverrideParseException):
-        return f"{error.override}: cannot be read; quote a value with special characters twice, as in 'KEY=\"VALUE\"'"
-    if not isinstance(error, HydraException | OmegaConfBaseException | ValueError):
-        traceback.print_exception(error)
-        return f"This is a fault of tunebench ({type(error).__name__}: {error}); please report it with the lines above."
-    # Hydra adds where it looked after a blank line.
-    return str(error).strip().partition("\n\n")[0]
 
 
 def conclude() -> int:
     """List how every planned cell ended. Returns the exit status: 0 if all are `ok`, otherwise 3."""
+    if stopped.is_set():
+        warn("Stopped.")
     swept = place.swept([cell.overrides for cell in planned])
-    ended = [(place.label(cell.overrides, swept) or cell.job.title(), _record(cell.folder)) for cell in planned]
+    ended = [(place.label(cell.overrides, swept) or cell.job.title(), _new_record(cell)) for cell in planned]
     if ended:
         summarise(ended)
         point_to_weights(cell.folder for cell in planned)
@@ -116,10 +152,10 @@ def _faults(configs: Iterable[DictConfig]) -> Iterator[str]:
             record = store.read_record(folder)
         except InputError as error:
             faulty = True
-            yield from explain(error).splitlines()
+            yield from str(error).splitlines()
         else:
-            planned.append(PlannedCell(job, folder, as_typed(config)))
-            if job.force or record is None or record.status not in RESULTS:
+            planned.append(PlannedCell(job, folder, as_typed(config), record if job.force else None))
+            if not is_done(job, record):
                 to_run.append(job.cell)
     if faulty:
         return
@@ -139,33 +175,28 @@ def _points(config: DictConfig) -> Iterator[DictConfig]:
     if not (sweeper := config.hydra.sweeper._target_).endswith(".BasicSweeper"):
         raise InputError(f"hydra/sweeper: only Hydra's basic sweeper can be used, got {sweeper}; leave this option out")
     loader = GlobalHydra.instance().config_loader()
-    arguments = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-    arguments += as_typed(config)
-    overrides = OverridesParser.create(config_loader=loader).parse_overrides(arguments)
+    swept = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
+    overrides = OverridesParser.create(config_loader=loader).parse_overrides([*swept, *as_typed(config)])
     for batch in BasicSweeper.split_arguments(overrides, max_batch_size=None):
         for point in batch:
             yield loader.load_sweep_config(config, list(point))
 
 
-def _record(folder: Path) -> Record | None:
+def _pass_on(*_: object) -> None:
+    """Pass a request to stop on to the workers of another launcher. They end their cells, and so the sweep."""
+    workers = multiprocessing.active_children()
+    if not workers:
+        raise KeyboardInterrupt
+    stopped.set()
+    for worker in workers:
+        worker.terminate()
+
+
+def _new_record(cell: PlannedCell) -> Record | None:
+    """The cell's record, unless it is still the one that was to be replaced."""
     try:
-        return store.read_record(folder)
-    except (InputError, OSError):
+        record = store.read_record(cell.folder)
+    except InputError:
         # Its cell has already said why.
         return None
-
-
-def _explain_key(cause: OmegaConfBaseException) -> str:
-    key = str(cause.full_key or cause.key)
-    parent, _, name = key.rpartition(".")
-    accepted = sorted(map(str, cause.parent_node)) if isinstance(cause.parent_node, DictConfig) else []
-    accepted = [field for field in accepted if field not in ("_target_", "hydra")]
-    if not accepted or not isinstance(cause, ConfigKeyError | ConfigAttributeError):
-        return f"{key}: {str(cause).splitlines()[0]}"
-    owner = parent or "the top level"
-    return f"{key}: there is no such setting; {owner} has {', '.join(accepted)}{_suggestion(name, accepted)}"
-
-
-def _suggestion(name: str, accepted: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, accepted, n=1)
-    return f". Did you mean {close[0]}?" if close else ""
+    return None if record == cell.before else record

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -21,15 +21,15 @@ from bench.tracker import Sink
 class Terminal(Console):
     """Standard output. If nobody reads it any more (`| head`) or it cannot be written, cells go on without it."""
 
-    def print(self, *objects: Any, **options: Any) -> None:
-        """Print, or say once on standard error that it is no longer possible."""
+    def _check_buffer(self) -> None:
+        # Everything that a console shows passes here: lines, tables and the progress of the running cell.
         try:
-            super().print(*objects, **options)
+            super()._check_buffer()
         except OSError as error:
             self._give_up(error.strerror or str(error))
 
     def on_broken_pipe(self) -> None:
-        """Give up quietly; the console's own answer is to end the program."""
+        """Give up; the console's own answer is to end the program."""
         self._give_up("nobody reads it")
 
     def _give_up(self, reason: str) -> None:
@@ -52,10 +52,9 @@ class Place(NamedTuple):
 
     number: int
     """Counted from 1."""
-    total: int | None
-    """None if the launcher did not say."""
+    total: int
     label: str
-    """The values that were swept, such as `lora seed 0`; empty if the launcher did not say."""
+    """The values that were swept, such as `lora seed 0`; empty if none were."""
     in_order: bool
     """Whether this process runs all cells one after another, so that their times say how long the rest takes."""
 
@@ -97,12 +96,12 @@ class Line(Sink):
             case protocol.Answering():
                 self._show(f"generate  {event.answered}/{event.n_examples}", event.answered, event.n_examples)
             case protocol.Warned():
-                console.print(f"{self._title}  {event.message}")
+                announce(self._title, event.message)
 
     def close(self, record: Record) -> None:
         """Print how the cell ended, and how long the rest of the sweep may take."""
         self._progress.stop()
-        announce(self._title, record)
+        announce(self._title, ending(record))
         if record.status == "ok":
             run_times_s.append(time.monotonic() - self._start_s)
         if record.status != "interrupted" and (left := sweep_left(self._place, None)):
@@ -112,13 +111,13 @@ class Line(Sink):
         self._show(phase, 0, None)
         # Training and validation alternate; a log needs each of them once.
         if not console.is_terminal and phase not in self._phases:
-            console.print(f"{self._title}  {phase}")
+            announce(self._title, phase)
         self._phases.add(phase)
 
     def _warn_of(self, data: Data) -> None:
         if (text := data_warning(data)) and text not in warned:
             warned.add(text)
-            console.print(f"{self._title}  {text}")
+            announce(self._title, text)
 
     def _show(self, detail: str, completed: int, total: int | None) -> None:
         left = sweep_left(self._place, time.monotonic() - self._start_s)
@@ -127,10 +126,7 @@ class Line(Sink):
 
 def heading(title: str, place: Place | None) -> str:
     """What a cell is called in the terminal: `title`, or its place in the sweep and what was swept."""
-    if place is None:
-        return title
-    of = "" if place.total is None else f" of {place.total}"
-    return f"{place.number}{of}  {place.label or title}"
+    return title if place is None else f"{place.number} of {place.total}  {place.label or title}"
 
 
 def sweep_left(place: Place | None, elapsed_s: float | None) -> str:
@@ -140,7 +136,7 @@ def sweep_left(place: Place | None, elapsed_s: float | None) -> str:
         place: of the cell that runs or has just ended.
         elapsed_s: how long the cell has run; None once it has ended.
     """
-    if place is None or place.total is None or not place.in_order or not run_times_s:
+    if place is None or not place.in_order or not run_times_s:
         return ""
     mean_s = fmean(run_times_s)
     this_s = 0.0 if elapsed_s is None else max(0.0, mean_s - elapsed_s)
@@ -166,23 +162,23 @@ def data_warning(data: Data) -> str:
     return "; ".join(texts)
 
 
-def announce(title: str, record: Record | None, message: str | None = None) -> None:
-    """Print one line about a cell: how it ended, or `message` if there is more to say."""
-    status = "" if record is None else f"  {record.status}"
-    console.print(f"{title}{status}  {message or (record and ending(record))}")
+def announce(title: str, message: str) -> None:
+    """Print one line about a cell."""
+    console.print(f"{title}  {message}")
 
 
 def ending(record: Record) -> str:
-    """The error's phase and first line, or the main score and the time."""
+    """How a cell ended: its status with the error's phase and first line, or with the main score and the time."""
     if record.error is None:
-        return f"{main_score(record)}  {duration(record.seconds)}"
+        return f"{record.status}  {main_score(record)}  {duration(record.seconds)}"
     phase = f"in {record.error.phase}: " if record.error.phase else ""
-    return phase + record.error.message.splitlines()[0]
+    return f"{record.status}  {phase}{record.error.message.splitlines()[0]}"
 
 
 def warn(text: str) -> None:
     """Print to standard error, if it is still open."""
-    with contextlib.suppress(OSError):
+    # A signal handler gets a RuntimeError if it interrupted such a print.
+    with contextlib.suppress(OSError, RuntimeError):
         print(text, file=sys.stderr, flush=True)
 
 

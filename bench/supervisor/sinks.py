@@ -1,7 +1,9 @@
 """The sinks of a running cell: the journal, the terminal and the trackers."""
 
 from collections.abc import Callable, Sequence
+from operator import methodcaller
 
+from bench.errors import on_one_line
 from bench.protocol import AnyEvent
 from bench.record import Record
 from bench.supervisor.progress import warn
@@ -10,39 +12,35 @@ from bench.tracker import CellInfo, Sink, Tracker
 
 
 class Sinks:
-    """All sinks of a cell. One that raises is dropped with a warning; the cell and the other sinks go on."""
+    """All sinks of a cell, with names. One that raises is dropped with a warning; the cell and the others go on."""
 
-    def __init__(self, sinks: Sequence[Sink]) -> None:
-        self._sinks = list(sinks)
+    def __init__(self, names: dict[Sink, str]) -> None:
+        self._names = dict(names)
 
     def open(self, tracker: Tracker, info: CellInfo) -> None:
         """Open `tracker` and add its sink."""
         try:
-            self._sinks.append(tracker.open(info))
+            self._names[tracker.open(info)] = tracker.name
         except Exception as error:
-            warn(f"tracker {tracker.name} could not be opened: {error}")
+            warn(f"{tracker.name} could not be opened: {on_one_line(error)}")
 
     def handle(self, event: AnyEvent) -> None:
         """Pass `event` to every sink."""
-        self._each(lambda sink: sink.handle(event))
+        self._each(methodcaller("handle", event))
 
     def sample(self, readings: Sequence[Reading]) -> None:
         """Pass `readings` to every sink."""
-
-        def show(sink: Sink) -> None:
-            for reading in readings:
-                sink.sample(reading)
-
-        self._each(show)
+        for reading in readings:
+            self._each(methodcaller("sample", reading))
 
     def close(self, record: Record) -> None:
         """Close every sink with the cell's record."""
-        self._each(lambda sink: sink.close(record))
+        self._each(methodcaller("close", record))
 
     def _each(self, call: Callable[[Sink], None]) -> None:
-        for sink in list(self._sinks):
+        for sink, name in list(self._names.items()):
             try:
                 call(sink)
             except Exception as error:
-                self._sinks.remove(sink)
-                warn(f"{type(sink).__name__} stopped: {error}")
+                del self._names[sink]
+                warn(f"{name} stopped: {on_one_line(error)}")

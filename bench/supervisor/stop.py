@@ -1,13 +1,14 @@
-"""Who asked a cell to stop, how long it may take, and what Ctrl-C and SIGTERM do meanwhile."""
+"""Stopping a running cell: after its time limit, on Ctrl-C, and on signals of batch systems and closed terminals."""
 
 import contextlib
+import math
 import signal
 import threading
 import time
 from collections.abc import Iterator
-from enum import StrEnum
 from multiprocessing.context import ForkServerProcess
 from types import FrameType
+from typing import Any, Literal
 
 from bench.supervisor import server
 from bench.supervisor.progress import warn
@@ -15,22 +16,19 @@ from bench.supervisor.progress import warn
 GRACE_S = 60.0
 """How long a cell that was asked to stop has for its last step and checkpoint."""
 
-
-class Stopped(StrEnum):
-    """Why the supervisor ended a cell."""
-
-    TIMEOUT = "timeout"
-    INTERRUPTED = "interrupted"
+StopReason = Literal["timeout", "interrupted"]
 
 
 class Stop:
     """The request to stop one cell."""
 
     def __init__(self) -> None:
-        self.reason: Stopped | None = None
+        self.reason: StopReason | None = None
         self.ended = False
         """Whether the cell's process has ended, so that only its record is left to write."""
-        self._kill_at_s: float | None = None
+        self._kill_at_s = math.inf
+        self._presses = 0
+        """How often Ctrl-C was pressed."""
         self._process: ForkServerProcess | None = None
 
     def attach(self, process: ForkServerProcess) -> None:
@@ -39,7 +37,7 @@ class Stop:
         if self.reason is not None:
             self.ask(self.reason)
 
-    def ask(self, reason: Stopped) -> None:
+    def ask(self, reason: StopReason) -> None:
         """Ask the cell to stop after its current step."""
         self.reason = reason
         self._kill_at_s = time.monotonic() + GRACE_S
@@ -50,8 +48,8 @@ class Stop:
         """Ask the cell to stop if the time is after `end_s`, and kill it once its grace period is over."""
         now_s = time.monotonic()
         if self.reason is None and now_s > end_s:
-            self.ask(Stopped.TIMEOUT)
-        if self._kill_at_s is not None and now_s > self._kill_at_s:
+            self.ask("timeout")
+        if now_s > self._kill_at_s:
             self._kill()
 
     def _kill(self) -> None:
@@ -60,28 +58,38 @@ class Stop:
         else:
             self._process.kill()
 
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._presses += number == signal.SIGINT
         if self.ended:
-            self.reason = self.reason or Stopped.INTERRUPTED
+            self.reason = self.reason or "interrupted"
             warn("\nWriting the record.")
-        elif self.reason is Stopped.INTERRUPTED:
+        elif self.reason != "interrupted":
+            warn("\nStopping after the current step; Ctrl-C again stops at once.")
+            self.ask("interrupted")
+        elif self._presses > 1:
+            # Other signals are no impatience: a closing terminal and batch systems send one request several times.
             warn("\nStopping at once.")
             self._kill()
-        else:
-            warn("\nStopping after the current step; once more to stop at once.")
-            self.ask(Stopped.INTERRUPTED)
 
 
 @contextlib.contextmanager
 def stopping() -> Iterator[Stop]:
-    """Have Ctrl-C and SIGTERM ask the cell to stop, a second one kill it, and no further one prevent its record."""
+    """Have signals ask the cell to stop, a second Ctrl-C kill it, and no further one prevent its record."""
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {number: signal.signal(number, stop._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = on_stop_signals(stop._on_signal)
     try:
         yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def on_stop_signals(handler: Any) -> dict[signal.Signals, Any]:
+    """Handle Ctrl-C, SIGTERM and SIGHUP with `handler`; gives the handlers before. `nohup` keeps SIGHUP ignored."""
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    return {number: signal.signal(number, handler) for number in numbers}

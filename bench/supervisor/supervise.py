@@ -1,7 +1,6 @@
 """The parent side of one cell: starts its process, collects its events, and writes its record however it ends."""
 
 import contextlib
-import errno
 import os
 import shutil
 import signal
@@ -22,7 +21,7 @@ from bench.supervisor.environment import environment
 from bench.supervisor.journal import Journal
 from bench.supervisor.progress import Line, Place, announce, heading, warn
 from bench.supervisor.sinks import Sinks
-from bench.supervisor.stop import Stop, Stopped, stopping
+from bench.supervisor.stop import Stop, StopReason, stopping
 from bench.telemetry.sampler import Sampler
 from bench.telemetry.trace import to_json
 from bench.tracker import CellInfo
@@ -32,13 +31,6 @@ RESULTS: tuple[Status, ...] = ("ok", "oom")
 
 POLL_S = 0.5
 """How often time limits are checked while no event arrives."""
-
-ADVICE = {
-    errno.ENOSPC: "free some space",
-    errno.EDQUOT: "free some space",
-    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
-}
-"""What to do about a file that cannot be written, by the system's error number."""
 
 CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 
@@ -61,20 +53,25 @@ def supervise(job: Job, place: Place | None = None) -> None:
         folder = job.folder()
         with store.locked(folder):
             record = store.read_record(folder)
-            if record is not None and record.status in RESULTS and not job.force:
-                announce(title, record, f"skipped: its record is complete; force=true runs it again ({folder})")
+            if record is not None and is_done(job, record):
+                reason = f"its record is complete; force=true runs it again ({folder})"
+                announce(title, f"{record.status}  skipped: {reason}")
                 return
             if job.force and (kept := store.clear(folder)):
-                announce(title, None, f"force=true left what tunebench did not write in {folder}: {', '.join(kept)}")
+                announce(title, f"force=true left what tunebench did not write in {folder}: {', '.join(kept)}")
             if aside := store.set_aside_broken(folder):
-                announce(title, None, f"its record was cut off; it is in {aside} now, and the cell runs again")
+                announce(title, f"its record was cut off; it is in {aside} now, and the cell runs again")
             with Line(title, place) as line:
                 _run(job, folder, line)
     except (store.Busy, InputError) as error:
-        announce(title, None, str(error))
+        announce(title, str(error))
     except OSError as error:
-        advice = ADVICE.get(error.errno or 0, "allow it, or give another folder with runs=...")
-        announce(title, None, f"{error.filename or folder}: {error.strerror or error}; {advice}, and run again")
+        announce(title, store.explain(error, folder))
+
+
+def is_done(job: Job, record: Record | None) -> bool:
+    """Whether the cell with this record, if it has one, need not run."""
+    return record is not None and record.status in RESULTS and not job.force
 
 
 def show_one_gpu() -> None:
@@ -91,7 +88,7 @@ def _run(job: Job, folder: Path, line: Line) -> None:
     settings = OmegaConf.create(job.cell.model_dump(mode="json"))
     store.write_atomically(folder / "config.yaml", OmegaConf.to_yaml(settings))
     account = Account(job.cell, job.cell.key(), job.study, time.monotonic())
-    sinks = Sinks([Journal(folder / "events.jsonl", account.start_s), line])
+    sinks = Sinks({Journal(folder / "events.jsonl", account.start_s): "events.jsonl", line: "terminal"})
     with stopping() as stop:
         record = _measured(job, folder, account, sinks, stop)
         try:
@@ -102,7 +99,7 @@ def _run(job: Job, folder: Path, line: Line) -> None:
     if record.status == "ok":
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     sinks.close(record)
-    if stop.reason is Stopped.INTERRUPTED:
+    if stop.reason == "interrupted":
         raise KeyboardInterrupt
 
 
@@ -122,8 +119,8 @@ def _measured(job: Job, folder: Path, account: Account, sinks: Sinks, stop: Stop
     else:
         sampler.watch(child.pid)
         stop.attach(child.process)
-        _listen(child, account, sinks, sampler, stop, job.timeout_s)
-        ending = how_it_ended(account, child.process.exitcode, stop.reason, server.last_line())
+        exitcode = _listen(child, account, sinks, sampler, stop, job.timeout_s)
+        ending = how_it_ended(account, exitcode, stop.reason, server.last_line())
     stop.ended = True
     end_s = time.monotonic()
     recording = sampler.stop()
@@ -139,7 +136,7 @@ def _measured(job: Job, folder: Path, account: Account, sinks: Sinks, stop: Stop
 
 
 def how_it_ended(
-    account: Account, exitcode: int | None, stopped: Stopped | None, output: str
+    account: Account, exitcode: int | None, stopped: StopReason | None, output: str
 ) -> tuple[Status, Error | None]:
     """The cell's status and error.
 
@@ -154,14 +151,17 @@ def how_it_ended(
     if isinstance(outcome, protocol.Finished):
         return "ok", None
     if stopped is not None:
-        cause = "the cell ran longer than timeout_s" if stopped is Stopped.TIMEOUT else "stopped by the user"
+        cause = "the cell ran longer than timeout_s" if stopped == "timeout" else "stopped by the user"
         message = f"{cause}; run it again and it goes on from its last checkpoint"
         in_phase = outcome.phase if isinstance(outcome, protocol.Failed) else phase
-        return stopped.value, Error(type=stopped.name.title(), message=message, phase=in_phase)
+        return stopped, Error(type=stopped.title(), message=message, phase=in_phase)
     if isinstance(outcome, protocol.Failed):
         return outcome.status, Error(type=outcome.type, message=outcome.message, phase=outcome.phase)
     if exitcode is None:
         return "failed", Error(type="ServerFailed", message=f"{output}; see log.txt", phase=None)
+    if exitcode == server.SERVER_KILLED:
+        message = "the server that forks cells was killed, and this cell with it"
+        return "killed", Error(type="ServerKilled", message=message, phase=phase)
     if exitcode < 0:
         return _killed(signal.Signals(-exitcode), phase)
     reason = f": {output}" if output and not account.started else " and no message"
@@ -180,8 +180,8 @@ def _killed(number: signal.Signals, phase: PhaseName | None) -> tuple[Status, Er
 
 def _listen(
     child: server.Child, account: Account, sinks: Sinks, sampler: Sampler, stop: Stop, timeout_s: float | None
-) -> None:
-    """Pass events on until the process is gone and the pipe is empty."""
+) -> int:
+    """Pass events on until the process is gone and the pipe is empty. Returns the process's exit code."""
     end_s = account.start_s + timeout_s if timeout_s is not None else float("inf")
     while True:
         ready = connection.wait([child.events, child.process.sentinel], timeout=POLL_S)
@@ -197,4 +197,4 @@ def _listen(
         elif child.process.sentinel in ready:
             break
         stop.check(end_s)
-    child.process.join()
+    return child.join()

@@ -43,7 +43,7 @@ def test_flags_go_first(typed: list[str], ordered: list[str]) -> None:
 )
 def test_a_value_that_is_not_a_name(typed: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
-        in_order([typed])
+        in_order(["-m", typed])
     assert str(caught.value) == message
 
 
@@ -52,7 +52,16 @@ def test_a_value_that_is_not_a_name(typed: str, message: str) -> None:
     ["method='lora'", "tracker=[wandb,tensorboard]", "method=glob(*)", "~metric", "dataset={seed: 3}", "seed=3"],
 )
 def test_what_hydra_accepts_is_left_to_it(typed: str) -> None:
-    assert in_order([typed]) == ["--", typed]
+    assert in_order(["-m", typed]) == ["-m", "--", typed]
+
+
+def test_several_values_need_the_flag_that_sweeps_them() -> None:
+    with pytest.raises(InputError) as caught:
+        in_order(["method=lora", "seed=0,1", "train.epochs=range(1,3)"])
+    assert str(caught.value).splitlines() == [
+        f"{typed}: several values need -m, which runs a cell for each; write a list in brackets, as in [0,1]"
+        for typed in ("seed=0,1", "train.epochs=range(1,3)")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +84,8 @@ def test_flags_that_do_not_exist_or_are_refused(typed: list[str], message: str) 
 
 def test_the_home_folder_is_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
-    assert in_order(["model.path=~/a,~/b", "~metric"]) == [
+    assert in_order(["-m", "model.path=~/a,~/b", "~metric"]) == [
+        "-m",
         "--",
         "model.path=/home/me/a,/home/me/b",
         "~metric",

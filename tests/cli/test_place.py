@@ -40,7 +40,7 @@ def hydra(launcher: str, **changes: object) -> object:
 
 def test_a_worker_of_any_launcher_knows_its_cells_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(place.VARIABLE, "")
-    place.publish(3, place.swept(GRID))
+    place.publish(GRID)
     basic, joblib = "hydra._internal.core_plugins.basic_launcher.BasicLauncher", "hydra_plugins.JoblibLauncher"
     assert place.place_of(hydra(basic)) == Place(3, 3, "qlora seed 0 learning rate 0.002", in_order=True)
     assert place.place_of(hydra(joblib)) == Place(3, 3, "qlora seed 0 learning rate 0.002", in_order=False)
@@ -48,7 +48,7 @@ def test_a_worker_of_any_launcher_knows_its_cells_place(monkeypatch: pytest.Monk
 
 def test_a_cell_whose_launcher_does_not_pass_the_environment_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(place.VARIABLE, raising=False)
-    assert place.place_of(hydra("submitit.SlurmLauncher")) == Place(3, None, "", in_order=False)
+    assert place.place_of(hydra("submitit.SlurmLauncher")) is None
 
 
 def test_the_only_cell_of_a_command_has_no_place() -> None:

@@ -85,26 +85,19 @@ def test_peak_memory_is_the_devices_if_there_is_one(record: Record) -> None:
 
 
 def test_a_cell_that_has_ended_is_one_line(printed: Printed, record: Record) -> None:
-    progress.announce("tiny lora events seed 0", record)
+    progress.announce("tiny lora events seed 0", progress.ending(record))
     assert printed() == "tiny lora events seed 0  ok  token_f1 0.625  28 s\n"
 
 
-def test_a_failure_is_shown_with_its_phase_and_first_line(printed: Printed, record: Record) -> None:
-    progress.announce("tiny", with_error(record, "no room\nat all", "train"))
-    progress.announce("tiny", with_error(record, "gone", None))
-    assert printed() == "tiny  failed  in train: no room\ntiny  failed  gone\n"
-
-
-def test_a_message_of_the_supervisors_own(printed: Printed, record: Record) -> None:
-    progress.announce("tiny", record, "skipped")
-    progress.announce("tiny", None, "another sweep has it")
-    assert printed() == "tiny  ok  skipped\ntiny  another sweep has it\n"
+def test_a_failure_is_shown_with_its_phase_and_first_line(record: Record) -> None:
+    assert progress.ending(with_error(record, "no room\nat all", "train")) == "failed  in train: no room"
+    assert progress.ending(with_error(record, "gone", None)) == "failed  gone"
 
 
 def test_an_error_is_shown_as_it_is(record: Record, capsys: pytest.CaptureFixture[str]) -> None:
     """Markup and emoji codes in it mean nothing, and a long one stays on its line. The real console is asked."""
     awkward = "[bold]no[/bold] key :warning: in [/x] " + 30 * "word "
-    progress.announce("tiny", with_error(record, awkward, None))
+    progress.announce("tiny", progress.ending(with_error(record, awkward, None)))
     assert capsys.readouterr().out == f"tiny  failed  {awkward}\n"
 
 
@@ -209,7 +202,7 @@ def test_a_warning_names_every_loss_of_data_and_what_to_do(cell_events: list[Any
     [
         (None, "tiny lora events seed 0"),
         (Place(3, 12, "lora seed 0", True), "3 of 12  lora seed 0"),
-        (Place(3, None, "", False), "3  tiny lora events seed 0"),
+        (Place(3, 12, "", False), "3 of 12  tiny lora events seed 0"),
     ],
 )
 def test_heading(place: Place | None, heading: str) -> None:
@@ -224,7 +217,6 @@ def test_heading(place: Place | None, heading: str) -> None:
         (Place(3, 12, "", True), [60.0, 120.0], 500.0, "sweep: about 13 min 30 s left"),
         (Place(12, 12, "", True), [60.0], None, ""),
         (Place(1, 12, "", True), [], 30.0, ""),
-        (Place(3, None, "", True), [60.0], None, ""),
         (Place(3, 12, "", False), [60.0], None, ""),
         (None, [60.0], None, ""),
     ],
@@ -262,7 +254,11 @@ def test_where_trained_weights_are(printed: Printed, tmp_path: Path) -> None:
 
 
 def test_output_that_cannot_be_written_is_given_up_with_one_sentence() -> None:
-    script = "from bench.supervisor.progress import announce\nfor number in range(3): announce(str(number), None, 'x')"
+    script = (
+        "from bench.supervisor.progress import announce, console\n"
+        "with console.status('checking'): pass\n"
+        "for number in range(3): announce(str(number), 'x')"
+    )
     with open("/dev/full", "w") as full:
         done = subprocess.run([sys.executable, "-c", script], stdout=full, stderr=subprocess.PIPE, text=True)
     assert (done.returncode, done.stderr) == (

@@ -7,28 +7,37 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from bench import store
+from bench.cli.compose import job_of
 from bench.record import Record
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+Bench = Callable[..., subprocess.CompletedProcess[str]]
+Compose = Callable[..., "DictConfig"]
+Start = Callable[..., subprocess.Popen[str]]
+WaitUntil = Callable[[Callable[[], bool]], None]
 
 REPOSITORY = Path(__file__).parents[2]
 LIGHT = Path(__file__).parent / "light"
 BENCH = f"{sys.executable} -m bench"
+UNCHECKED = "from bench.cli import check\ncheck.faults = lambda cells: []"
+"""Leaves out the check, which would be the first to start the server."""
 SMALL = "tracker=none metric=[token_f1] telemetry.hz=1 telemetry.gpu=null"
 
 
-def environment(*first: Path, **variables: str) -> dict[str, str]:
-    """With the folders `first` in front of all other modules."""
-    return os.environ | {"PYTHONPATH": ":".join(map(str, (*first, REPOSITORY)))} | variables
-
-
-def shell(command: str, *first: Path) -> subprocess.CompletedProcess[str]:
+def shell(command: str) -> subprocess.CompletedProcess[str]:
+    """Run `command` with light cells."""
     return subprocess.run(
         ["bash", "-c", command],
         cwd=REPOSITORY,
-        env=environment(*(first or (LIGHT,))),
+        env=os.environ | {"PYTHONPATH": f"{LIGHT}:{REPOSITORY}"},
         capture_output=True,
         text=True,
         timeout=300,
@@ -36,11 +45,9 @@ def shell(command: str, *first: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    give_up_s = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < give_up_s
-        time.sleep(0.05)
+def began(runs: Path) -> bool:
+    """Whether a cell's process has begun."""
+    return any('"train"' in path.read_text() for path in runs.glob("default/*/events.jsonl"))
 
 
 def records(runs: Path) -> list[Record | None]:
@@ -51,24 +58,17 @@ def statuses(runs: Path) -> list[str | None]:
     return [record and record.status for record in records(runs)]
 
 
-def test_five_interrupts_do_not_cost_the_record(tmp_path: Path) -> None:
-    script = "import sitecustomize as light; light.interrupt_while_the_record_is_made()\n"
-    script += "from bench.__main__ import main; sys.exit(main())"
-    process = subprocess.Popen(
-        [sys.executable, "-c", f"import sys; {script}", *SMALL.split(), f"runs={tmp_path}"],
-        cwd=REPOSITORY,
-        env=environment(LIGHT, LIGHT_CELL_S="300"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    wait_for(lambda: any('"train"' in path.read_text() for path in tmp_path.glob("default/*/events.jsonl")))
+def test_five_interrupts_do_not_cost_the_record(start: Start, wait_until: WaitUntil, tmp_path: Path) -> None:
+    script = "import sitecustomize as light; light.interrupt_while_the_record_is_made()"
+    variables = {"LIGHT_CELL_S": "300", "LIGHT_CELL_IGNORES": "SIGTERM"}
+    process = start(*SMALL.split(), f"runs={tmp_path}", script=script, **variables)
+    wait_until(lambda: began(tmp_path))
     for _ in range(2):
         process.send_signal(signal.SIGINT)
         time.sleep(0.3)
     _, err = process.communicate(timeout=120)
     assert err.split("\n\n") == [
-        "\nStopping after the current step; once more to stop at once.",
+        "\nStopping after the current step; Ctrl-C again stops at once.",
         "Stopping at once.",
         "Writing the record.",
         "Writing the record.",
@@ -81,31 +81,50 @@ def test_five_interrupts_do_not_cost_the_record(tmp_path: Path) -> None:
     assert (record.status, record.error.phase) == ("interrupted", "train")
 
 
-def test_two_interrupts_end_a_server_that_takes_long_to_start(tmp_path: Path) -> None:
+def test_two_interrupts_end_a_server_that_takes_long_to_start(
+    start: Start, wait_until: WaitUntil, tmp_path: Path
+) -> None:
     slow = tmp_path / "slow"
     slow.mkdir()
     (slow / "datasets.py").write_text(
         f"open({str(tmp_path / 'importing')!r}, 'w').close()\nimport time; time.sleep(300)"
     )
-    script = (
-        "import sys\nfrom hydra import compose, initialize_config_dir\nfrom bench.cli.compose import job_of\n"
-        "from bench.configuration import CONF\nfrom bench.supervisor.supervise import supervise\n"
-        "with initialize_config_dir(str(CONF), version_base='1.3'):\n"
-        "    supervise(job_of(compose('config', sys.argv[1:], return_hydra_config=True)))"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", script, *SMALL.split(), f"runs={tmp_path}"],
-        cwd=REPOSITORY,
-        env=environment(slow),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    wait_for(lambda: (tmp_path / "importing").exists())
+    process = start(*SMALL.split(), f"runs={tmp_path}", modules=slow, script=UNCHECKED)
+    wait_until(lambda: (tmp_path / "importing").exists())
     for _ in range(2):
         process.send_signal(signal.SIGINT)
         time.sleep(0.3)
     process.wait(timeout=30)
     assert statuses(tmp_path) == ["interrupted"]
+
+
+def is_gone(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_cell_ends_with_its_supervisor(start: Start, wait_until: WaitUntil, tmp_path: Path) -> None:
+    process = start(*SMALL.split(), f"runs={tmp_path}", LIGHT_CELL_S="300")
+    wait_until(lambda: began(tmp_path))
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    wait_until(lambda: all(map(is_gone, children)))
+
+
+def test_a_server_that_is_killed_takes_its_cell_along(start: Start, wait_until: WaitUntil, tmp_path: Path) -> None:
+    process = start("-m", *SMALL.split(), f"runs={tmp_path}", "seed=0,1", LIGHT_CELL_S="300")
+    wait_until(lambda: began(tmp_path))
+    children = psutil.Process(process.pid).children()
+    (server,) = (child for child in children if "forkserver" in " ".join(child.cmdline()))
+    (cell,) = server.children()
+    server.kill()
+    wait_until(lambda: is_gone(cell))
+    first, *_ = sorted(tmp_path.glob("default/*/"))
+    (first / "events.jsonl").unlink()
+    wait_until(lambda: began(tmp_path))
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert "1 of 2  seed 0  killed  in train: the server that forks cells was killed, and this cell with it\n" in out
+    assert statuses(tmp_path) == ["killed", "interrupted"]
 
 
 def test_a_reader_that_goes_away_does_not_end_the_sweep(tmp_path: Path) -> None:
@@ -134,18 +153,14 @@ def test_a_limit_on_the_size_of_files_is_one_sentence(tmp_path: Path) -> None:
     assert statuses(tmp_path) == [None]
 
 
-def test_a_lock_that_is_no_file_costs_one_cell(tmp_path: Path) -> None:
-    both = f"{BENCH} -m {SMALL} runs={tmp_path} seed=0,1"
-    assert shell(both).returncode == 0
-    first, second = sorted(tmp_path.glob("default/*/"))
-    for folder in (first, second):
-        (folder / "record.json").unlink()
-        (folder / ".lock").unlink()
-    (first / ".lock").mkdir()
-    done = shell(both)
+def test_a_lock_that_is_no_file_costs_one_cell(bench: Bench, compose: Compose, tmp_path: Path) -> None:
+    first, second = (job_of(compose(*SMALL.split(), f"runs={tmp_path}", f"seed={seed}")).folder() for seed in (0, 1))
+    (first / ".lock").mkdir(parents=True)
+    done = bench("-m", *SMALL.split(), f"runs={tmp_path}", "seed=0,1")
     assert (done.returncode, done.stderr) == (3, "")
     assert f"{first}/.lock cannot be locked (Is a directory); remove it and run again" in done.stdout
-    assert statuses(tmp_path) == [None, "ok"]
+    assert (store.read_record(first), statuses(tmp_path)) == (None, [None, "ok"])
+    assert second.is_dir()
 
 
 BROKEN = {
@@ -160,11 +175,11 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_a_server_that_fails_leaves_a_record_and_a_log(tmp_path: Path, fault: str) -> None:
+def test_a_server_that_fails_leaves_a_record_and_a_log(bench: Bench, tmp_path: Path, fault: str) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "datasets.py").write_text(fault)
-    done = shell(f"{BENCH} -m {SMALL} runs={tmp_path} seed=0,1", broken)
+    done = bench("-m", *SMALL.split(), f"runs={tmp_path}", "seed=0,1", modules=broken, script=UNCHECKED)
     assert done.returncode == 3
     assert "Traceback" not in done.stdout + done.stderr
     for record in records(tmp_path):
@@ -175,17 +190,3 @@ def test_a_server_that_fails_leaves_a_record_and_a_log(tmp_path: Path, fault: st
     if "raise" in fault:
         logs = [path.read_text() for path in tmp_path.glob("default/*/log.txt")]
         assert [log.splitlines()[-1] in BROKEN[fault] for log in logs] == [True, True]
-
-
-def test_a_record_that_cannot_be_read_is_never_a_warning(tmp_path: Path) -> None:
-    command = f"{BENCH} {SMALL} runs={tmp_path}"
-    assert shell(command).returncode == 0
-    (folder,) = tmp_path.glob("default/*/")
-    (folder / "record.json").unlink()
-    (folder / "record.json").symlink_to(folder / "record.json")
-    done = shell(command)
-    assert done.returncode != 0
-    assert done.stderr == (
-        f"{folder}/record.json cannot be read (Too many levels of symbolic links); make it readable, remove it, or "
-        "give another folder with runs=...\nNothing was started.\n"
-    )

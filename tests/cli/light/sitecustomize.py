@@ -10,11 +10,12 @@ from pathlib import Path
 
 
 def main(cell_json: str, folder: Path, connection: Connection) -> None:
-    """Begin to train; end at once, or for as long as a test asks."""
+    """Begin to train; end at once, or after LIGHT_CELL_S. SIGTERM ends it, unless LIGHT_CELL_IGNORES says otherwise."""
     from bench.protocol import Finished, PhaseEnded, PhaseStarted
 
+    if "LIGHT_CELL_IGNORES" not in os.environ:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     connection.send_bytes(PhaseStarted(phase="train", at_s=time.monotonic()).model_dump_json().encode())
-    # SIGTERM stays blocked: this cell does not stop when asked to.
     time.sleep(float(os.environ.get("LIGHT_CELL_S", "0")))
     ended = PhaseEnded(
         phase="train", at_s=time.monotonic(), torch_allocated_peak_bytes=None, torch_reserved_peak_bytes=None
@@ -38,9 +39,10 @@ def interrupt_while_the_record_is_made() -> None:
 
 
 def check(*arguments: object) -> None:
-    """Find no fault before the first cell."""
+    """Find no fault before the first cell, at once or after LIGHT_CHECK_S."""
     connection = arguments[-1]
     assert isinstance(connection, Connection)
+    time.sleep(float(os.environ.get("LIGHT_CHECK_S", "0")))
     connection.send(None)
 
 
