@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
 from bench.dataset import Dataset
 from bench.method import Method
@@ -23,6 +23,13 @@ class Generation(Settings):
     max_new_tokens: PositiveInt
     stop: Strings
     """An answer ends before the first of these strings, or at the end of the sequence."""
+
+    @field_validator("stop")
+    @classmethod
+    def _line_breaks(cls, stop: tuple[str, ...]) -> tuple[str, ...]:
+        if any(r"\n" in end for end in stop):
+            raise ValueError(r"""\n is a backslash and an n here; for a line break, type $'generation.stop=["\n"]'""")
+        return stop
 
 
 class LatencyRuns(Settings):

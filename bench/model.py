@@ -39,11 +39,7 @@ class Model(Part):
         return (*CHECKPOINT_FILES, "*.py") if self.trust_remote_code else CHECKPOINT_FILES
 
     def identity(self) -> dict[str, Any]:
-        """The settings, with local checkpoints by the content of their files.
-
-        Raises:
-            InputError: a local folder is missing.
-        """
+        """The settings, with local checkpoints by the content of their files."""
         # With random weights, the checkpoint is not read and may be missing.
         read = self.weights == "pretrained" or checkpoint_folder(self.path) is not None
         return super().identity() | {

@@ -4,11 +4,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from bench.cell import Cell
 from bench.errors import InputError
 
 MakeCell = Callable[..., Cell]
+
+
+def test_a_stop_string_is_no_escape_sequence(make_cell: MakeCell) -> None:
+    assert make_cell({"generation.stop": ["\n"]}).generation.stop == ("\n",)
+    with pytest.raises(ValidationError) as caught:
+        make_cell({"generation.stop": ["###", r"\n"]})
+    assert [error["msg"] for error in caught.value.errors()] == [
+        r"""Value error, \n is a backslash and an n here; for a line break, type $'generation.stop=["\n"]'"""
+    ]
 
 
 def test_key_is_that_of_the_settings(make_cell: MakeCell) -> None:

@@ -11,7 +11,7 @@ from bench.settings import Part
 
 
 class Dataset(Part):
-    """Where the examples come from, and how many of them are used. `bench.dataset.files` says which files are read."""
+    """Where the examples come from, and how many are used. `bench.dataset.files` lists the formats of local files."""
 
     language: Literal["en", "zh"]
     """How metrics split answers into words."""
@@ -29,11 +29,7 @@ class Dataset(Part):
         return None
 
     def identity(self) -> dict[str, Any]:
-        """The settings, with local files by their content.
-
-        Raises:
-            InputError: a local file is missing.
-        """
+        """The settings, with local files by their content."""
         files = {"train": self.train, "validation": self.validation}
         return super().identity() | {name: path if path is None else digest(path) for name, path in files.items()}
 

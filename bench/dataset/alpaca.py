@@ -103,7 +103,10 @@ class Alpaca(Dataset):
             return ""
         if name not in record:
             columns = ", ".join(map(repr, record))
-            raise InputError(f"{at}: no column {name!r}; name one of the columns {columns} with dataset.{setting}")
+            none = ", or set it to null" if setting == "input_column" else ""
+            raise InputError(
+                f"{at}: no column {name!r}; name one of the columns {columns} with dataset.{setting}{none}"
+            )
         value = record[name]
         if value is None:
             return ""

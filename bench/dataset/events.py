@@ -33,12 +33,7 @@ class Events(Dataset):
     """Number of questions about each report: at most 4, the number that every report has."""
 
     def load(self) -> Splits:
-        """Both splits. The questions about one report share a cluster, and no report is in both splits.
-
-        Raises:
-            InputError: `train` or `validation` names a file that cannot be used, or `questions_per_document` is more
-                than a report has.
-        """
+        """Both splits. The questions about one report share a cluster, and no report is in both splits."""
         if self.questions_per_document > FEWEST_QUESTIONS:
             raise InputError(
                 f"dataset.questions_per_document: must be at most {FEWEST_QUESTIONS}, which every report has, "

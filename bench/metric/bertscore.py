@@ -47,11 +47,7 @@ class BertScore(Metric):
     """Texts that are encoded together."""
 
     def identity(self) -> dict[str, Any]:
-        """The settings, with a local encoder by the content of its files and by its name, which decides on the layer.
-
-        Raises:
-            InputError: the local folder is missing.
-        """
+        """The settings, with a local encoder by the content of its files and by its name, which decides on the layer."""
         settings = super().identity()
         if self.model is not None and (folder := folder_or_hub_name(self.model)):
             settings["model"] = [folder.resolve().name, digests(folder, CHECKPOINT_FILES)]

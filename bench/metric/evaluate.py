@@ -53,11 +53,7 @@ class Evaluate(Metric):
         return self
 
     def identity(self) -> dict[str, Any]:
-        """The settings, with local metrics by the content of their Python files.
-
-        Raises:
-            InputError: a local script or folder is missing.
-        """
+        """The settings, with local metrics by the content of their Python files."""
         return super().identity() | {"metrics": [_content(metric) for metric in self.metrics]}
 
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:

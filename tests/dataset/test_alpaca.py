@@ -112,7 +112,8 @@ def test_local_validation_file_and_limits() -> None:
     [
         (
             {"instruction": "Go."},
-            "train.jsonl:2: no column 'input'; name one of the columns 'instruction' with dataset.input_column",
+            "train.jsonl:2: no column 'input'; name one of the columns 'instruction' with dataset.input_column, or set "
+            "it to null",
         ),
         (CAPITAL | {"instruction": " "}, "train.jsonl:2: column 'instruction' is empty; every record needs it"),
         (CAPITAL | {"output": 0.5}, "train.jsonl:2: column 'output' must hold text, got float"),
