@@ -33,8 +33,8 @@ class BertScore(Metric):
 
     None, with a sentence in `settings`, if the encoder cannot be loaded from a folder, the hub's cache or the hub
     (`encoder_not_available`), is no encoder with a padding token (`encoder_not_supported`), has no tuned layer
-    (`layer_not_set`) or too few layers (`layer_out_of_range`), or if bert-score has no baseline to rescale with
-    (`no_baseline`).
+    (`layer_not_set`) or too few layers (`layer_out_of_range`), if bert-score has no baseline to rescale with
+    (`no_baseline`), or if there is too little GPU memory beside the model (`out_of_memory`).
     """
 
     model: str | None
@@ -47,7 +47,7 @@ class BertScore(Metric):
     """Texts that are encoded together."""
 
     def identity(self) -> dict[str, Any]:
-        """The settings, with a local encoder by the content of its files and by its name, which decides on the layer."""
+        """The settings, with a local encoder by its files' content and by its name, which decides on the layer."""
         settings = super().identity()
         if self.model is not None and (folder := folder_or_hub_name(self.model)):
             settings["model"] = [folder.resolve().name, digests(folder, CHECKPOINT_FILES)]
@@ -55,6 +55,7 @@ class BertScore(Metric):
 
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
         from bert_score.utils import get_hash
+        from torch import OutOfMemoryError
 
         source = self.model or _DEFAULT_MODEL[language]
         try:
@@ -62,15 +63,20 @@ class BertScore(Metric):
             name = folder.name if local_folder(source) else source
             layer = self.num_layers or _tuned_layer(name)
             baseline = _baseline_f1(name, layer, language) if self.rescale_with_baseline else 0.0
-            encoder = load_encoder(folder, name, layer)
-        except Unavailable as missing:
-            return Scores(
-                values={_NAME: None}, missing={_NAME: missing.reason}, info=_INFO, settings={_NAME: str(missing)}
+            raw = _raw_f1(load_encoder(folder, name, layer), answers, self.batch_size)
+        except Unavailable as error:
+            return _no_score(error.reason, str(error))
+        except OutOfMemoryError:
+            return _no_score(
+                "out_of_memory", f"{source} does not fit beside the model; lower metric.bertscore.batch_size"
             )
-        raw = _raw_f1(encoder, answers, self.batch_size)
         examples = tuple((score - baseline) / (1 - baseline) for score in raw)
         pinned = get_hash(name, layer, False, self.rescale_with_baseline, False, False)
         return means(_INFO, {_NAME: examples}, f"{pinned}|weights:sha256:{weights_digest(folder)}")
+
+
+def _no_score(reason: str, sentence: str) -> Scores:
+    return Scores(values={_NAME: None}, missing={_NAME: reason}, info=_INFO, settings={_NAME: sentence})
 
 
 def _tuned_layer(name: str) -> int:

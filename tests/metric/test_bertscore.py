@@ -327,3 +327,15 @@ def test_no_baseline_to_rescale_with(answered: Answered, roberta: Path, language
     assert metric(roberta, rescale=True).score(answered(("red", "red")), language).model_dump() == missing(
         "no_baseline", f"bert-score has no baseline for layer 2 of {roberta.name} and language {language}"
     )
+
+
+def test_an_encoder_that_does_not_fit_into_memory_costs_only_its_score(
+    answered: Answered, roberta: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(bert_score.utils, "get_bert_embedding", full)
+    assert metric(roberta).score(answered(("red", "red")), "en").model_dump() == missing(
+        "out_of_memory", f"{roberta} does not fit beside the model; lower metric.bertscore.batch_size"
+    )
