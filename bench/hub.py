@@ -84,14 +84,14 @@ def snapshot(name: str, revision: str | None, patterns: Sequence[str], otherwise
 
 
 def cached_snapshot(name: str, revision: str | None, patterns: Sequence[str]) -> Path | None:
-    """The folder of `name` in the hub's cache, or None if it is not there with all of its weights."""
+    """The folder of `name` in the hub's cache, or None if it is not there with all of its weights and its code."""
     from huggingface_hub import errors, snapshot_download
 
     try:
         folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(patterns), local_files_only=True))
     except (errors.LocalEntryNotFoundError, errors.HFValidationError):
         return None
-    return folder if _is_complete(folder) else None
+    return folder if _is_complete(folder, patterns) else None
 
 
 def hub_answers(timeout_s: float = 5.0) -> bool:
@@ -115,11 +115,12 @@ def hub_answers(timeout_s: float = 5.0) -> bool:
     return bool(answered)
 
 
-def _is_complete(folder: Path) -> bool:
-    """Whether the folder has all weights of its model: an interrupted or partial download leaves only some."""
+def _is_complete(folder: Path, patterns: Sequence[str]) -> bool:
+    """Whether a download of the files that match `patterns` was whole, and not interrupted or one without code."""
     index = folder / "model.safetensors.index.json"
     shards = set(json.loads(index.read_bytes())["weight_map"].values()) if index.exists() else set()
-    return any(folder.glob("*.safetensors")) and all((folder / shard).exists() for shard in shards)
+    has_all_kinds = all(any(folder.glob(kind)) for kind in ("*.safetensors", "*.py") if kind in patterns)
+    return has_all_kinds and all((folder / shard).exists() for shard in shards)
 
 
 def _no_folder(path: str) -> InputError:

@@ -145,6 +145,17 @@ def test_a_commit_that_is_not_whole_in_the_cache_is_asked_for(
     assert any(COMMIT in path for path in asked)
 
 
+def test_a_commit_that_was_downloaded_without_its_code_is_asked_for_once_it_is_trusted(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    folder = cached(tmp_path, checkpoint)
+    trusted = (*hub.CHECKPOINT_FILES, "*.py")
+    assert cached_snapshot("someone/small", COMMIT, hub.CHECKPOINT_FILES) == folder
+    assert cached_snapshot("someone/small", COMMIT, trusted) is None
+    (folder / "modeling_small.py").touch()
+    assert cached_snapshot("someone/small", COMMIT, trusted) == folder
+
+
 def test_the_newest_in_the_cache_if_the_hub_is_silent(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
