@@ -1,4 +1,4 @@
-"""What many tests stand on: compositions as the command makes them, and checkpoints small enough to make anew."""
+"""Fixtures for many tests: configurations as the command composes them, and small checkpoints made on the spot."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -243,7 +243,7 @@ def examples() -> tuple[Example, ...]:
 
 @pytest.fixture
 def cell_events() -> list[AnyEvent]:
-    """Everything that a trained cell tells, on a clock that stood at 100 s when it started."""
+    """All events of a cell that trains, on a clock that showed 100 s when it started."""
     return [
         PhaseStarted(phase="load", at_s=100.5),
         ParametersCounted(trainable=1_024, total=100_000),
@@ -359,7 +359,7 @@ def recording(tmp_path: Path) -> Recording:
 
 @pytest.fixture
 def machine() -> tuple[Environment, dict[str, str]]:
-    """A machine without a GPU, and the reasons for what it has not."""
+    """A machine without a GPU, and the reasons for what is missing."""
     found = Environment(
         git_commit=40 * "c",
         git_dirty=False,
@@ -391,7 +391,7 @@ def record(
     machine: tuple[Environment, dict[str, str]],
     default_job: Job,
 ) -> Record:
-    """What becomes of all that the cell reported."""
+    """The record of a cell that reported these events."""
     for event in cell_events:
         account.handle(event)
     return account.record("ok", None, 128.0, machine, recording, default_job.telemetry)

@@ -80,7 +80,7 @@ def test_prompts_are_taken_in_turn(
     assert asked == [[validation[at].prompt_ids for at in turn] for turn in turns]
 
 
-def test_the_number_of_tokens_is_kept_whatever_the_model_would_have_said(
+def test_the_number_of_tokens_is_kept_even_if_the_model_would_stop_earlier(
     loaded: Loaded,
     validation: list[Encoded],
     generated: list[tuple[torch.Tensor, int]],

@@ -179,7 +179,7 @@ def test_random_weights_have_the_architecture_and_its_spread() -> None:
     assert not torch.equal(first, second)
 
 
-def test_random_weights_come_of_the_seed() -> None:
+def test_random_weights_depend_on_the_seed() -> None:
     import torch
 
     model = Model.model_validate(setting("model", "tiny", **random(SMALL)))

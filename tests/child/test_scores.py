@@ -42,7 +42,7 @@ def test_all_metrics_together(make_cell: MakeCell) -> None:
     assert found.missing == {}
 
 
-def test_a_score_that_cannot_be_had_keeps_its_reason(make_cell: MakeCell) -> None:
+def test_a_missing_score_keeps_its_reason(make_cell: MakeCell) -> None:
     cell = make_cell({"metric": {"token_f1": TOKEN_F1, "perplexity": PERPLEXITY}})
     found = score(cell, [*ANSWERS, answered("q4", "x", "x", nll_nats=None)])
     assert found.values["perplexity"] is None

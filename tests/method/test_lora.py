@@ -73,7 +73,7 @@ def test_adapters_have_the_precision_asked_for_and_the_base_its_own(
         (["embed_tokens"], "embed_tokens"),
     ],
 )
-def test_a_layer_that_the_model_has_not(method: Make, load: Make, targets: list[str], said: str) -> None:
+def test_a_layer_that_the_model_lacks(method: Make, load: Make, targets: list[str], said: str) -> None:
     lora = method("lora", target_modules=targets)
     with pytest.raises(InputError) as caught:
         lora.prepare(load(lora))

@@ -315,7 +315,7 @@ def test_a_layer_that_is_not_set(answered: Answered, roberta: Path) -> None:
     )
 
 
-def test_a_layer_that_the_encoder_has_not(answered: Answered, roberta: Path, tmp_path: Path) -> None:
+def test_a_layer_that_the_encoder_lacks(answered: Answered, roberta: Path, tmp_path: Path) -> None:
     named = shutil.copytree(roberta, tmp_path / "roberta-large")
     assert metric(named, None).score(answered(("red", "red")), "en").model_dump() == missing(
         "layer_out_of_range", "metric.bertscore.num_layers: roberta-large has 3 layers, got 17"

@@ -168,7 +168,7 @@ def test_one_without_numbers(answered: Answered, written: Written) -> None:
     assert scores.settings == {"wordy": f"{path} gave no number"}
 
 
-def test_one_that_cannot_be_had(answered: Answered, tmp_path: Path) -> None:
+def test_one_that_cannot_be_loaded(answered: Answered, tmp_path: Path) -> None:
     script = str(tmp_path / "nowhere.py")
     scores = metric("meteor", "owner/special", script).score(answered(("red", "red")), "en")
     assert scores.values == {"meteor": None, "special": None, "nowhere": None}
@@ -194,7 +194,7 @@ def test_one_with_a_broken_script(answered: Answered, tmp_path: Path) -> None:
         (["/"], "metrics: must be names on the hub or paths of scripts or folders, got '/'"),
     ],
 )
-def test_names_that_cannot_be_told_apart_or_used(metrics: list[str], message: str) -> None:
+def test_names_that_are_not_unique_or_cannot_be_used(metrics: list[str], message: str) -> None:
     with pytest.raises(ValidationError) as refused:
         metric(*metrics)
     assert [error["msg"] for error in refused.value.errors()] == [f"Value error, {message}"]
