@@ -37,17 +37,12 @@ class SectionsReady(Event):
 class ModelLoaded(SectionsReady):
     kind: Literal["model_loaded"] = "model_loaded"
     base: record.Base
+    parameters: record.Parameters
 
 
 class DataPrepared(SectionsReady):
     kind: Literal["data_prepared"] = "data_prepared"
     data: record.Data
-
-
-class ParametersCounted(Event):
-    kind: Literal["parameters_counted"] = "parameters_counted"
-    trainable: int
-    total: int
 
 
 class Step(Event):
@@ -148,7 +143,6 @@ AnyEvent = Annotated[
     | PhaseEnded
     | ModelLoaded
     | DataPrepared
-    | ParametersCounted
     | Step
     | Evaluated
     | Resumed

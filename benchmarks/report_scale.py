@@ -48,6 +48,7 @@ from bench.record import (
     Latency,
     LatencyAtBatch,
     Overlap,
+    Parameters,
     PhaseName,
     Record,
     SplitCounts,
@@ -205,9 +206,12 @@ def told(cell: Cell, examples: Sequence[Example], scores: Scores) -> Iterator[pr
     """All that a cell's process tells, on a clock that stands at 0 when it starts."""
     counts = SplitCounts(n_read=len(examples), n_dropped=0, n_truncated=0)
     trains = cell.method.trains
-    yield protocol.ParametersCounted(trainable=3_400_000 if trains else 0, total=8_000_000_000)
+    trainable, total = 3_400_000 if trains else 0, 8_000_000_000
     yield protocol.ModelLoaded(
-        base=Base(weights="pretrained", revision=None, precision="bfloat16", device="cuda:0", context_length=8192)
+        base=Base(weights="pretrained", revision=None, precision="bfloat16", device="cuda:0", context_length=8192),
+        parameters=Parameters(
+            trainable=trainable, total=total, trainable_percent=100 * trainable / total, saved_bytes=None
+        ),
     )
     yield protocol.DataPrepared(
         data=Data(

@@ -24,7 +24,6 @@ from bench.protocol import (
     LatencyMeasured,
     Missing,
     ModelLoaded,
-    ParametersCounted,
     PhaseEnded,
     PhaseStarted,
     Saved,
@@ -40,6 +39,7 @@ from bench.record import (
     Latency,
     LatencyAtBatch,
     Overlap,
+    Parameters,
     Record,
     ScoreInfo,
     SplitCounts,
@@ -246,9 +246,9 @@ def cell_events() -> list[AnyEvent]:
     """All events of a cell that trains, on a clock that showed 100 s when it started."""
     return [
         PhaseStarted(phase="load", at_s=100.5),
-        ParametersCounted(trainable=1_024, total=100_000),
         ModelLoaded(
-            base=Base(weights="pretrained", revision=None, precision="float32", device="cpu", context_length=256)
+            base=Base(weights="pretrained", revision=None, precision="float32", device="cpu", context_length=256),
+            parameters=Parameters(trainable=1_024, total=100_000, trainable_percent=1.024, saved_bytes=None),
         ),
         ended("load", 102.0),
         PhaseStarted(phase="prepare", at_s=102.0),

@@ -27,7 +27,7 @@ from bench.dataset import overlap
 from bench.errors import InputError
 from bench.example import fingerprint
 from bench.metric import Answer
-from bench.record import Base, Data
+from bench.record import Base, Data, Parameters
 
 FULL_BYTES = 2**20
 """A disk with less free space than this counts as full: less than one buffer of a checkpoint fits."""
@@ -64,7 +64,9 @@ def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
         base, tokenizer, context_length, revision = models.load(cell.model, cell.method.quantization(dtype), cell.seed)
         model = cell.method.prepare(base)
         trainable, total = models.count_parameters(model)
-        phases.send(protocol.ParametersCounted(trainable=trainable, total=total))
+        parameters = Parameters(
+            trainable=trainable, total=total, trainable_percent=100 * trainable / total, saved_bytes=None
+        )
         loaded = Base(
             weights=cell.model.weights,
             revision=revision,
@@ -72,7 +74,7 @@ def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
             device=str(model.device),
             context_length=context_length,
         )
-        phases.send(protocol.ModelLoaded(base=loaded))
+        phases.send(protocol.ModelLoaded(base=loaded, parameters=parameters))
 
     with phases.phase("prepare"):
         training, validation, data = prepare(cell, tokenizer, context_length)

@@ -5,7 +5,7 @@ from typing import Any
 
 from bench import protocol
 from bench.cell import Cell
-from bench.record import Environment, Error, Parameters, Phase, Record, Status
+from bench.record import Environment, Error, Phase, Record, Status
 from bench.telemetry import Telemetry
 from bench.telemetry.join import TelemetrySections, TorchPeaks, measure
 from bench.telemetry.sampler import Recording
@@ -30,8 +30,6 @@ class Account:
         """What the process said of its own end."""
         self._sections: dict[str, Any] = {}
         """Sections of the record as the process sent them."""
-        self._counted: protocol.ParametersCounted | None = None
-        self._saved_bytes: int | None = None
         self._missing: dict[str, str] = {}
 
     @property
@@ -49,10 +47,9 @@ class Account:
                 self._keep_peaks(event)
             case protocol.SectionsReady():
                 self._sections |= {name: getattr(event, name) for name in type(event).model_fields if name != "kind"}
-            case protocol.ParametersCounted():
-                self._counted = event
             case protocol.Saved():
-                self._saved_bytes = event.bytes
+                saved = {"saved_bytes": event.bytes}
+                self._sections["parameters"] = self._sections["parameters"].model_copy(update=saved)
             case protocol.Missing():
                 self._missing |= event.reasons
             case protocol.Failed() | protocol.Finished():
@@ -80,8 +77,8 @@ class Account:
         self._close(end_s)
         measured = self._measured(recording, settings)
         trained = "not_reached" if self.cell.method.trains else "nothing_trained"
-        sent = dict.fromkeys(("base", "data", "training", "latency", "scores", "score_settings", "score_info"))
-        missing = dict.fromkeys((*sent, "parameters"), "not_reached") | {
+        names = ("base", "parameters", "data", "training", "latency", "scores", "score_settings", "score_info")
+        missing = dict.fromkeys(names, "not_reached") | {
             "parameters.saved_bytes": trained,
             "training": trained,
             "error": "none",
@@ -98,13 +95,12 @@ class Account:
             error=error,
             cell=self.cell.model_dump(mode="json"),
             environment=environment[0],
-            parameters=self._parameters(),
             phases=tuple(self.phases),
             memory=measured.memory,
             power=measured.power,
             host=measured.host,
             telemetry=measured.telemetry,
-            **sent | self._sections,
+            **dict.fromkeys(names) | self._sections,
         )
 
     def trace(self, recording: Recording, settings: Telemetry) -> Trace | None:
@@ -113,16 +109,6 @@ class Account:
 
     def _stretches(self) -> list[Stretch]:
         return [Stretch(phase.name, phase.start_s, phase.seconds) for phase in self.phases]
-
-    def _parameters(self) -> Parameters | None:
-        if self._counted is None:
-            return None
-        return Parameters(
-            trainable=self._counted.trainable,
-            total=self._counted.total,
-            trainable_percent=100 * self._counted.trainable / self._counted.total,
-            saved_bytes=self._saved_bytes,
-        )
 
     def _measured(self, recording: Recording, settings: Telemetry) -> TelemetrySections:
         base, training = self._sections.get("base"), self._sections.get("training")

@@ -1,6 +1,7 @@
 """The terminal: the cell that runs, a line for each that has ended, and a table of all of them at the end."""
 
 import contextlib
+import math
 import os
 import sys
 import time
@@ -79,7 +80,6 @@ class Line(Sink):
         self._progress.stop()
 
     def handle(self, event: protocol.AnyEvent) -> None:
-        """Show what `event` changes."""
         match event:
             case protocol.PhaseStarted():
                 self._begin(event.phase)
@@ -104,7 +104,7 @@ class Line(Sink):
         announce(self._title, ending(record))
         if record.status == "ok":
             run_times_s.append(time.monotonic() - self._start_s)
-        if record.status != "interrupted" and (left := sweep_left(self._place, None)):
+        if record.status != "interrupted" and (left := sweep_left(self._place, math.inf)):
             console.print(left)
 
     def _begin(self, phase: str) -> None:
@@ -129,18 +129,17 @@ def heading(title: str, place: Place | None) -> str:
     return title if place is None else f"{place.number} of {place.total}  {place.label or title}"
 
 
-def sweep_left(place: Place | None, elapsed_s: float | None) -> str:
+def sweep_left(place: Place | None, elapsed_s: float) -> str:
     """How long the rest of the sweep may take at the mean time of the cells run so far; empty if that is not known.
 
     Args:
         place: of the cell that runs or has just ended.
-        elapsed_s: how long the cell has run; None once it has ended.
+        elapsed_s: how long the cell has run; infinity once it has ended.
     """
     if place is None or not place.in_order or not run_times_s:
         return ""
     mean_s = fmean(run_times_s)
-    this_s = 0.0 if elapsed_s is None else max(0.0, mean_s - elapsed_s)
-    left_s = this_s + mean_s * (place.total - place.number)
+    left_s = max(0.0, mean_s - elapsed_s) + mean_s * (place.total - place.number)
     return f"sweep: about {duration(left_s)} left" if left_s else ""
 
 

@@ -18,23 +18,19 @@ class Sinks:
         self._names = dict(names)
 
     def open(self, tracker: Tracker, info: CellInfo) -> None:
-        """Open `tracker` and add its sink."""
         try:
             self._names[tracker.open(info)] = tracker.name
         except Exception as error:
             warn(f"{tracker.name} could not be opened: {on_one_line(error)}")
 
     def handle(self, event: AnyEvent) -> None:
-        """Pass `event` to every sink."""
         self._each(methodcaller("handle", event))
 
     def sample(self, readings: Sequence[Reading]) -> None:
-        """Pass `readings` to every sink."""
         for reading in readings:
             self._each(methodcaller("sample", reading))
 
     def close(self, record: Record) -> None:
-        """Close every sink with the cell's record."""
         self._each(methodcaller("close", record))
 
     def _each(self, call: Callable[[Sink], None]) -> None:

@@ -13,7 +13,6 @@ from omegaconf import OmegaConf
 from bench import protocol, store
 from bench.errors import InputError
 from bench.job import Job
-from bench.phase import PhaseName
 from bench.record import Error, Record, Status
 from bench.supervisor import server
 from bench.supervisor.account import Account
@@ -89,16 +88,12 @@ def _run(job: Job, folder: Path, line: Line) -> None:
     store.write_atomically(folder / "config.yaml", OmegaConf.to_yaml(settings))
     account = Account(job.cell, job.cell.key(), job.study, time.monotonic())
     sinks = Sinks({Journal(folder / "events.jsonl", account.start_s): "events.jsonl", line: "terminal"})
-    with stopping() as stop:
+    with contextlib.ExitStack() as at_the_end, stopping() as stop:
         record = _measured(job, folder, account, sinks, stop)
-        try:
-            store.write_record(folder, record)
-        except OSError:
-            sinks.close(record)
-            raise
-    if record.status == "ok":
-        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    sinks.close(record)
+        at_the_end.callback(sinks.close, record)
+        store.write_record(folder, record)
+        if record.status == "ok":
+            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     if stop.reason == "interrupted":
         raise KeyboardInterrupt
 
@@ -146,36 +141,36 @@ def how_it_ended(
         stopped: why the supervisor stopped it, if it did.
         output: the last line that the process or its server printed before the cell's log began.
     """
+    status: Status
     outcome = account.outcome
-    phase = account.open.phase if account.open is not None else None
     if isinstance(outcome, protocol.Finished):
         return "ok", None
+    if outcome is not None:
+        status, kind, message, phase = outcome.status, outcome.type, outcome.message, outcome.phase
+    else:
+        status, kind, message = _silent_end(exitcode, "" if account.started else output)
+        phase = account.open.phase if account.open else None
     if stopped is not None:
         cause = "the cell ran longer than timeout_s" if stopped == "timeout" else "stopped by the user"
         message = f"{cause}; run it again and it goes on from its last checkpoint"
-        in_phase = outcome.phase if isinstance(outcome, protocol.Failed) else phase
-        return stopped, Error(type=stopped.title(), message=message, phase=in_phase)
-    if isinstance(outcome, protocol.Failed):
-        return outcome.status, Error(type=outcome.type, message=outcome.message, phase=outcome.phase)
+        status, kind = stopped, stopped.title()
+    return status, Error(type=kind, message=message, phase=phase)
+
+
+def _silent_end(exitcode: int | None, output: str) -> tuple[Status, str, str]:
+    """Status, type and message of the error of a process that did not say how it ended."""
     if exitcode is None:
-        return "failed", Error(type="ServerFailed", message=f"{output}; see log.txt", phase=None)
+        return "failed", "ServerFailed", f"{output}; see log.txt"
     if exitcode == server.SERVER_KILLED:
-        message = "the server that forks cells was killed, and this cell with it"
-        return "killed", Error(type="ServerKilled", message=message, phase=phase)
-    if exitcode < 0:
-        return _killed(signal.Signals(-exitcode), phase)
-    reason = f": {output}" if output and not account.started else " and no message"
-    message = f"the cell's process ended with exit status {exitcode}{reason}; see log.txt"
-    return "failed", Error(type="Exit", message=message, phase=phase)
-
-
-def _killed(number: signal.Signals, phase: PhaseName | None) -> tuple[Status, Error]:
+        return "killed", "ServerKilled", "the server that forks cells was killed, and this cell with it"
+    if exitcode >= 0:
+        reason = f": {output}" if output else " and no message"
+        return "failed", "Exit", f"the cell's process ended with exit status {exitcode}{reason}; see log.txt"
+    number = signal.Signals(-exitcode)
     if number in CRASHES:
-        message = f"the cell's process crashed with {number.name}; see log.txt"
-        return "failed", Error(type=number.name, message=message, phase=phase)
+        return "failed", number.name, f"the cell's process crashed with {number.name}; see log.txt"
     hint = ", as the kernel does when memory runs out" if number is signal.SIGKILL else ""
-    message = f"the cell's process was ended by {number.name}{hint}"
-    return "killed", Error(type=number.name, message=message, phase=phase)
+    return "killed", number.name, f"the cell's process was ended by {number.name}{hint}"
 
 
 def _listen(

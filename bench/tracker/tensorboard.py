@@ -23,7 +23,6 @@ class TensorBoard(Tracker):
     """Curves, final scores and texts in `tensorboard/` of the cell's folder, a folder for each run of the cell."""
 
     def open(self, info: CellInfo) -> EventFile:
-        """Start an event file with the cell's configuration."""
         return EventFile(info)
 
     def closing_line(self, folders: Sequence[Path]) -> str | None:
@@ -52,17 +51,14 @@ class EventFile(Sink):
         self._text("environment", info.environment.model_dump_json(indent=1))
 
     def handle(self, event: AnyEvent) -> None:
-        """Write the numbers of a step or an evaluation."""
         if (point := point_of(event)) is not None:
             self._scalars(point, time.time())
 
     def sample(self, reading: Reading) -> None:
-        """Write the previous second, if `reading` is the first of a new one."""
         if (point := self._telemetry.add(reading)) is not None:
             self._scalars(point, self._start_wall_s + point.at)
 
     def close(self, record: Record) -> None:
-        """Write scores and status, and close the file."""
         for point in self._telemetry.rest():
             self._scalars(point, self._start_wall_s + point.at)
         scores = {f"scores.{name}": value for name, value in (record.scores or {}).items() if value is not None}

@@ -57,7 +57,6 @@ class Wandb(Tracker):
     """How long the upload may go on after a cell has ended. What is not uploaded by then can be synced later."""
 
     def open(self, info: CellInfo) -> WandbRun:
-        """Start a run, without waiting for it."""
         return WandbRun(self, info)
 
     def closing_line(self, folders: Sequence[Path]) -> str | None:
@@ -94,14 +93,12 @@ class WandbRun(Sink):
         self._uploader.start()
 
     def handle(self, event: AnyEvent) -> None:
-        """Log the numbers of a step or an evaluation, and the phase that begins."""
         if (point := point_of(event)) is not None:
             self._put({"train/step": point.at, **point.values})
         elif isinstance(event, PhaseStarted):
             self._put({"telemetry/t_s": event.at_s - self._start_s, "phase": event.phase})
 
     def sample(self, reading: Reading) -> None:
-        """Log the previous second, if `reading` is the first of a new one."""
         if (point := self._telemetry.add(reading)) is not None:
             self._put({"telemetry/t_s": point.at, **point.values})
 

@@ -9,7 +9,6 @@ import secrets
 import shutil
 import sys
 from collections import defaultdict
-from functools import cache
 from pathlib import Path
 from queue import Queue
 from threading import Event, Thread
@@ -100,9 +99,10 @@ class Uploader(Thread):
         try:
             return self._init(mode, run_id)
         except wandb.Error as error:
+            if not SERVER_TOO_LATE.is_set():
+                reason = str(error).partition("\n")[0]
+                print(f"W&B did not accept the run, so it is kept offline: {reason}", file=sys.stderr)
             SERVER_TOO_LATE.set()
-            reason = str(error).partition("\n")[0]
-            _print_once(f"W&B did not accept the run, so it is kept offline: {reason}")
             for remains in self._info.folder.glob(f"{FOLDER}/run-*-{run_id}"):
                 shutil.rmtree(remains)
             return self._init("offline", secrets.token_hex(4))
@@ -199,12 +199,6 @@ def has_key() -> bool:
     except (OSError, netrc.NetrcParseError):
         return False
     return logins.authenticators(urlsplit(settings.base_url).netloc) is not None
-
-
-@cache
-def _print_once(message: str) -> None:
-    """Print to stderr, once for all the cells that it applies to."""
-    print(message, file=sys.stderr)
 
 
 def _table(path: Path, count: int) -> wandb.Table:

@@ -1,4 +1,5 @@
 import io
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -212,17 +213,17 @@ def test_heading(place: Place | None, heading: str) -> None:
 @pytest.mark.parametrize(
     ("place", "run_times_s", "elapsed_s", "text"),
     [
-        (Place(3, 12, "", True), [60.0, 120.0], None, "sweep: about 13 min 30 s left"),
+        (Place(3, 12, "", True), [60.0, 120.0], math.inf, "sweep: about 13 min 30 s left"),
         (Place(3, 12, "", True), [60.0, 120.0], 30.0, "sweep: about 14 min 30 s left"),
         (Place(3, 12, "", True), [60.0, 120.0], 500.0, "sweep: about 13 min 30 s left"),
-        (Place(12, 12, "", True), [60.0], None, ""),
+        (Place(12, 12, "", True), [60.0], math.inf, ""),
         (Place(1, 12, "", True), [], 30.0, ""),
-        (Place(3, 12, "", False), [60.0], None, ""),
-        (None, [60.0], None, ""),
+        (Place(3, 12, "", False), [60.0], math.inf, ""),
+        (None, [60.0], math.inf, ""),
     ],
 )
 def test_time_left_is_given_only_if_something_is_known(
-    monkeypatch: pytest.MonkeyPatch, place: Place | None, run_times_s: list[float], elapsed_s: float | None, text: str
+    monkeypatch: pytest.MonkeyPatch, place: Place | None, run_times_s: list[float], elapsed_s: float, text: str
 ) -> None:
     monkeypatch.setattr(progress, "run_times_s", run_times_s)
     assert progress.sweep_left(place, elapsed_s) == text

@@ -18,7 +18,7 @@ from wandb.proto import wandb_internal_pb2
 from bench.protocol import AnyEvent
 from bench.record import Error, Record
 from bench.telemetry.reading import Reading
-from bench.tracker import CellInfo, wandb, wandb_uploader
+from bench.tracker import CellInfo, wandb
 from bench.tracker.wandb import Wandb, WandbRun, sync_command
 
 KEY = "0123456789abcdef0123456789abcdef0123beef"
@@ -121,7 +121,7 @@ def read(cell_info: CellInfo) -> Log:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    end_s = time.monotonic() + 20
+    end_s = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end_s
         time.sleep(0.01)
@@ -402,7 +402,6 @@ def test_a_server_that_cannot_be_reached_costs_the_cell_nothing(
         silent_server.die()
     monkeypatch.setenv("WANDB_BASE_URL", silent_server.url)
     monkeypatch.setenv("WANDB_API_KEY", KEY)
-    wandb_uploader._print_once.cache_clear()
     begun_s = time.monotonic()
     sink = Wandb(name="wandb", init_timeout_s=1).open(cell_info)
     for event in cell_events:
@@ -510,6 +509,8 @@ def test_the_command_ends_although_the_server_has_died(
     assert took_s < 20
     (path,) = logs(cell_info)
     assert sync_command([cell_info.folder]) == f"wandb sync --include-online {path.parent}"
+    # The library's own process may still be writing.
+    until(lambda: "scores" in Log(path).summary)
     log = Log(path)
     assert len([row for row in log.history if "phase" in row]) == 9
     assert log.summary["scores"] == {"token_f1": 0.625, "bertscore_f1": None}
