@@ -92,7 +92,7 @@ def test_telemetry_is_joined_to_the_phases(record: Record) -> None:
 def test_a_failure_closes_the_phase_that_was_open(
     account: Account, cell_events: list[AnyEvent], recording: Recording, machine: Machine, default_job: Job
 ) -> None:
-    for event in cell_events[:9]:
+    for event in cell_events[:8]:
         account.handle(event)
     assert account.open is not None
     assert account.open.phase == "train"

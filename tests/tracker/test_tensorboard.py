@@ -85,7 +85,7 @@ def test_a_cell_that_was_killed_closes_with_its_status(
 ) -> None:
     error = Error(type="SIGKILL", message="the cell's process was ended by SIGKILL", phase="train")
     killed: dict[str, Any] = {"status": "killed", "error": error, "scores": None, "training": None}
-    track(cell_info, cell_events[:9], [], record.model_copy(update=killed))
+    track(cell_info, cell_events[:8], [], record.model_copy(update=killed))
     (run,) = read(cell_info)
     assert text(run, "status") == "killed\nthe cell's process was ended by SIGKILL"
     assert "scores.token_f1" not in run.Tags()["scalars"]
@@ -103,7 +103,7 @@ def test_a_step_can_be_read_while_the_cell_runs(
     cell_info: CellInfo, cell_events: list[AnyEvent], record: Record
 ) -> None:
     sink = TensorBoard(name="tensorboard").open(cell_info)
-    for event in cell_events[:9]:
+    for event in cell_events[:8]:
         sink.handle(event)
     (run,) = read(cell_info)
     assert curve(run, "train/loss") == [(1, 3.5)]
@@ -115,7 +115,7 @@ def test_a_full_disk_is_told_at_once(cell_info: CellInfo, cell_events: list[AnyE
     with Path("/dev/full").open("wb", buffering=0) as full:
         sink._file._writer = full
         with pytest.raises(OSError, match="No space left on device"):
-            sink.handle(cell_events[8])
+            sink.handle(cell_events[7])
 
 
 def test_the_closing_line_shows_the_curves_of_all_cells() -> None:

@@ -262,7 +262,7 @@ def test_the_adapter_is_an_artifact_only_if_asked_for(
 def test_a_killed_cell_closes_its_run_with_its_status(
     cell_info: CellInfo, cell_events: list[AnyEvent], record: Record
 ) -> None:
-    track(offline(predictions=3), cell_info, cell_events[:9], [], killed(record))
+    track(offline(predictions=3), cell_info, cell_events[:8], [], killed(record))
     log = read(cell_info)
     assert log.exit_code == 1
     assert log.summary["status"] == "killed"
@@ -282,7 +282,7 @@ def test_runs_that_overlap_do_not_mix(cell_info: CellInfo, cell_events: list[Any
     first, second = offline().open(cell_info), offline().open(other)
     for event in cell_events:
         first.handle(event)
-    second.handle(cell_events[8])
+    second.handle(cell_events[7])
     second.close(killed(record))
     first.close(record)
     assert [len([row for row in read(each).history if "phase" in row]) for each in (cell_info, other)] == [9, 0]
@@ -432,12 +432,12 @@ def test_a_server_that_dies_in_the_middle_holds_nobody_up(
     monkeypatch.setenv("WANDB_BASE_URL", wandb_server.url)
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     sink = Wandb(name="wandb", finish_timeout_s=1).open(cell_info)
-    for event in cell_events[:9]:
+    for event in cell_events[:8]:
         sink.handle(event)
     until(lambda: bool(wandb_server.runs))
     wandb_server.die()
     begun_s = time.monotonic()
-    for event in cell_events[9:]:
+    for event in cell_events[8:]:
         sink.handle(event)
     heard_s = time.monotonic() - begun_s
     with pytest.raises(TimeoutError, match=r"^W&B did not finish in time; what it has so far is in .*/wandb$"):
