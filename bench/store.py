@@ -28,10 +28,6 @@ ADVICE = {
 """What to do about a file that cannot be written, by the system's error number."""
 
 
-class Busy(Exception):
-    """Another supervisor is running this cell."""
-
-
 def require_folder(path: Path) -> None:
     """Create the folder `path` unless it exists.
 
@@ -52,15 +48,14 @@ def locked(folder: Path) -> Iterator[None]:
     """Create `folder` unless it exists, and lock it against other supervisors, at most until this process ends.
 
     Raises:
-        Busy: another supervisor has locked it.
-        InputError: it cannot be created or locked.
+        InputError: it cannot be created or locked, or another supervisor has locked it.
     """
     require_folder(folder)
     lock = FileLock(folder / LOCK, timeout=0)
     try:
         lock.acquire()
     except Timeout:
-        raise Busy(f"{folder} is being run by another sweep") from None
+        raise InputError(f"{folder} is being run by another sweep") from None
     except (OSError, NotImplementedError) as error:
         raise InputError(f"{folder / LOCK} cannot be locked ({_reason(error)}); remove it and run again") from error
     try:

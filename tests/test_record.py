@@ -84,21 +84,21 @@ def test_build_keeps_the_closest_reason_of_every_null(record: Record) -> None:
         "environment.gpu": "close",
         "phases": "it has no null",
     }
-    drawn = Record.build(record.missing | reasons, **sections(record)).missing
-    assert drawn["scores.bertscore_f1"] == "the closest"
-    assert drawn["environment.gpu"] == "close"
+    built = Record.build(record.missing | reasons, **sections(record)).missing
+    assert built["scores.bertscore_f1"] == "the closest"
+    assert built["environment.gpu"] == "close"
     # These two have reasons of their own still, so the wide one is needed by nobody.
-    assert (drawn["environment.driver"], drawn["environment.cuda"]) == ("no_nvml", "no_nvml")
-    assert {"scores", "scores.token_f1", "environment", "phases"} & drawn.keys() == set()
+    assert (built["environment.driver"], built["environment.cuda"]) == ("no_nvml", "no_nvml")
+    assert {"scores", "scores.token_f1", "environment", "phases"} & built.keys() == set()
 
-    withheld = Record.build(record.missing | reasons, **sections(record, scores=None)).missing
-    assert withheld["scores"] == "too wide"
-    assert "scores.bertscore_f1" not in withheld
+    without = Record.build(record.missing | reasons, **sections(record, scores=None)).missing
+    assert without["scores"] == "too wide"
+    assert "scores.bertscore_f1" not in without
 
 
 def test_a_null_that_nobody_explains_says_so_and_costs_no_record(record: Record) -> None:
-    drawn = Record.build(record.missing, **sections(record, latency=None))
-    assert drawn.missing == record.missing | {"latency": UNEXPLAINED}
+    built = Record.build(record.missing, **sections(record, latency=None))
+    assert built.missing == record.missing | {"latency": UNEXPLAINED}
 
 
 @pytest.mark.parametrize("field", ["start_s", "seconds"])

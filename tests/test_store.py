@@ -91,7 +91,7 @@ def test_one_supervisor_at_a_time(tmp_path: Path) -> None:
     with another_process(HOLD, str(folder)) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(store.Busy) as caught, store.locked(folder):
+        with pytest.raises(InputError) as caught, store.locked(folder):
             pytest.fail("two hold the lock")
         assert str(caught.value) == f"{folder} is being run by another sweep"
         # The lock of a killed supervisor is released.
@@ -120,7 +120,7 @@ def test_no_record(tmp_path: Path) -> None:
     assert store.set_aside_broken(tmp_path) is None
 
 
-def test_a_record_that_was_cut_off_is_none_wherever_it_was_cut(tmp_path: Path, record: Record) -> None:
+def test_a_record_that_was_cut_off_is_none_at_any_length(tmp_path: Path, record: Record) -> None:
     path = write_record(tmp_path, record.model_copy(update={"study": "军"}))
     whole = path.read_bytes()
     within_a_character = whole.index("军".encode()) + 1

@@ -201,7 +201,7 @@ def point_to_weights(folders: Iterable[Path]) -> None:
 
 
 def main_score(record: Record) -> str:
-    """The first score that the cell's configuration asked for, with its name."""
+    """The score of the first metric of the cell's configuration, with its name."""
     name, value = next(iter((record.scores or {}).items()), (None, None))
     if value is None:
         return "-" if name is None else f"{name} -"

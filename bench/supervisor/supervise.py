@@ -62,7 +62,7 @@ def supervise(job: Job, place: Place | None = None) -> None:
                 announce(title, f"its record was cut off; it is in {aside} now, and the cell runs again")
             with Line(title, place) as line:
                 _run(job, folder, line)
-    except (store.Busy, InputError) as error:
+    except InputError as error:
         announce(title, str(error))
     except OSError as error:
         announce(title, store.explain(error, folder))

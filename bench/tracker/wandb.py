@@ -31,7 +31,7 @@ from bench.tracker.wandb_uploader import (
 )
 
 MAX_QUEUED = 10_000
-"""Rows that may wait for W&B. A library that has not taken one of so many is given up."""
+"""Rows that may wait for W&B. Once so many wait, its library is taken to hang, and the run is given up."""
 
 STAYS_OFFLINE = (
     "W&B has no key on this machine, so runs stay offline. After `wandb login`, new runs go online, and the same "

@@ -203,7 +203,7 @@ def test_what_must_be_given_and_what_leads_nowhere(refused: Callable[..., str]) 
     assert refused({"study": "${nowhere}"}) == "study: Interpolation key 'nowhere' not found"
 
 
-def test_an_override_that_leads_nowhere_is_told_of_by_its_setting(compose: Compose) -> None:
+def test_an_override_that_leads_nowhere_is_reported_at_its_setting(compose: Compose) -> None:
     with pytest.raises(InputError) as caught:
         job_of(compose("study=${nowhere}"))
     assert str(caught.value) == "study: Interpolation key 'nowhere' not found"

@@ -148,7 +148,7 @@ def test_the_outcome_is_kept(account: Account) -> None:
     assert account.outcome == word
 
 
-def test_wherever_a_cell_ends_its_record_is_whole(
+def test_a_record_is_complete_after_every_event(
     cell_events: list[AnyEvent], recording: Recording, machine: Machine, default_job: Job
 ) -> None:
     """A process can be killed between any two events; even then no null stays unexplained."""

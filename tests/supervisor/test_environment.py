@@ -24,7 +24,7 @@ Look = Callable[..., tuple[Environment, dict[str, str]]]
 
 @pytest.fixture
 def look() -> Look:
-    """Asks anew each time, unlike a process."""
+    """Asks each time; a process asks once."""
     return lambda source=NVML: module.environment.__wrapped__(source)
 
 
@@ -48,19 +48,21 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_this_machine(look: Look) -> None:
-    found, _ = look()
-    assert found.python == platform.python_version()
-    assert found.host == platform.node()
-    assert found.cpu_count == os.cpu_count()
-    assert found.memory_bytes == psutil.virtual_memory().total
-    assert found.cpu
-    assert {name: version(name) for name in ("torch", "transformers", "nvidia-ml-py")}.items() <= found.packages.items()
-    assert set(found.packages) <= set(module.PACKAGES)
+    machine, _ = look()
+    assert machine.python == platform.python_version()
+    assert machine.host == platform.node()
+    assert machine.cpu_count == os.cpu_count()
+    assert machine.memory_bytes == psutil.virtual_memory().total
+    assert machine.cpu
+    assert {
+        name: version(name) for name in ("torch", "transformers", "nvidia-ml-py")
+    }.items() <= machine.packages.items()
+    assert set(machine.packages) <= set(module.PACKAGES)
 
 
 def test_a_clean_checkout(look: Look, checkout: Path) -> None:
-    found, missing = look()
-    assert (found.git_commit, found.git_dirty) == (git(checkout, "rev-parse", "HEAD"), False)
+    machine, missing = look()
+    assert (machine.git_commit, machine.git_dirty) == (git(checkout, "rev-parse", "HEAD"), False)
     assert not any(path.startswith("environment.git") for path in missing)
 
 
@@ -76,8 +78,8 @@ def test_a_checkout_with_changes(look: Look, checkout: Path) -> None:
 NO_CHECKOUT = {"environment.git_commit": "not_a_git_checkout", "environment.git_dirty": "not_a_git_checkout"}
 
 
-def outside(found: Environment, missing: dict[str, str]) -> bool:
-    return (found.git_commit, found.git_dirty) == (None, None) and NO_CHECKOUT.items() <= missing.items()
+def outside(machine: Environment, missing: dict[str, str]) -> bool:
+    return (machine.git_commit, machine.git_dirty) == (None, None) and NO_CHECKOUT.items() <= missing.items()
 
 
 def test_outside_a_checkout(look: Look, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,8 +107,8 @@ def test_without_a_driver(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
         raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
 
     monkeypatch.setattr(pynvml, "nvmlInit", absent)
-    found, missing = look()
-    assert (found.gpu, found.driver, found.cuda) == (None, None, None)
+    machine, missing = look()
+    assert (machine.gpu, machine.driver, machine.cuda) == (None, None, None)
     names = ("environment.gpu", "environment.driver", "environment.cuda")
     assert {path: missing.get(path) for path in names} == dict.fromkeys(names, "no_nvml")
 
@@ -144,9 +146,9 @@ BOARD_1 = Gpu(name="Board 1", uuid="GPU-1", memory_bytes=80_000_000_000)
 
 @pytest.mark.usefixtures("two_boards")
 def test_one_device_that_refuses_its_memory(look: Look) -> None:
-    found, missing = look()
-    assert found.gpu == (Gpu(name="Board 0", uuid="GPU-0", memory_bytes=None), BOARD_1)
-    assert (found.driver, found.cuda) == ("570.1", None)
+    machine, missing = look()
+    assert machine.gpu == (Gpu(name="Board 0", uuid="GPU-0", memory_bytes=None), BOARD_1)
+    assert (machine.driver, machine.cuda) == ("570.1", None)
     assert {path: reason for path, reason in missing.items() if "git" not in path} == {
         "environment.gpu.0.memory_bytes": "not_supported",
         "environment.cuda": "not_reported",
@@ -161,8 +163,8 @@ def test_one_device_that_is_lost(look: Look, monkeypatch: pytest.MonkeyPatch) ->
         return index
 
     monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByIndex", handle)
-    found, missing = look()
-    assert found.gpu == (Gpu(name="unreadable-0", uuid="unreadable-0", memory_bytes=None), BOARD_1)
+    machine, missing = look()
+    assert machine.gpu == (Gpu(name="unreadable-0", uuid="unreadable-0", memory_bytes=None), BOARD_1)
     assert missing["environment.gpu.0.memory_bytes"] == "gpu_lost"
 
 
@@ -178,8 +180,8 @@ def test_a_driver_that_hangs_is_left_behind(look: Look, monkeypatch: pytest.Monk
     for_ever = Event()
     monkeypatch.setattr(pynvml, "nvmlInit", for_ever.wait)
     monkeypatch.setattr(module, "HANG_S", 0.05)
-    found, missing = look()
-    assert (found.gpu, found.driver, found.cuda) == (None, None, None)
+    machine, missing = look()
+    assert (machine.gpu, machine.driver, machine.cuda) == (None, None, None)
     assert {missing.get(f"environment.{name}") for name in ("gpu", "driver", "cuda")} == {"hung"}
 
 
@@ -190,20 +192,20 @@ class Broken(Source):
 
 @pytest.mark.parametrize(("source", "reason"), [(None, "switched_off"), (Broken(name="b"), "failed: OSError: no bus")])
 def test_no_devices_without_a_source_that_has_them(look: Look, source: Source | None, reason: str) -> None:
-    found, missing = look(source)
-    assert (found.gpu, found.driver, found.cuda) == (None, None, None)
+    machine, missing = look(source)
+    assert (machine.gpu, machine.driver, machine.cuda) == (None, None, None)
     assert {missing.get(f"environment.{name}") for name in ("gpu", "driver", "cuda")} == {reason}
 
 
 @pytest.mark.gpu
 def test_with_a_gpu(look: Look) -> None:
-    found, missing = look()
+    machine, missing = look()
     if "environment.gpu" in missing:
         pytest.skip(f"NVML: {missing['environment.gpu']}")
-    assert found.gpu
-    assert all(gpu.name and gpu.uuid.startswith("GPU-") and gpu.memory_bytes for gpu in found.gpu)
-    assert found.driver
-    assert found.cuda
+    assert machine.gpu
+    assert all(gpu.name and gpu.uuid.startswith("GPU-") and gpu.memory_bytes for gpu in machine.gpu)
+    assert machine.driver
+    assert machine.cuda
 
 
 def test_asked_for_once_and_without_torch() -> None:

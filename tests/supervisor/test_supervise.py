@@ -8,7 +8,6 @@ import resource
 import signal
 import struct
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -408,19 +407,6 @@ def test_the_micro_batch_is_fitted_to_memory_and_the_effective_batch_stays(
     assert record.training.steps == 2
     assert record.scores == {"token_f1": None, "perplexity": None}
     assert record.missing["scores.token_f1"] == "random_weights"
-
-
-def test_two_supervisors_never_run_the_same_cell(job: Callable[..., Job], capsys: pytest.CaptureFixture[str]) -> None:
-    with store.locked(job().folder()):
-        script = (
-            "import sys; from pathlib import Path; from bench import store\n"
-            "try:\n  store.locked(Path(sys.argv[1])).__enter__()\n"
-            "except store.Busy as busy: print(busy)"
-        )
-        other = subprocess.run(
-            [sys.executable, "-c", script, str(job().folder())], cwd=REPOSITORY, capture_output=True, text=True
-        )
-    assert other.stdout == f"{job().folder()} is being run by another sweep\n"
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_a_step_can_be_read_while_the_cell_runs(
     sink.close(record)
 
 
-def test_a_full_disk_is_told_at_once(cell_info: CellInfo, cell_events: list[AnyEvent]) -> None:
+def test_a_full_disk_is_an_error_at_once(cell_info: CellInfo, cell_events: list[AnyEvent]) -> None:
     sink = TensorBoard(name="tensorboard").open(cell_info)
     with Path("/dev/full").open("wb", buffering=0) as full:
         sink._file._writer = full

@@ -582,7 +582,7 @@ def test_a_library_that_takes_nothing_any_more_is_given_up(
     held.set()
 
 
-def test_a_fault_in_the_library_is_raised_to_be_told(
+def test_a_fault_in_the_library_is_raised_when_the_cell_ends(
     cell_info: CellInfo, record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (cell_info.folder / "predictions.jsonl").unlink()
