@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, Field, PositiveFloat
+from pydantic import Field, PositiveFloat
 
 from bench.cell import Cell
 from bench.settings import Name, Settings
@@ -33,11 +33,3 @@ class Job(Settings):
         """The cell in a few words."""
         cell = self.cell
         return f"{cell.model.name} {cell.method.name} {cell.dataset.name} seed {cell.seed}"
-
-
-ONE_EACH = frozenset(
-    part
-    for part, field in {**Cell.model_fields, **Job.model_fields}.items()
-    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
-)
-"""The groups that a job chooses exactly one of. Of metrics and trackers it can choose several."""

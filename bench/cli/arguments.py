@@ -4,16 +4,21 @@ import argparse
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import cast
+from typing import cast, get_origin
 
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, ElementType, Override, Transformer
 
+from bench.cell import Cell
 from bench.configuration import CONF, choices
 from bench.errors import InputError
-from bench.job import ONE_EACH
+from bench.job import Job
 
+SEVERAL = {
+    name for name, field in (Cell.model_fields | Job.model_fields).items() if get_origin(field.annotation) is dict
+}
+"""The groups that more than one choice can be made of: metrics and trackers."""
 MANY = "{}: several values need -m, which runs a cell for each; write a list in brackets, as in [0,1]"
 _HELP = "see `python -m bench --help` and `--hydra-help`"
 
@@ -56,7 +61,7 @@ def _not_names(override: Override) -> Iterator[str]:
         return
     given = override.value()
     for value in given.list if isinstance(given, ChoiceSweep) else [given]:
-        names = value if isinstance(value, list) and group not in ONE_EACH else [value]
+        names = value if isinstance(value, list) and group in SEVERAL else [value]
         # A mapping or a glob is not a name either, but Hydra accepts them.
         if any(name is None or isinstance(name, int | float | list) for name in names):
             valid = ", ".join(choices(group))

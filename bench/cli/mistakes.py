@@ -64,13 +64,7 @@ def _key(cause: OmegaConfBaseException) -> str:
 
 
 def sentence(fault: ErrorDetails, content: Mapping[str, Any], chosen: Mapping[str, str]) -> str:
-    """What is wrong with a setting, and the file that holds it.
-
-    Args:
-        fault: of pydantic's ValidationError.
-        content: the settings that were validated.
-        chosen: the choice of each group.
-    """
+    """What is wrong with a setting of `content`, and the file that holds it, given the choice of each group."""
     path = [str(step) for step in fault["loc"] if step != "cell"]
     key, source = ".".join(path), _source(path, chosen)
     if fault["type"] == "extra_forbidden":

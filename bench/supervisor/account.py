@@ -64,15 +64,9 @@ class Account:
         recording: Recording,
         settings: Telemetry,
     ) -> Record:
-        """Build the record of a cell that ended at `end_s`.
+        """Build the record of a cell that ended at `end_s` on the monotonic clock.
 
-        Args:
-            status: how it ended.
-            error: None only if `status` is `ok`.
-            end_s: on the monotonic clock.
-            environment: the machine, and the reasons for what is not known of it.
-            recording: the telemetry.
-            settings: how the telemetry was sampled.
+        `error` is None only if `status` is `ok`; `environment` comes with the reasons for what is unknown.
         """
         self._close(end_s)
         measured = self._measured(recording, settings)

@@ -132,9 +132,7 @@ def heading(title: str, place: Place | None) -> str:
 def sweep_left(place: Place | None, elapsed_s: float) -> str:
     """How long the rest of the sweep may take at the mean time of the cells run so far; empty if that is not known.
 
-    Args:
-        place: of the cell that runs or has just ended.
-        elapsed_s: how long the cell has run; infinity once it has ended.
+    The cell at `place` has run for `elapsed_s`, which is infinity once it has ended.
     """
     if place is None or not place.in_order or not run_times_s:
         return ""

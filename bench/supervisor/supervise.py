@@ -39,10 +39,6 @@ def supervise(job: Job, place: Place | None = None) -> None:
 
     What prevents that is printed in one sentence and leaves no record; the sweep goes on with its next cell.
 
-    Args:
-        job: the cell, and where it runs.
-        place: its place in the sweep, for the terminal.
-
     Raises:
         KeyboardInterrupt: the user asked to stop; the cell that was running is recorded as `interrupted`.
     """
@@ -133,13 +129,9 @@ def _measured(job: Job, folder: Path, account: Account, sinks: Sinks, stop: Stop
 def how_it_ended(
     account: Account, exitcode: int | None, stopped: StopReason | None, output: str
 ) -> tuple[Status, Error | None]:
-    """The cell's status and error.
+    """The cell's status and error, from what its process reported and its exit code (None if there was no process).
 
-    Args:
-        account: everything that its process reported; its own outcome counts most.
-        exitcode: of its process; None if there was none.
-        stopped: why the supervisor stopped it, if it did.
-        output: the last line that the process or its server printed before the cell's log began.
+    `output` is the last line that the process or its server printed before the cell's log began.
     """
     status: Status
     outcome = account.outcome
