@@ -64,8 +64,8 @@ class Stop:
             self.reason = self.reason or "interrupted"
             warn("\nWriting the record.")
         elif self.reason != "interrupted":
-            warn("\nStopping after the current step; Ctrl-C again stops at once.")
             self.ask("interrupted")
+            warn("\nStopping after the current step; Ctrl-C again stops at once.")
         elif self._presses > 1:
             # Other signals are no impatience: a closing terminal and batch systems send one request several times.
             warn("\nStopping at once.")
