@@ -63,9 +63,12 @@ class Stop:
         if self.ended:
             self.reason = self.reason or "interrupted"
             warn("\nWriting the record.")
-        elif self.reason != "interrupted":
-            self.ask("interrupted")
+            return
+        # Set before any call: another signal can arrive at each of them, and is not the first one then.
+        before, self.reason = self.reason, "interrupted"
+        if before != "interrupted":
             warn("\nStopping after the current step; Ctrl-C again stops at once.")
+            self.ask("interrupted")
         elif self._presses > 1:
             # Other signals are no impatience: a closing terminal and batch systems send one request several times.
             warn("\nStopping at once.")

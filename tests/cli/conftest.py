@@ -1,6 +1,7 @@
 """The command in processes of its own, with light cells that load no torch, or with real ones."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -33,6 +34,8 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            # Tests that run under nohup would hand down that a closing terminal is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL) and None,
         )
         started.append(process)
         return process
