@@ -11,7 +11,7 @@ from pydantic import PositiveInt
 from bench.content import digests
 from bench.hub import CHECKPOINT_FILES, folder_or_hub_name, local_folder
 from bench.metric import Answer, Language, Metric, Scores, means
-from bench.metric.encoder import Encoder, Unavailable, encoder_folder, load_encoder, weights_digest
+from bench.metric.encoder import Encoder, NoEncoder, encoder_folder, load_encoder, weights_digest
 from bench.metric.words import stated
 from bench.record import ScoreInfo
 
@@ -64,7 +64,7 @@ class BertScore(Metric):
             layer = self.num_layers or _tuned_layer(name)
             baseline = _baseline_f1(name, layer, language) if self.rescale_with_baseline else 0.0
             raw = _raw_f1(load_encoder(folder, name, layer), answers, self.batch_size)
-        except Unavailable as error:
+        except NoEncoder as error:
             return _no_score(error.reason, str(error))
         except OutOfMemoryError:
             return _no_score(
@@ -83,7 +83,7 @@ def _tuned_layer(name: str) -> int:
     from bert_score.utils import model2layers
 
     if name not in model2layers:
-        raise Unavailable(
+        raise NoEncoder(
             "layer_not_set", f"metric.bertscore.num_layers must be set, bert-score knows no layer for {name}"
         )
     return int(model2layers[name])
@@ -99,7 +99,7 @@ def _baseline_f1(name: str, layer: int, language: Language) -> float:
             for row in csv.DictReader(lines):
                 if int(row["LAYER"]) == layer:
                     return float(row["F"])
-    raise Unavailable("no_baseline", f"bert-score has no baseline for layer {layer} of {name} and language {language}")
+    raise NoEncoder("no_baseline", f"bert-score has no baseline for layer {layer} of {name} and language {language}")
 
 
 def _raw_f1(encoder: Encoder, answers: Sequence[Answer], batch_size: int) -> list[float]:

@@ -13,7 +13,7 @@ _LONGEST_TEXT_TOKENS = 512
 """For encoders without a limit in their tokenizer or configuration."""
 
 
-class Unavailable(Exception):
+class NoEncoder(Exception):
     """There is no score; carries the reason for `Scores.missing` and a sentence."""
 
     def __init__(self, reason: str, sentence: str) -> None:
@@ -32,21 +32,21 @@ def encoder_folder(source: str) -> Path:
     """The encoder's files: `source` itself if it is a folder, its copy in the hub's cache, or a download.
 
     Raises:
-        Unavailable: there is none, or the hub cannot be reached.
+        NoEncoder: there is none, or the hub cannot be reached.
     """
     try:
         if folder := local_folder(source):
             return folder.resolve()
         return cached_snapshot(source, None, CHECKPOINT_FILES) or snapshot(source, None, CHECKPOINT_FILES, _OTHERWISE)
     except InputError as error:
-        raise Unavailable("encoder_not_available", str(error)) from error
+        raise NoEncoder("encoder_not_available", str(error)) from error
 
 
 def load_encoder(folder: Path, name: str, n_layers: int) -> Encoder:
     """The first `n_layers` blocks of the encoder in `folder`, in float32, on the GPU if there is one.
 
     Raises:
-        Unavailable: the files cannot be loaded, weights are missing, or the encoder has fewer layers or cannot pad.
+        NoEncoder: the files cannot be loaded, weights are missing, or the encoder has fewer layers or cannot pad.
     """
     import torch
     from safetensors import SafetensorError
@@ -63,10 +63,10 @@ def load_encoder(folder: Path, name: str, n_layers: int) -> Encoder:
             output_loading_info=True,
         )
     except (ImportError, OSError, RuntimeError, SafetensorError, ValueError) as error:
-        raise Unavailable("encoder_not_available", f"{name} cannot be loaded ({first_line(error)})") from error
+        raise NoEncoder("encoder_not_available", f"{name} cannot be loaded ({first_line(error)})") from error
     missing = sorted(key for key in loading["missing_keys"] if not key.startswith("pooler."))
     if missing:
-        raise Unavailable("encoder_not_available", f"{name} lacks {len(missing)} weights, such as {missing[0]}")
+        raise NoEncoder("encoder_not_available", f"{name} lacks {len(missing)} weights, such as {missing[0]}")
     _limit_length(tokenizer, config)
     return Encoder(model.eval().to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer)
 
@@ -83,9 +83,9 @@ def _configured(folder: Path, name: str, n_layers: int) -> tuple[Any, Any]:
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     if config.is_encoder_decoder or tokenizer.pad_token_id is None:
-        raise Unavailable("encoder_not_supported", f"{name} is not an encoder with a padding token")
+        raise NoEncoder("encoder_not_supported", f"{name} is not an encoder with a padding token")
     if n_layers > config.num_hidden_layers:
-        raise Unavailable(
+        raise NoEncoder(
             "layer_out_of_range",
             f"metric.bertscore.num_layers: {name} has {config.num_hidden_layers} layers, got {n_layers}",
         )

@@ -24,7 +24,7 @@ def combine(function: Callable[..., Any], *amounts: Amount) -> Amount:
     return Amount(function(*(amount.value for amount in amounts))) if reason is None else Amount(None, reason)
 
 
-class Missing(dict[str, str]):
+class MissingReasons(dict[str, str]):
     """Dotted path in the record to the reason why there is no value."""
 
     def fill(self, section: type[S], path: str, **fields: Any) -> S:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 from bench.telemetry.reading import Reading
-from bench.telemetry.schema import DEVICE, HOST, DeviceFacts, Quantity
+from bench.telemetry.schema import DEVICE, HOST, DeviceFacts, FieldSpec
 
 FOREIGN = (AttributeError, OverflowError, RecursionError, TypeError, ValueError)
 """What a reading can raise if another program wrote or changed its line of telemetry.jsonl."""
@@ -19,7 +19,7 @@ MACHINE = ""
 """Stands for the machine itself where columns are named by device."""
 
 
-class Column:
+class SampleColumn:
     """Samples of one field in the order of their times."""
 
     __slots__ = ("t_s", "value")
@@ -80,12 +80,12 @@ class GatheredSource:
         self.cpu_s: float | None = None
         self.devices: dict[str, DeviceFacts] = {}
         """By UUID."""
-        self.columns: defaultdict[tuple[str, str], Column] = defaultdict(Column)
+        self.columns: defaultdict[tuple[str, str], SampleColumn] = defaultdict(SampleColumn)
         """By UUID, or `MACHINE`, and field. Combinations of names are numbered as in `combinations`."""
         self.combinations: dict[tuple[str, ...], int] = {}
-        self.late_s = Column()
+        self.late_s = SampleColumn()
         """How late each reading was that had a deadline."""
-        self.missed = Column()
+        self.missed = SampleColumn()
         """How many deadlines passed without a reading, at the time of the next reading."""
         self.reasons = Reasons()
 
@@ -105,7 +105,7 @@ class GatheredSource:
         for uuid, values in reading.values.get("devices", {}).items():
             self._add_values(uuid, DEVICE, reading.t_s, values)
 
-    def _add_values(self, device: str, quantities: Mapping[str, Quantity], t_s: float, values: Any) -> None:
+    def _add_values(self, device: str, quantities: Mapping[str, FieldSpec], t_s: float, values: Any) -> None:
         for name, value in values.items():
             quantity = quantities.get(name)
             if quantity is not None and quantity.recorded:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bench.telemetry import Telemetry
-from bench.telemetry.amount import Amount, Missing, combine
+from bench.telemetry.amount import Amount, MissingReasons, combine
 from bench.telemetry.gather import Gathered
 from bench.telemetry.power import power_section
 from bench.telemetry.sections import HostUse, Memory, PhaseHostUse, PhaseMemory, Power, Sampling, SourceSampling
@@ -55,7 +55,7 @@ def measure(
     """
     gpu = GpuSignals(gathered.gpu, settings.hz, settings.gpu is not None)
     host = HostSignals(gathered.host, settings.hz, settings.host is not None)
-    missing = Missing()
+    missing = MissingReasons()
     sampling = missing.fill(
         Sampling,
         "telemetry",
@@ -77,7 +77,7 @@ def measure(
     )
 
 
-def _source_sampling(path: str, source: SourceSignals, missing: Missing) -> SourceSampling | None:
+def _source_sampling(path: str, source: SourceSignals, missing: MissingReasons) -> SourceSampling | None:
     if not source.on:
         missing[path] = "switched_off"
         return None
@@ -98,7 +98,7 @@ def _memory(
     spans: Spans,
     torch_peaks: Mapping[str, TorchPeaks],
     torch_missing: str,
-    missing: Missing,
+    missing: MissingReasons,
 ) -> Memory:
     def peaks(span: Span, torch: Sequence[TorchPeaks]) -> dict[str, Amount]:
         allocated = max((peak.allocated for peak in torch if peak.allocated is not None), default=None)
@@ -128,7 +128,7 @@ def _memory(
     )
 
 
-def _host(host: HostSignals, spans: Spans, missing: Missing) -> HostUse | None:
+def _host(host: HostSignals, spans: Spans, missing: MissingReasons) -> HostUse | None:
     def use(span: Span) -> dict[str, Amount]:
         return {"cpu_s": host.cpu.increase(span), "package_energy_j": host.packages.increase(span)}
 

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from bench.telemetry import Telemetry
-from bench.telemetry.amount import Amount, Missing, combine, rounded
+from bench.telemetry.amount import Amount, MissingReasons, combine, rounded
 from bench.telemetry.energy import aliases, carbon_g, residual_percent
 from bench.telemetry.sections import Carbon, DevicePower, PhasePower, Power
 from bench.telemetry.signals import Device, GpuSignals
@@ -19,7 +19,7 @@ error is about 5 %, and one that sees only a load's high half overstates it by l
 
 
 def power_section(
-    gpu: GpuSignals, spans: Spans, settings: Telemetry, step_time_s: float | None, missing: Missing
+    gpu: GpuSignals, spans: Spans, settings: Telemetry, step_time_s: float | None, missing: MissingReasons
 ) -> Power | None:
     """The record's section; None if no device has given any power or energy."""
     if not any(len(device.power.t_s) or len(device.energy.t_s) for device in gpu.devices.values()):
@@ -118,7 +118,7 @@ def _idle_power(gpu: GpuSignals, idle: Span) -> Amount:
     return Amount(gpu.power.mean(idle))
 
 
-def _carbon(energy: Amount, settings: Telemetry, missing: Missing) -> Carbon | None:
+def _carbon(energy: Amount, settings: Telemetry, missing: MissingReasons) -> Carbon | None:
     intensity, source = settings.carbon_intensity_g_per_kwh, settings.carbon_intensity_source
     if intensity is None or source is None:
         missing["power.carbon"] = "intensity_not_set"

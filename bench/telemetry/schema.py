@@ -18,7 +18,7 @@ SLOW_PERIOD_S = 1.0
 
 
 @dataclass(frozen=True)
-class Quantity:
+class FieldSpec:
     """What one field holds, and the bounds outside of which a value is dropped as `implausible`."""
 
     unit: str
@@ -53,8 +53,8 @@ class Quantity:
 
 
 # A board that is on draws some power, so 0 W is a fault of its sensor. Short peaks exceed the limit.
-_power = partial(Quantity, "W", lowest=0.1, highest=LIKELY_LIMIT_W, limited_by="power_limit_w", times=2.0)
-_memory = partial(Quantity, "bytes", highest=2.0**50, limited_by="memory_total_bytes")
+_power = partial(FieldSpec, "W", lowest=0.1, highest=LIKELY_LIMIT_W, limited_by="power_limit_w", times=2.0)
+_memory = partial(FieldSpec, "bytes", highest=2.0**50, limited_by="memory_total_bytes")
 
 
 class DeviceReading(TypedDict, total=False):
@@ -64,7 +64,7 @@ class DeviceReading(TypedDict, total=False):
     """Draw of the whole board, as close to the moment as the device can say."""
     average_power_w: Annotated[float, _power()]
     """Draw averaged by the device over about a second."""
-    energy_j: Annotated[float, Quantity("J", "counter", highest=1e13, recorded=True)]
+    energy_j: Annotated[float, FieldSpec("J", "counter", highest=1e13, recorded=True)]
     """Energy that the whole board has used since some time in the past."""
     memory_used_bytes: Annotated[int, _memory(recorded=True)]
     """In use by any process, without what the driver reserves for itself."""
@@ -72,15 +72,15 @@ class DeviceReading(TypedDict, total=False):
     memory_free_bytes: Annotated[int, _memory()]
     process_memory_bytes: Annotated[int, _memory(slow=True, recorded=True)]
     """In use by the cell's processes."""
-    utilisation_percent: Annotated[float, Quantity("%", highest=100.0, recorded=True)]
+    utilisation_percent: Annotated[float, FieldSpec("%", highest=100.0, recorded=True)]
     """Share of the time in which the compute units had work."""
-    memory_utilisation_percent: Annotated[float, Quantity("%", highest=100.0)]
+    memory_utilisation_percent: Annotated[float, FieldSpec("%", highest=100.0)]
     """Share of the time in which memory was read or written."""
-    temperature_c: Annotated[float, Quantity("°C", lowest=1.0, highest=150.0, slow=True)]
-    sm_clock_mhz: Annotated[float, Quantity("MHz", lowest=1.0, highest=1e4, slow=True)]
+    temperature_c: Annotated[float, FieldSpec("°C", lowest=1.0, highest=150.0, slow=True)]
+    sm_clock_mhz: Annotated[float, FieldSpec("MHz", lowest=1.0, highest=1e4, slow=True)]
     """Clock of the compute units."""
-    memory_clock_mhz: Annotated[float, Quantity("MHz", lowest=1.0, highest=1e5, slow=True)]
-    throttle_reasons: Annotated[list[str], Quantity("names", "names", slow=True, recorded=True)]
+    memory_clock_mhz: Annotated[float, FieldSpec("MHz", lowest=1.0, highest=1e5, slow=True)]
+    throttle_reasons: Annotated[list[str], FieldSpec("names", "names", slow=True, recorded=True)]
     """Why the clocks are lower than the work needs, in the source's own names such as `sw_power_cap`; empty: they are
     not."""
 
@@ -88,13 +88,13 @@ class DeviceReading(TypedDict, total=False):
 class HostReading(TypedDict, total=False):
     """What was read from the machine and the cell's processes."""
 
-    rss_bytes: Annotated[int, Quantity("bytes", recorded=True)]
+    rss_bytes: Annotated[int, FieldSpec("bytes", recorded=True)]
     """Resident memory of the cell's processes; pages that they share count in each."""
-    pss_bytes: Annotated[int, Quantity("bytes", slow=True, recorded=True)]
+    pss_bytes: Annotated[int, FieldSpec("bytes", slow=True, recorded=True)]
     """The same with shared pages divided among all that share them."""
-    cpu_s: Annotated[float, Quantity("s", "counter", slow=True, recorded=True)]
+    cpu_s: Annotated[float, FieldSpec("s", "counter", slow=True, recorded=True)]
     """CPU time of the cell's processes, all cores together."""
-    package_energy_j: Annotated[float, Quantity("J", "counter", slow=True, recorded=True)]
+    package_energy_j: Annotated[float, FieldSpec("J", "counter", slow=True, recorded=True)]
     """Energy of the CPU packages, whoever used it."""
 
 
@@ -118,7 +118,7 @@ class DeviceFacts(TypedDict, total=False):
     """Whether others may use the same board, so that its power is not the cell's."""
 
 
-def _quantities(fields: type) -> dict[str, Quantity]:
+def _quantities(fields: type) -> dict[str, FieldSpec]:
     hints = get_type_hints(fields, include_extras=True)
     return {name: hint.__metadata__[0] for name, hint in hints.items()}
 
@@ -136,7 +136,7 @@ def judge(values: Values, devices: Mapping[str, DeviceFacts]) -> tuple[Values, d
     """
     verdicts: dict[str, str | None] = {}
 
-    def kept(reading: Mapping[str, Any], quantities: Mapping[str, Quantity], facts: Any, path: str) -> dict[str, Any]:
+    def kept(reading: Mapping[str, Any], quantities: Mapping[str, FieldSpec], facts: Any, path: str) -> dict[str, Any]:
         for name, value in reading.items():
             quantity = quantities.get(name)
             believed = quantity is not None and quantity.believes(value, facts)

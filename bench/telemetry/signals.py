@@ -10,14 +10,14 @@ import numpy as np
 
 from bench.telemetry.amount import Amount
 from bench.telemetry.energy import Floats
-from bench.telemetry.gather import MACHINE, Column, GatheredSource
+from bench.telemetry.gather import MACHINE, GatheredSource, SampleColumn
 from bench.telemetry.schema import DEVICE, FIELDS, DeviceFacts
 from bench.telemetry.windows import Counter, Signal, Span
 
 Q = TypeVar("Q", Signal, Counter)
 
 
-def arrays(column: Column) -> tuple[Floats, Floats]:
+def arrays(column: SampleColumn) -> tuple[Floats, Floats]:
     """Times and values."""
     return np.array(column.t_s), np.array(column.value)
 

@@ -1,7 +1,7 @@
 import math
 from typing import NamedTuple
 
-from bench.telemetry.amount import Amount, Missing, combine
+from bench.telemetry.amount import Amount, MissingReasons, combine
 
 
 def total(*parts: float) -> float:
@@ -21,7 +21,7 @@ class Figures(NamedTuple):
 
 
 def test_a_section_gets_values_and_the_reasons_go_to_the_record() -> None:
-    missing = Missing()
+    missing = MissingReasons()
     filled = missing.fill(
         Figures, "power", energy_j=Amount(1234567.891234), peak_bytes=Amount(None, "hung"), name="Board"
     )

@@ -2,12 +2,12 @@ import math
 
 import pytest
 
-from bench.telemetry.gather import Column, Gathered, Reasons
+from bench.telemetry.gather import Gathered, Reasons, SampleColumn
 from bench.telemetry.reading import Reading
 
 
 def test_samples_that_go_back_in_time_are_left_out() -> None:
-    column = Column()
+    column = SampleColumn()
     for t_s, value in ((1.0, 10.0), (1.0, 20.0), (0.5, 30.0), (2.0, 40.0)):
         column.add(t_s, value)
     assert (list(column.t_s), list(column.value)) == ([1.0, 2.0], [10.0, 40.0])
@@ -16,7 +16,7 @@ def test_samples_that_go_back_in_time_are_left_out() -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_what_is_not_finite_is_refused(value: float) -> None:
     with pytest.raises(ValueError, match=r"^readings hold finite numbers only, got (nan|inf) at 1\.0 s$"):
-        Column().add(1.0, value)
+        SampleColumn().add(1.0, value)
 
 
 def test_only_what_the_record_needs_is_kept() -> None:
