@@ -59,18 +59,17 @@ class Stop:
             self._process.kill()
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        # Only Ctrl-C again is impatience: a closing terminal and batch systems send one request several times.
         self._presses += number == signal.SIGINT
-        if self.ended:
-            self.reason = self.reason or "interrupted"
-            warn("\nWriting the record.")
-            return
         # Set before any call: another signal can arrive at each of them, and is not the first one then.
         before, self.reason = self.reason, "interrupted"
-        if before != "interrupted":
+        if self.ended:
+            if number == signal.SIGINT:
+                warn("\nWriting the record.")
+        elif before != "interrupted":
             warn("\nStopping after the current step; Ctrl-C again stops at once.")
             self.ask("interrupted")
         elif self._presses > 1:
-            # Other signals are no impatience: a closing terminal and batch systems send one request several times.
             warn("\nStopping at once.")
             self._kill()
 
