@@ -196,9 +196,9 @@ def _unmeasured(scored: list[Setup]) -> str:
 
 
 def _amount(amount: float, cost: Quantity) -> str:
-    """`12.3 kJ of training energy`."""
-    number = f"{significant(3)(amount * cost.scale)} {cost.unit}" if amount else "0"
-    return f"{number} of {mid_sentence(cost.title)}"
+    """`12.3 kJ of training energy`, or `no training energy` where nothing is trained."""
+    title = mid_sentence(cost.title)
+    return f"{significant(3)(amount * cost.scale)} {cost.unit} of {title}" if amount else f"no {title}"
 
 
 def _is_close(setup: Setup, leader: Setup, score: Quantity) -> bool:

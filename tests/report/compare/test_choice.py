@@ -69,7 +69,7 @@ def test_what_trains_nothing_costs_nothing(write_cell, runs, picks):
     write_cell("lora", scores={"token_f1": 0.8})
     answer, reason = picks()["Within 5 % of the best Token F1, least training time"]
     assert answer == "baseline"
-    assert reason.startswith("baseline 0.7900, with 0 of training time. The most expensive one")
+    assert reason.startswith("baseline 0.7900, with no training time. The most expensive one")
 
 
 def test_what_the_data_cannot_separate_is_one_answer(write_cell, runs, picks):
