@@ -114,8 +114,13 @@ TRAIN_POWER = SectionOf("power.phases.train", lambda cell: cell.train_power)
 TRAINING = SectionOf("training", lambda cell: cell.record.training)
 PARAMETERS = SectionOf("parameters", lambda cell: cell.record.parameters)
 
-_TITLES = ("Peak GPU memory", "Peak torch reserved memory", "Peak torch allocated memory", "Peak process memory")
-MEMORIES = tuple(replace(peak, title=title) for peak, title in zip(peaks(MEMORY), _TITLES, strict=False))
+_PEAK_TITLES = {
+    "memory.device_peak_bytes": "Peak GPU memory",
+    "memory.torch_reserved_peak_bytes": "Peak torch reserved memory",
+    "memory.torch_allocated_peak_bytes": "Peak torch allocated memory",
+    "memory.rss_peak_bytes": "Peak process memory",
+}
+MEMORIES = tuple(replace(peak, title=_PEAK_TITLES[peak.key]) for peak in peaks(MEMORY) if peak.key in _PEAK_TITLES)
 """The figures that can be a cell's peak memory, the best first."""
 TRAINABLE = PARAMETERS.quantity("trainable_percent", "Trainable", lambda parameters: parameters.trainable_percent, "%")
 PEAK_POWER = POWER.quantity(
