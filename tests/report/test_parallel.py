@@ -55,10 +55,15 @@ def test_one_core_makes_no_item_before_it_is_asked_for(monkeypatch):
 @pytest.mark.parametrize(("n_cores", "n_started"), [(1, 0), (2, 1)])
 def test_other_processes_get_ready_where_there_is_a_core_for_them(n_cores, n_started):
     script = f"""
-import os, psutil
+import os, psutil, time
 os.cpu_count = lambda: {n_cores}
 from bench.report import parallel as cores
 cores.prepare()
+# Until the new process has replaced its copy of this one's command line.
+give_up_s = time.monotonic() + 10
+commands = []
+while sum("forkserver" in command for command in commands) < {n_started} and time.monotonic() < give_up_s:
+    commands = [" ".join(child.cmdline()) for child in psutil.Process().children()]
 commands = [" ".join(child.cmdline()) for child in psutil.Process().children()]
 print(sum("forkserver" in command and "bench.report.write" in command for command in commands))
 """
