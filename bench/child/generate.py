@@ -8,7 +8,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from bench.child.encode import Encoded, batched_by_length
+from bench.encode import Encoded, batched_by_length
 
 
 class ReferenceLikelihood(NamedTuple):

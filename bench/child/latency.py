@@ -9,8 +9,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCrite
 
 from bench.cell import LatencyRuns
 from bench.child.device import synchronize
-from bench.child.encode import Encoded
 from bench.child.generate import greedy, left_padded
+from bench.encode import Encoded
 from bench.record import Latency, LatencyAtBatch
 
 

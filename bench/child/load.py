@@ -11,7 +11,6 @@ from transformers import (
     MODEL_FOR_CAUSAL_LM_MAPPING,
     AutoConfig,
     AutoModelForCausalLM,
-    AutoTokenizer,
     BitsAndBytesConfig,
     GenerationConfig,
     PretrainedConfig,
@@ -22,6 +21,7 @@ from transformers import (
 from bench.errors import InputError, on_one_line
 from bench.hub import snapshot
 from bench.model import EMBEDDED, Model, checkpoint_folder
+from bench.tokenizer import load_tokenizer
 
 _OTHERWISE = "point model.path at a local copy, or measure resources alone with model.weights=random."
 _NOT_LOADED = (OSError, ValueError, SafetensorError)
@@ -73,7 +73,7 @@ def load(model: Model, quantization: BitsAndBytesConfig | None, seed: int) -> Lo
                 base.name_or_path = model.path
             if model.tokenizer:
                 folder = _folder(model, model.tokenizer)
-        tokenizer = _tokenizer(model, folder)
+        tokenizer = load_tokenizer(folder, trust_remote_code=model.trust_remote_code)
     except ImportError as error:
         raise InputError(f"{model.name} needs a package that is not installed: {on_one_line(error)}") from error
     _check_vocabulary(model, base, tokenizer)
@@ -186,18 +186,6 @@ def _architecture(model: Model) -> PretrainedConfig:
     # Validation of the fields raises types of its own, which depend on the version.
     with _explained("transformers cannot read model.architecture", Exception):
         return AutoConfig.for_model(**model.architecture)
-
-
-def _tokenizer(model: Model, folder: Path) -> PreTrainedTokenizerBase:
-    with _explained(f"{folder} has no tokenizer that transformers loads", *_NOT_LOADED):
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=model.trust_remote_code)
-    if tokenizer.eos_token is None or not tokenizer.is_fast:
-        lacking = "an end-of-sequence token" if tokenizer.is_fast else "a tokenizer.json"
-        raise InputError(f"{folder} has a tokenizer without {lacking}; name another one with model.tokenizer")
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    tokenizer.padding_side = "left"
-    return tokenizer
 
 
 @contextmanager

@@ -16,7 +16,6 @@ from bench.cell import Cell
 from bench.child import load as models
 from bench.child.adapter import save_adapter
 from bench.child.device import is_out_of_memory, release_memory
-from bench.child.encode import Encoded, Room, encode
 from bench.child.generate import answer, finite, reference_likelihoods
 from bench.child.interrupt import Interrupted, StopRequest
 from bench.child.latency import latency
@@ -24,6 +23,7 @@ from bench.child.phases import Phases
 from bench.child.scores import persist, score
 from bench.child.train import train
 from bench.dataset import overlap
+from bench.encode import Encoded, Room, encode
 from bench.errors import InputError
 from bench.example import fingerprint
 from bench.metric import Answer

@@ -13,12 +13,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from bench.cell import Cell
 from bench.child import checkpoints
 from bench.child.device import is_out_of_memory, release_memory
-from bench.child.encode import Encoded
 from bench.child.generate import finite
 from bench.child.interrupt import Interrupted, StopRequest
 from bench.child.phases import Phases
 from bench.child.trainer import Trainer, restore_weights, trainable_weights
 from bench.child.trainer_arguments import arguments
+from bench.encode import Encoded
 from bench.protocol import MicroBatchHalved, Missing, Resumed, Trained
 from bench.record import Evaluation, Training
 

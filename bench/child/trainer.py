@@ -23,10 +23,10 @@ from trl import SFTConfig, SFTTrainer
 from bench.cell import Cell
 from bench.child import checkpoints
 from bench.child.device import synchronize
-from bench.child.encode import Encoded
 from bench.child.generate import finite, reference_likelihoods
 from bench.child.interrupt import StopRequest
 from bench.child.phases import Phases
+from bench.encode import Encoded
 from bench.protocol import Evaluated, Step
 from bench.record import Evaluation
 

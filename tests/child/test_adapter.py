@@ -12,9 +12,9 @@ from huggingface_hub import ModelCard
 
 from bench.cell import Cell
 from bench.child.adapter import save_adapter
-from bench.child.encode import Room, encode
 from bench.child.generate import answer
 from bench.child.load import load, precision
+from bench.encode import Room, encode
 from bench.example import Example
 from bench.metric import Scores
 from bench.record import Base, Data, Overlap, ScoreInfo, SplitCounts

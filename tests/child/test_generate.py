@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from bench.child.encode import Encoded, Room, encode
 from bench.child.generate import answer, greedy, left_padded, reference_likelihoods
 from bench.child.load import Loaded, load
+from bench.encode import Encoded, Room, encode
 from bench.example import Example
 from bench.model import Model
 from bench.prompt import Template

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from bench.cell import LatencyRuns
-from bench.child.encode import Encoded, Room, encode
 from bench.child.generate import answer
 from bench.child.latency import latency
 from bench.child.load import Loaded, load
+from bench.encode import Encoded, Room, encode
 from bench.example import Example
 from bench.model import Model
 from bench.prompt import Template

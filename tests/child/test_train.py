@@ -14,13 +14,13 @@ from transformers import MixtralConfig, MixtralForCausalLM
 from bench import protocol
 from bench.cell import Cell
 from bench.child.checkpoints import MANIFEST
-from bench.child.encode import Encoded, Room, encode
 from bench.child.generate import answer, reference_likelihoods
 from bench.child.interrupt import Interrupted, StopRequest
 from bench.child.load import load
 from bench.child.phases import Phases
 from bench.child.train import train
 from bench.child.trainer import restore_weights, trainable_weights
+from bench.encode import Encoded, Room, encode
 from bench.example import Example
 from bench.job import Job
 from bench.model import Model

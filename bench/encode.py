@@ -1,13 +1,14 @@
 """Examples as token ids. Training and generation use the same ids; a context that is too long is shortened here."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
-
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING, NamedTuple
 
 from bench.example import Example
 from bench.prompt import Prompt
 from bench.record import SplitCounts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 class Encoded(NamedTuple):
@@ -29,7 +30,7 @@ class Room(NamedTuple):
 
 
 def encode(
-    examples: Sequence[Example], prompt: Prompt, tokenizer: PreTrainedTokenizerBase, room: Room
+    examples: Sequence[Example], prompt: Prompt, tokenizer: "PreTrainedTokenizerBase", room: Room
 ) -> tuple[list[Encoded], SplitCounts]:
     """Encode a split. If prompt and answer do not fit, the context loses its end; an answer is never cut.
 
@@ -61,7 +62,7 @@ def batched_by_length(encoded: Sequence[Encoded], size: int) -> Iterator[list[in
 
 
 def _ids(
-    pairs: Sequence[tuple[str, str]], prompt: Prompt, tokenizer: PreTrainedTokenizerBase
+    pairs: Sequence[tuple[str, str]], prompt: Prompt, tokenizer: "PreTrainedTokenizerBase"
 ) -> list[tuple[list[int], list[int]]]:
     """Prompt and completion ids of every pair of texts. Each pair is tokenised as one text and then split."""
     eos = tokenizer.eos_token_id
@@ -83,7 +84,7 @@ def _ids(
 
 
 def _shortened(
-    example: Example, after: str, prompt: Prompt, tokenizer: PreTrainedTokenizerBase, limit: int, excess: int
+    example: Example, after: str, prompt: Prompt, tokenizer: "PreTrainedTokenizerBase", limit: int, excess: int
 ) -> list[int] | None:
     """The ids of the prompt before `after`, with as much of the beginning of its context as fits into `limit` tokens.
 

@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench.child.encode import Encoded, Room, batched_by_length, encode
+from bench.encode import Encoded, Room, batched_by_length, encode
 from bench.example import Example
 from bench.prompt import Chat, Prompt, Template
 from bench.record import SplitCounts
