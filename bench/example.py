@@ -30,6 +30,8 @@ class Splits(BaseModel):
 
     train: tuple[Example, ...]
     validation: tuple[Example, ...]
+    origin: str = "the source's own splits"
+    """How the two came about, for display."""
 
 
 def fingerprint(examples: Iterable[Example]) -> str:

@@ -43,4 +43,5 @@ class Dataset(Part):
 
     def limited(self, splits: Splits) -> Splits:
         """The first examples of both splits, as many as the limits allow."""
-        return Splits(train=splits.train[: self.train_limit], validation=splits.validation[: self.validation_limit])
+        kept = {"train": splits.train[: self.train_limit], "validation": splits.validation[: self.validation_limit]}
+        return splits.model_copy(update=kept)

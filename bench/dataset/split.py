@@ -22,6 +22,7 @@ def hold_out(examples: Sequence[Example], fraction: float, seed: int) -> Splits:
     splits = Splits(
         train=tuple(example for example in examples if example.cluster not in validation),
         validation=tuple(example for example in examples if example.cluster in validation),
+        origin=f"{100 * fraction:g} % of the documents held out of training (dataset.split_seed={seed})",
     )
     if not splits.train or not splits.validation:
         raise InputError(

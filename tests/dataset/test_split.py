@@ -22,6 +22,10 @@ def test_the_share_held_out_is_near_the_fraction_and_documents_stay_whole() -> N
     assert 140 <= len(splits.validation) <= 260  # 200 expected; three standard deviations are 57
 
 
+def test_what_was_held_out_says_how() -> None:
+    assert hold_out(LIBRARY, 0.05, 3).origin == "5 % of the documents held out of training (dataset.split_seed=3)"
+
+
 def test_holding_out_keeps_the_order() -> None:
     splits = hold_out(LIBRARY, 0.1, 0)
     place = {example.id: number for number, example in enumerate(LIBRARY)}
