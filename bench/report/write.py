@@ -8,6 +8,7 @@ from bench.report.compare.choice import choices
 from bench.report.compare.comparisons import Comparison, comparisons_of
 from bench.report.compare.effects import effects
 from bench.report.compare.family import family_of
+from bench.report.compare.order import in_order
 from bench.report.figures import charts
 from bench.report.figures.timeline import traces, untraced
 from bench.report.page.browser import Answered, browser_html
@@ -43,6 +44,7 @@ def write_report(study: Study, folder: Path, request: Request) -> None:
             "study, or report them side by side with --allow-mixed."
         )
     family = family_of(study.name, comparisons, request.family)
+    comparisons = in_order(comparisons, family.decides)
     compared = effects(comparisons, request.reference, family.scores)
     for kind in KINDS:
         (folder / kind).mkdir(parents=True, exist_ok=True)

@@ -24,6 +24,8 @@ class Comparison:
     title: str
     """The model, and the data set too where the study has several."""
     setups: tuple[Setup, ...]
+    ordered_by: str | None = None
+    """Title of the score that the setups are sorted by, the best first; None if they are sorted by name."""
 
     @property
     def names(self) -> tuple[str, ...]:

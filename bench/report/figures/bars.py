@@ -150,7 +150,7 @@ def _draw(ax: Axes, comparison: Comparison, quantity: Quantity, looks: Mapping[s
 def _bars(ax: Axes, drawn: Mapping[int, Estimate], looks: Sequence[Look]) -> None:
     # In one call: hundreds of calls would take longer than the drawing
     means = [estimate.mean or 0.0 for estimate in drawn.values()]
-    colours, hatches = [look.colour for look in looks], [look.hatch for look in looks]
+    colours, hatches = [look.bar for look in looks], [look.hatch for look in looks]
     ax.barh(list(drawn), means, height=0.7, color=colours, hatch=hatches, edgecolor="black", linewidth=0.6)
 
 

@@ -16,7 +16,7 @@ from bench.report.figures.axes import axis_range, explain
 from bench.report.figures.canvas import NOTE, Canvas
 from bench.report.figures.chart import FAINT, styled
 from bench.report.figures.looks import Look
-from bench.report.figures.texts import endings, legend, omissions, wrapped
+from bench.report.figures.texts import continued, endings, legend, omissions, wrapped
 from bench.report.read.cells import StoredCell
 from bench.report.read.losses import Floats, Losses
 from bench.report.wording import counted, mid_sentence
@@ -236,11 +236,9 @@ def _legend(ax: Axes, row: Row) -> None:
 
 def _entry(setup: Setup) -> str:
     """A setup and how many of its seeds ended ok, or how its cells ended if none did."""
-    *lines, last = wrapped(setup.label, 28, 2)
-    seeds = counted(len(setup.ok), "seed") if setup.ok else endings(setup)
     # "3" at the end of a line and "seeds" on the next would be hard to read
-    whole = f"{last}, {seeds}"
-    return "\n".join([*lines, whole] if len(whole) <= 28 else [*lines, f"{last},", *wrapped(seeds, 28)])
+    seeds = counted(len(setup.ok), "seed") if setup.ok else endings(setup)
+    return "\n".join(continued(wrapped(setup.label, 28, 2), seeds, 28))
 
 
 def _key(trained: Sequence[Setup], untrained: Sequence[Setup], losses: Mapping[str, Losses]) -> list[str]:

@@ -133,7 +133,7 @@ def _draw(ax: Axes, comparison: Comparison, score: str, looks: Mapping[str, Look
 def _bars(ax: Axes, bars: Mapping[int, tuple[Floats, Look]]) -> None:
     """Shares and the look of their method, by the y of their bar."""
     parts = [
-        (y, start, share, _mixed(look.colour, strength))
+        (y, start, share, _mixed(look.bar, strength))
         for y, (parts, look) in bars.items()
         for start, share, strength in zip(np.cumsum([0.0, *parts[:-1]]), parts, LEVELS.values(), strict=True)
     ]

@@ -78,7 +78,7 @@ def _lead(ax: Axes, box: Box, anchor: Pair, room: Pair) -> None:
     x, y = anchor
     near_x = min(max(x, box.left), box.left + box.width)
     near_y = min(max(y, box.bottom), box.bottom + box.height)
-    if abs(near_x - x) + abs(near_y - y) > 3 * POINT:
+    if abs(near_x - x) + abs(near_y - y) > 2 * POINT:
         ends = [x / room[0], near_x / room[0]], [y / room[1], near_y / room[1]]
         ax.plot(*ends, transform=ax.transAxes, color=GREY, linewidth=0.4, gid="leader", zorder=2)
 

@@ -11,7 +11,7 @@ from bench.report.compare.setups import Setup
 from bench.report.figures.face import CHARACTERS
 from bench.report.wording import STATUSES, listed
 
-LABEL_WIDTH = 26
+LABEL_WIDTH = 30
 """Characters of a setup's label on one line."""
 MOST_NAMES = 4
 """Setups that a sentence names; of others it gives the number."""
@@ -32,9 +32,16 @@ def wrapped(text: str, width: int, max_lines: int | None = None) -> list[str]:
 
 
 def label(setup: Setup) -> str:
-    """A setup's name in lines. If none of its cells ended ok, the next line says how they ended."""
+    """A setup's name in lines, and how its cells ended if none ended ok."""
     lines = wrapped(setup.label, LABEL_WIDTH, 3)
-    return "\n".join(lines if setup.ok else [*lines, *wrapped(endings(setup), LABEL_WIDTH)])
+    return "\n".join(lines if setup.ok else continued(lines, endings(setup), LABEL_WIDTH))
+
+
+def continued(lines: Sequence[str], text: str, width: int) -> list[str]:
+    """Lines and a text after them: after a comma on the last line if it fits there, otherwise on lines of its own."""
+    *before, last = lines
+    whole = f"{last}, {text}"
+    return [*before, whole] if len(whole) <= width else [*before, f"{last},", *wrapped(text, width)]
 
 
 def endings(setup: Setup) -> str:

@@ -1,4 +1,8 @@
-"""A score against its cost in energy, memory and time, a panel for each, with the setups that no other one beats."""
+"""A score against its cost in energy, memory and time, a panel for each, with the setups that no other one beats.
+
+The panels of a comparison are beside each other. If it has many setups, they are below each other and as wide as the
+page, so that every point has room for its name.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +26,9 @@ from bench.report.figures.texts import legend, omissions, wrapped
 from bench.report.statistics.pareto import front
 from bench.report.wording import mid_sentence
 
-MOST_LABELS = 12
+MOST_BESIDE = 12
+"""Comparisons with more setups have wide panels below each other."""
+MOST_LABELS = 40
 """In a panel with more setups, only this many have a label, those on the front first."""
 PER_PAGE = 3
 """Comparisons on a page."""
@@ -37,6 +43,8 @@ OTHER: dict[str, Any] = {"markersize": 5, "markeredgecolor": "white", "markeredg
 WIDTH = 8.6
 LEFT, GAP, RIGHT = 0.72, 0.25, 0.2
 MAX_PANEL, HEIGHT, BELOW = 3.6, 2.2, 0.5
+TALL = 3.0
+"""Height of a wide panel."""
 
 
 class _Candidate(NamedTuple):
@@ -62,12 +70,6 @@ class _Panel(NamedTuple):
         """Indices of the candidates that no other one beats."""
         return front([each.at[1] for each in self.candidates], [each.at[0] for each in self.candidates])
 
-    @property
-    def ends(self) -> list[Pair]:
-        """Everything that has to lie inside the axes."""
-        lines = [line for each in self.candidates for line in each.intervals]
-        return [*(each.at for each in self.candidates), *(end for line in lines for end in line)]
-
 
 def main_score(comparisons: Sequence[Comparison], decides: str | None = None) -> str | None:
     """Name of the score that decides, or of the first of which higher is better; None if no setup has one."""
@@ -81,7 +83,8 @@ def tradeoff_figures(comparisons: Sequence[Comparison], score: str | None) -> li
     looks = method_looks(comparisons)
     rows = [(each, _panels(each, each.scores[score])) for each in comparisons if score and _has(each, score)]
     drawn = [(each, panels) for each, panels in rows if any(panel.candidates for panel in panels)]
-    return [_page(drawn[at : at + PER_PAGE], score, looks) for at in range(0, len(drawn), PER_PAGE) if score]
+    per_page = 1 if any(_is_wide(panels) for _, panels in drawn) else PER_PAGE
+    return [_page(drawn[at : at + per_page], score, looks) for at in range(0, len(drawn), per_page) if score]
 
 
 def _has(comparison: Comparison, name: str) -> bool:
@@ -119,37 +122,71 @@ def _page(rows: Sequence[tuple[Comparison, list[_Panel]]], score: str, looks: Ma
     candidates = [each for row in drawn for panel in row for each in panel.candidates]
     crowded = any(len(panel.candidates) > MOST_LABELS for row in drawn for panel in row)
     methods = list(dict.fromkeys(each.setup.method for each in candidates)) if crowded else []
-    n_panels = max(map(len, drawn))
-    width = min(MAX_PANEL, (WIDTH - RIGHT - LEFT - GAP * (n_panels - 1)) / n_panels)
-    canvas = Canvas(WIDTH, _key(candidates, crowded), 0.06 + 0.17 * -(-len(methods) // LEGEND_COLUMNS))
-    for (comparison, panels), row in zip(rows, drawn, strict=True):
+    key = _key(candidates, any(map(_is_wide, drawn)), crowded)
+    canvas = Canvas(WIDTH, key, 0.06 + 0.17 * -(-len(methods) // LEGEND_COLUMNS))
+    layouts = [_boxes(row, max(map(len, drawn))) for row in drawn]
+    for (comparison, panels), layout in zip(rows, layouts, strict=True):
         canvas.text(comparison.title, max_lines=2)
         canvas.text(" ".join(_missing(comparison, comparison.scores[score], panels)), NOTE, max_lines=3)
         canvas.skip(0.14)
-        canvas.row([(LEFT + index * (width + GAP), width) for index in range(len(row))], HEIGHT)
-        canvas.skip(BELOW)
+        for boxes, height in layout:
+            canvas.row(boxes, height)
+            canvas.skip(BELOW)
     figure, grid = canvas.build()
     if methods:
         _explain_looks(figure, methods, looks, canvas.key_height / canvas.height)
-    for (comparison, _), row, axes in zip(rows, drawn, grid, strict=True):
-        _draw_row(axes, row, looks)
-        axes[0].set_ylabel(comparison.scores[score].title)
-        axes[0].yaxis.set_label_coords(-0.5 / width, 0.5)
+    lines = iter(grid)
+    for (comparison, _), row, layout in zip(rows, drawn, layouts, strict=True):
+        own = [next(lines) for _ in layout]
+        _draw_row([ax for line in own for ax in line], row, looks)
+        for first, *others in own:
+            first.set_ylabel(comparison.scores[score].title)
+            first.yaxis.set_label_coords(-0.5 / (first.get_position().width * WIDTH), 0.5)
+            for ax in others:
+                ax.tick_params(axis="y", labelleft=False)
     return figure
+
+
+def _boxes(row: Sequence[_Panel], n_beside: int) -> list[tuple[list[tuple[float, float]], float]]:
+    """For each line of panels of one comparison, the left edge and the width of each panel, and their height.
+
+    Args:
+        row: the panels.
+        n_beside: the most panels that a comparison on this page has.
+    """
+    if _is_wide(row):
+        return [([(LEFT, WIDTH - LEFT - RIGHT)], TALL) for _ in row]
+    width = min(MAX_PANEL, (WIDTH - RIGHT - LEFT - GAP * (n_beside - 1)) / n_beside)
+    return [([(LEFT + index * (width + GAP), width) for index in range(len(row))], HEIGHT)]
+
+
+def _is_wide(row: Sequence[_Panel]) -> bool:
+    return any(len(panel.candidates) > MOST_BESIDE for panel in row)
 
 
 def _draw_row(axes: Sequence[Axes], row: Sequence[_Panel], looks: Mapping[str, Look]) -> None:
     """The panels of one comparison, with the same axis of the score."""
-    _, ylim = axis_range([score for panel in row for _, score in panel.ends], 0.12)
-    for panel, ax in zip(row, axes, strict=True):
-        xscale, xlim = axis_range([cost for cost, _ in panel.ends], 0.12, FAR_APART)
+    drawn = [_intervals(panel) for panel in row]
+    ends = [score for panel, lines in zip(row, drawn, strict=True) for _, score in _ends(panel, lines)]
+    _, ylim = axis_range(ends, 0.12)
+    for panel, intervals, ax in zip(row, drawn, axes, strict=True):
+        xscale, xlim = axis_range([cost for cost, _ in _ends(panel, intervals)], 0.12, FAR_APART)
         ax.set(xscale=xscale, xlim=xlim, ylim=ylim, xlabel=panel.cost.heading)
-        ax.tick_params(axis="y", labelleft=ax is axes[0])
         ax.grid(color=FAINT, linewidth=0.6)
-        intervals = [line for each in panel.candidates for line in each.intervals]
         ax.add_collection(LineCollection(intervals, colors=GREY, linewidths=0.7, zorder=2), autolim=False)
         _draw_points(ax, panel, looks)
         label_points(ax, _labels(panel), [each.at for each in panel.candidates], intervals + _draw_front(ax, panel))
+
+
+def _intervals(panel: _Panel) -> list[Line]:
+    """The intervals that are drawn: of all setups, or of those on the front if there are many."""
+    shown = panel.front if len(panel.candidates) > MOST_BESIDE else range(len(panel.candidates))
+    return [line for index in shown for line in panel.candidates[index].intervals]
+
+
+def _ends(panel: _Panel, intervals: Sequence[Line]) -> list[Pair]:
+    """Everything that has to lie inside the axes."""
+    return [*(each.at for each in panel.candidates), *(end for line in intervals for end in line)]
 
 
 def _draw_points(ax: Axes, panel: _Panel, looks: Mapping[str, Look]) -> None:
@@ -206,11 +243,12 @@ def _reason(setup: Setup, score: Quantity, costs: Sequence[Quantity]) -> str:
     return next((f"{prefix}{estimate.reason}" for prefix, estimate in estimates if estimate.mean is None), "")
 
 
-def _key(candidates: Sequence[_Candidate], crowded: bool) -> list[str]:
+def _key(candidates: Sequence[_Candidate], few_intervals: bool, crowded: bool) -> list[str]:
     sentences = ["Black edges and dashes mark the Pareto front, which no other setup beats in score and cost at once."]
     kinds = dict.fromkeys(kind for each in candidates for kind in each.kinds)
     if kinds:
-        sentences.append(f"Grey lines {' or '.join(INTERVALS[kind] for kind in kinds)}.")
+        only = ", drawn for the Pareto front only" if few_intervals else ""
+        sentences.append(f"Grey lines {' or '.join(INTERVALS[kind] for kind in kinds)}{only}.")
     if any(len(each.setup.seeds) > 1 for each in candidates):
         sentences.append("Points are means over seeds.")
     if crowded:

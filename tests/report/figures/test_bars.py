@@ -42,7 +42,7 @@ def test_no_label_overlaps_another_or_leaves_the_figure(
     figure = figure_of(groups_of(runs))
     names = [text for text, _ in texts_of(figure)]
     assert names.count("a_rather_long_method_00") == (2 if n_methods == 1 else 1)
-    assert names.count("a_rather_long_method_05\nout of memory") == (1 if n_methods > 5 else 0)
+    assert names.count("a_rather_long_method_05,\nout of memory") == (1 if n_methods > 5 else 0)
     assert overlaps(figure) == []
     assert outside(figure) == []
 
@@ -62,7 +62,7 @@ def test_bars_are_the_means_and_keep_their_method_s_look(write_cell, runs):
     assert [[text.get_text() for text in ax.texts] for ax in axes] == [["0.250", CROSS], ["0.250", "0.500"]]
     (dots,) = axes[1].lines
     assert dots.get_xydata().tolist() == [[0.125, 0.0], [0.375, 0.0], [0.25, 1.0], [0.75, 1.0]]
-    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["baseline", "lora\nout of memory"]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["baseline", "lora, out of memory"]
     assert figure.texts[-1].get_text() == (
         "Bars are means over seeds, dots are single seeds. "
         "\N{MULTIPLICATION SIGN} marks setups of which no cell ended ok."
@@ -99,7 +99,7 @@ def test_names_are_drawn_as_text_whatever_they_hold(write_cell, runs):
     figure = scores_figure(groups_of(runs))
     FigureCanvasAgg(figure).draw()
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert labels == ["lora (path=$x_$\n\\u4e2d\\u202e)", "lora (path=b)"]
+    assert labels == ["lora (path=$x_$ \\u4e2d\\u202e)", "lora (path=b)"]
 
 
 @pytest.mark.parametrize("highest", [1.0, 100.0])
@@ -181,3 +181,14 @@ def test_many_setups_are_divided_into_pages_of_one_scale(write_cell, runs, overl
         assert figure.get_size_inches()[1] < 11
         assert overlaps(figure) == []
         assert outside(figure) == []
+
+
+def test_two_dozen_methods_are_on_one_page_and_none_has_a_look_that_another_has_too(write_cell, runs):
+    for index in range(24):
+        write_cell(f"method_{index:02}", readings=(), answered=(), **(OOM if index == 5 else {}))
+    figure = scores_figure(groups_of(runs))
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert (len(labels), labels[5]) == (24, "method_05, out of memory")
+    assert figure.get_size_inches()[1] < 8
+    bars = figure.axes[0].patches
+    assert len({(bar.get_facecolor(), bar.get_hatch()) for bar in bars}) == 1

@@ -41,7 +41,7 @@ def test_a_label_says_how_the_cells_ended_if_none_is_ok(write_cell, runs):
     write_cell("a_method_whose_name_is_longer_than_a_line", seed=1, status="oom", error=error)
     (comparison,) = comparisons_of(read_studies(runs)[0].cells)
     assert [label(setup) for setup in comparison.setups] == [
-        "a_method_whose_name_is_lon\nger_than_a_line\nfailed and out of memory",
+        "a_method_whose_name_is_longer_\nthan_a_line,\nfailed and out of memory",
         "lora",
     ]
 

@@ -154,3 +154,23 @@ def test_no_label_overlaps_another_or_leaves_the_figure(
     named = sum(text.startswith("lora (") or text == "lora" for text, _ in texts_of(figure))
     assert named >= {1: 2, 4: 8, 12: 22, 100: 6}[n_setups]
     assert len(figure.legends) == (n_setups == 100)
+
+
+def test_two_dozen_methods_are_all_named_in_wide_panels_below_each_other(
+    write_cell, written, intervals, texts_of, overlaps, outside
+):
+    names = [f"method_{index:02}" for index in range(24)]
+    for index, name in enumerate(names):
+        scores = {"token_f1": 0.2 + index * 7 % 24 / 40}
+        write_cell(name, readings=(), answered=(), scores=scores, device_bytes=(200 + index % 3) * 10**7)
+    (figure,) = tradeoff_figures(written())
+    memory, time = figure.axes
+    assert memory.get_position().x1 == time.get_position().x1 > 0.95
+    assert memory.get_position().y0 > time.get_position().y1
+    assert [ax.get_ylabel() for ax in figure.axes] == ["Token F1", "Token F1"]
+    assert [sorted(texts(ax)) for ax in figure.axes] == [names, names]
+    assert (figure.legends, overlaps(figure), outside(figure)) == ([], [], [])
+    # Two lines for each setup on the front: with those of all setups nothing could be read
+    lines = [len(ax.collections[0].get_paths()) for ax in figure.axes]
+    assert lines == [2 * len(drawn(ax, "best")) for ax in figure.axes]
+    assert "smallest to the largest seed, drawn for the Pareto front only." in figure.texts[-1].get_text()
