@@ -6,11 +6,28 @@ import torch
 from trl import SFTConfig
 
 from bench.cell import Cell
+from bench.errors import InputError
+from bench.recipe import Recipe
+
+
+def require_optimizer(recipe: Recipe, device: torch.device) -> None:
+    """Raise InputError if the optimiser does not run on `device`."""
+    if recipe.optimizer.startswith("paged") and device.type == "cpu":
+        # bitsandbytes would run it without paging.
+        raise InputError(
+            f"train.optimizer={recipe.optimizer} needs a GPU, and PyTorch finds none; "
+            "choose adamw_torch or adamw_bnb_8bit"
+        )
 
 
 def arguments(cell: Cell, folder: Path, dtype: torch.dtype, device: torch.device, micro_batch: int) -> SFTConfig:
-    """Settings for training `cell` in `dtype` on `device`, with checkpoints in `folder`."""
+    """Settings for training `cell` in `dtype` on `device`, with checkpoints in `folder`.
+
+    Raises:
+        InputError: the optimiser does not run on `device`.
+    """
     recipe = cell.train
+    require_optimizer(recipe, device)
     on_cpu = device.type == "cpu"
     return SFTConfig(
         output_dir=str(folder),

@@ -31,7 +31,9 @@ def faults(cells: Sequence[Cell]) -> list[str]:
 def _received(cells: Sequence[Cell]) -> Iterator[str]:
     datasets = {cell.dataset.model_dump_json(): cell.dataset for cell in cells}
     pairs = {cell.model.model_dump_json() + cell.method.model_dump_json(): (cell.model, cell.method) for cell in cells}
-    child = server.fork("bench.child.check:main", ([*datasets.values()], [*pairs.values()]), "check")
+    recipes = {cell.train.model_dump_json(): cell.train for cell in cells if cell.method.trains}
+    parts = ([*datasets.values()], [*pairs.values()], [*recipes.values()])
+    child = server.fork("bench.child.check:main", parts, "check")
     try:
         while (sentence := child.events.recv()) is not None:
             yield sentence

@@ -1,5 +1,7 @@
 """`--help`: groups, choices and settings, read from conf/ without loading Hydra."""
 
+from textwrap import fill
+
 from bench.configuration import CONF, choices
 
 TEXT = """\
@@ -58,9 +60,13 @@ def text(command: str = "python -m bench") -> str:
     return TEXT.format(
         command=command,
         report=f"{command} report" if command == "tunebench" else f"{command}.report",
-        groups="\n".join(f"  {group.name:12} {', '.join(choices(group.name))}" for group in groups),
+        groups="\n".join(_choices(group.name) for group in groups),
         settings="\n".join(_own_settings()),
     )
+
+
+def _choices(group: str) -> str:
+    return fill(f"  {group:12} {', '.join(choices(group))}", width=120, subsequent_indent=15 * " ")
 
 
 def _own_settings() -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from bench.method.adapter import quantization
 from bench.method.lora import LoRA
 
 if TYPE_CHECKING:
@@ -12,18 +13,9 @@ if TYPE_CHECKING:
 
 
 class QLoRA(LoRA):
-    """LoRA over a quantised base (Dettmers et al. 2023): 4-bit NF4 with double quantisation, or LLM.int8()."""
+    """LoRA over a quantised base (Dettmers et al. 2023)."""
 
     bits: Literal[4, 8]
 
     def quantization(self, dtype: torch.dtype) -> BitsAndBytesConfig | None:
-        from transformers import BitsAndBytesConfig
-
-        if self.bits == 8:
-            return BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold=6.0)
-        return BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=dtype,
-        )
+        return quantization(self.bits, dtype)

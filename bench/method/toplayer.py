@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from pydantic import NonNegativeInt, PositiveFloat
+from pydantic import NonNegativeInt
 
 from bench.errors import InputError
-from bench.method import Method
+from bench.method.own_weights import OwnWeights
 
 if TYPE_CHECKING:
     import torch
@@ -19,10 +20,9 @@ _FINAL_NORM = ("norm", "final_layernorm", "final_layer_norm", "ln_f")
 """How architectures name these parts of their decoder."""
 
 
-class TopLayer(Method):
+class TopLayer(OwnWeights):
     """Train the last blocks, and nothing else (Peters et al. 2019, "To Tune or Not to Tune?")."""
 
-    learning_rate: PositiveFloat
     blocks: NonNegativeInt
     """How many decoder blocks, counted from the output."""
     output_embedding: bool
@@ -30,37 +30,26 @@ class TopLayer(Method):
     final_norm: bool
     """Also the normalisation between the last block and the output embedding."""
 
-    def prepare(self, base: PreTrainedModel) -> PreTrainedModel:
-        import torch
+    def trained(self, base: PreTrainedModel) -> Iterable[torch.nn.Parameter]:
+        # Embeddings that share one weight are trained as one.
+        return dict.fromkeys(parameter for part in self._parts(base) for parameter in part.parameters())
 
-        base.requires_grad_(False)
-        for module in self._trained(base):
-            module.requires_grad_(True)
-            # The optimiser's small steps would be rounded away in bfloat16.
-            module.to(torch.float32)
-        return base
-
-    def settle(self, model: PreTrainedModel, dtype: torch.dtype) -> PreTrainedModel:
-        for parameter in model.parameters():
-            parameter.data = parameter.data.to(dtype)
-        return model
-
-    def _trained(self, base: PreTrainedModel) -> list[torch.nn.Module]:
+    def _parts(self, base: PreTrainedModel) -> list[torch.nn.Module]:
         blocks = list(_part(base, _BLOCKS))
         if self.blocks > len(blocks):
             raise InputError(
                 f"method.blocks: must be at most {len(blocks)}, the blocks this model has, got {self.blocks}"
             )
-        trained = blocks[len(blocks) - self.blocks :]
+        parts = blocks[len(blocks) - self.blocks :]
         if self.output_embedding:
-            trained.append(base.get_output_embeddings())
+            parts.append(base.get_output_embeddings())
         if self.final_norm:
-            trained.append(_part(base, _FINAL_NORM))
-        if not trained:
+            parts.append(_part(base, _FINAL_NORM))
+        if not parts:
             raise InputError(
                 "method: toplayer with blocks=0 and neither output_embedding nor final_norm trains nothing"
             )
-        return trained
+        return parts
 
 
 def _part(base: PreTrainedModel, names: tuple[str, ...]) -> Any:

@@ -95,6 +95,7 @@ def code_of(card: str) -> list[str]:
         {"method": "qlora"},
         {"method": "qlora", "method.bits": 8},
         {"method": "toplayer"},
+        {"method": "full", "model.precision": "bfloat16"},
         {"method": "toplayer", "method.output_embedding": True, "model.precision": "bfloat16", "prompt": "chat"},
         {
             "method": "lora",

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ from bench.child import check, load
 from bench.dataset import Dataset
 from bench.method import Method
 from bench.model import Model
+from bench.recipe import Recipe
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -18,17 +20,17 @@ OTHERWISE = "point model.path at a local copy, or measure resources alone with m
 
 def part(group: str, choice: str, **changes: Any) -> Any:
     settings = yaml.safe_load((CONF / group / f"{choice}.yaml").read_text()) | changes
-    return {"dataset": Dataset, "method": Method, "model": Model}[group].model_validate(settings)
+    return {"dataset": Dataset, "method": Method, "model": Model, "train": Recipe}[group].model_validate(settings)
 
 
-def faults(datasets: list[Dataset], pairs: list[tuple[Model, Method]]) -> list[str]:
+def faults(datasets: list[Dataset], pairs: list[tuple[Model, Method]], recipes: Sequence[Recipe] = ()) -> list[str]:
     sent: list[Any] = []
 
     class Sender:
         send = staticmethod(sent.append)
 
     connection: Connection = Sender()  # type: ignore[assignment]
-    check.main(datasets, pairs, connection)
+    check.main(datasets, pairs, recipes, connection)
     *sentences, last = sent
     assert last is None
     return sentences
@@ -88,6 +90,15 @@ def test_a_model_in_the_hubs_cache_is_checked(checkpoint: Path, monkeypatch: pyt
         "method.target_modules: this model has no linear layer named nope; it has down_proj, gate_proj, k_proj, "
         "lm_head, o_proj, q_proj, up_proj, v_proj (model cached, method lora)"
     ]
+
+
+def test_an_optimizer_that_needs_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipes = [part("train", "default", optimizer=name) for name in ("adamw_bnb_8bit", "paged_adamw_8bit")]
+    assert faults([], [], recipes) == [
+        "train.optimizer=paged_adamw_8bit needs a GPU, and PyTorch finds none; choose adamw_torch or adamw_bnb_8bit"
+    ]
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert faults([], [], recipes) == []
 
 
 def test_the_gpu_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,7 +90,7 @@ def run(make_cell: Callable[..., Cell], small_model: Callable[..., Model], tmp_p
     def go(changes: dict[str, Any] | None = None, folder: str = "checkpoints", stop: StopRequest | None = None) -> Run:
         changes = dict(changes or {})
         method = {"method": changes.pop("method")} if "method" in changes else {}
-        dropout = {} if method.get("method") == "toplayer" else {"method.dropout": 0.0}
+        dropout = {} if method.get("method") in ("toplayer", "full") else {"method.dropout": 0.0}
         return Run(make_cell({**method, **RECIPE, **dropout, **changes}), small_model(), tmp_path / folder, stop)
 
     return go
@@ -202,6 +202,18 @@ def test_gradient_checkpointing_changes_no_number(run: Callable[..., Run]) -> No
     assert [step.loss for step in recomputed.steps()] == pytest.approx([step.loss for step in plain.steps()], rel=1e-5)
 
 
+@pytest.mark.parametrize("checkpointing", [True, False])
+def test_everything_is_trained_with_states_of_eight_bits(run: Callable[..., Run], checkpointing: bool) -> None:
+    changes = {"method": "full", "method.learning_rate": 1e-3, "train.gradient_checkpointing": checkpointing}
+    plain = run(changes)
+    small = run(changes | {"train.optimizer": "adamw_bnb_8bit"}, folder="small")
+    losses = [[step.loss for step in done.steps()] for done in (plain, small)]
+    # The first step's gradients are the same; quantised states then lead elsewhere, but not far.
+    assert losses[0][0] == losses[1][0]
+    assert losses[0] != losses[1]
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
+
+
 def test_packed_sequences_do_not_see_each_other(run: Callable[..., Run]) -> None:
     everything = {"train.effective_batch": 1, "train.micro_batch": 1, "train.packing": True, "prompt.max_length": 2048}
     packed = run({**everything, "train.epochs": 1})
@@ -211,7 +223,7 @@ def test_packed_sequences_do_not_see_each_other(run: Callable[..., Run]) -> None
     assert packed.results.tokens == apart.results.tokens
 
 
-@pytest.mark.parametrize("method", ["lora", "qlora", "toplayer"])
+@pytest.mark.parametrize("method", ["lora", "qlora", "toplayer", "full"])
 def test_training_leaves_nothing_on_the_model_but_its_weights(run: Callable[..., Run], method: str) -> None:
     done = run({"method": method})
     assert not any("forward" in module.__dict__ for module in done.model.modules())

@@ -4,9 +4,10 @@ import pytest
 from hydra.errors import OverrideParseException
 
 from bench.cli.arguments import in_order
+from bench.configuration import choices
 from bench.errors import InputError
 
-METHODS = "choose one of baseline, lora, qlora, toplayer"
+METHODS = f"choose one of {', '.join(choices('method'))}"
 HELP = "see `python -m bench --help` and `--hydra-help`"
 
 

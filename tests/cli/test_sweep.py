@@ -16,6 +16,7 @@ from bench import store
 from bench.cell import Cell
 from bench.cli import check, sweep
 from bench.cli.compose import job_of
+from bench.configuration import choices
 from bench.job import Job
 from bench.record import Error, Record
 
@@ -28,6 +29,7 @@ Start = Callable[..., subprocess.Popen[str]]
 WaitUntil = Callable[[Callable[[], bool]], None]
 
 REPOSITORY = Path(__file__).parents[2]
+METHODS = ", ".join(choices("method"))
 SMALL = (
     "metric=[token_f1]",
     "train.max_steps=2",
@@ -176,7 +178,7 @@ def test_a_study_that_belongs_to_somebody_else_is_one_sentence(bench: Bench, tmp
 MISTAKES = {
     "a misspelled choice": (
         ["method=lorra"],
-        "method: there is no 'lorra'; choose one of baseline, lora, qlora, toplayer. Did you mean lora?",
+        f"method: there is no 'lorra'; choose one of {METHODS}. Did you mean lora?",
     ),
     "a misspelled setting": (
         ["method.rnak=8"],
@@ -208,11 +210,11 @@ MISTAKES = {
     ),
     "no choice for a group": (
         ["method=null"],
-        "method: null is not a valid choice; choose one of baseline, lora, qlora, toplayer",
+        f"method: null is not a valid choice; choose one of {METHODS}",
     ),
     "one bad choice of a sweep, and the flag behind it": (
         ["method=lora,nope", "-m"],
-        "method: there is no 'nope'; choose one of baseline, lora, qlora, toplayer",
+        f"method: there is no 'nope'; choose one of {METHODS}",
     ),
     "one bad choice of a list": (
         ["metric=[bleu,nope]"],
@@ -473,7 +475,7 @@ def test_help_is_quick_to_import_and_shows_what_there_is() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stderr == "0 set()\n"
-    for text in ("method       baseline, lora, qlora, toplayer", "experiment=demo", "seed=0,1,2", "exit status:"):
+    for text in ("  method       ", *choices("method"), "experiment=demo", "seed=0,1,2", "exit status:"):
         assert text in done.stdout
 
 

@@ -31,7 +31,7 @@ def test_it_has_no_learning_rate(method: Make) -> None:
     assert (error["loc"], error["msg"]) == (("learning_rate",), "Input should be None")
 
 
-@pytest.mark.parametrize("name", ["lora", "qlora", "toplayer"])
+@pytest.mark.parametrize("name", ["lora", "qlora", "toplayer", "full", "bitfit"])
 def test_the_others_need_one(method: Make, name: str) -> None:
     assert method(name).trains
     with pytest.raises(ValidationError) as caught:
@@ -41,6 +41,6 @@ def test_the_others_need_one(method: Make, name: str) -> None:
 
 
 def test_a_method_reads_its_own_settings_from_yaml(method: Make) -> None:
-    for name in ("baseline", "lora", "qlora", "toplayer"):
+    for name in ("baseline", "lora", "qlora", "toplayer", "full", "bitfit"):
         chosen = method(name)
         assert Method.model_validate(yaml.safe_load(yaml.safe_dump(chosen.model_dump(mode="json")))) == chosen

@@ -2,6 +2,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from bench.errors import InputError
 
@@ -80,6 +81,47 @@ def test_a_layer_that_the_model_lacks(method: Make, load: Make, targets: list[st
     assert str(caught.value) == (
         f"method.target_modules: this model has no linear layer named {said}; "
         "it has down_proj, gate_proj, k_proj, lm_head, o_proj, q_proj, up_proj, v_proj"
+    )
+
+
+@pytest.mark.parametrize(
+    ("targets", "layers"),
+    [
+        (
+            "all-linear",
+            [*(f"self_attn.{name}_proj" for name in "qkvo"), "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"],
+        ),
+        (None, ["self_attn.q_proj", "self_attn.v_proj"]),
+    ],
+)
+def test_layers_can_be_all_linear_ones_or_those_of_pefts_choice(
+    method: Make, load: Make, trained_names: Make, targets: str | None, layers: list[str]
+) -> None:
+    lora = method("lora", target_modules=targets)
+    assert trained_names(lora.prepare(load(lora))) == adapters(*layers)
+
+
+def test_an_architecture_for_which_peft_has_no_choice(method: Make) -> None:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    with torch.device("meta"):
+        base = AutoModelForCausalLM.from_config(AutoConfig.for_model("xlnet"))
+    with pytest.raises(InputError) as caught:
+        method("lora", target_modules=None).prepare(base)
+    assert str(caught.value) == (
+        "method.target_modules: peft has no choice for the architecture xlnet; name layers of this model (it has "
+        "layer_1, layer_2, lm_loss), or give all-linear"
+    )
+
+
+def test_one_name_is_a_list_of_one(method: Make) -> None:
+    with pytest.raises(ValidationError) as caught:
+        method("lora", target_modules="q_proj")
+    (error,) = caught.value.errors()
+    assert (error["loc"], str(error["ctx"]["error"])) == (
+        ("target_modules",),
+        "must be a list of names such as [q_proj,v_proj], all-linear, or null for peft's choice, got 'q_proj'",
     )
 
 
