@@ -10,7 +10,8 @@ from pathlib import Path
 
 from bench.errors import InputError, first_line
 
-CHECKPOINT_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
+WEIGHTS = "*.safetensors"
+CHECKPOINT_FILES = ("*.json", WEIGHTS, "*.model", "*.txt", "*.jinja")
 """The files of a checkpoint that are read: no pickled weights, and no code."""
 
 ASK_AGAIN_AFTER_S = 600.0
@@ -36,9 +37,14 @@ def folder_or_hub_name(path: str) -> Path | None:
         InputError: there is no such folder, and it cannot be a name on the hub.
     """
     folder = local_folder(path)
-    if folder is None and not _NAME.fullmatch(path):
+    if folder is None and not is_hub_name(path):
         raise _no_folder(path)
     return folder
+
+
+def is_hub_name(path: str) -> bool:
+    """Whether `path` can be a name on the hub, such as `owner/model`."""
+    return _NAME.fullmatch(path) is not None
 
 
 def snapshot(name: str, revision: str | None, patterns: Sequence[str], otherwise: str) -> Path:
@@ -51,7 +57,7 @@ def snapshot(name: str, revision: str | None, patterns: Sequence[str], otherwise
     Raises:
         InputError: this is no name on the hub, the model is gated or missing, or the hub cannot be reached.
     """
-    if not _NAME.fullmatch(name):
+    if not is_hub_name(name):
         raise _no_folder(name)
     if revision and _COMMIT.fullmatch(revision) and (folder := cached_snapshot(name, revision, patterns)):
         return folder
@@ -118,8 +124,9 @@ def hub_answers(timeout_s: float = 5.0) -> bool:
 def _is_complete(folder: Path, patterns: Sequence[str]) -> bool:
     """Whether a download of the files that match `patterns` was whole, and not interrupted or one without code."""
     index = folder / "model.safetensors.index.json"
-    shards = set(json.loads(index.read_bytes())["weight_map"].values()) if index.exists() else set()
-    has_all_kinds = all(any(folder.glob(kind)) for kind in ("*.safetensors", "*.py") if kind in patterns)
+    sharded = WEIGHTS in patterns and index.exists()
+    shards = set(json.loads(index.read_bytes())["weight_map"].values()) if sharded else set()
+    has_all_kinds = all(any(folder.glob(kind)) for kind in ("*.json", WEIGHTS, "*.py") if kind in patterns)
     return has_all_kinds and all((folder / shard).exists() for shard in shards)
 
 

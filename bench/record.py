@@ -63,8 +63,8 @@ class Base(Section):
     precision: str
     """Data type of the computation and of weights that are not quantised, such as `bfloat16`."""
     device: str
-    context_length: int
-    """The longest sequence, in tokens, that the model and its tokenizer accept."""
+    context_length: int | None
+    """The longest sequence, in tokens, that the model and its tokenizer accept; None if they set no limit."""
 
 
 @final

@@ -16,8 +16,9 @@ from pydantic import (
 
 P = TypeVar("P", bound="Part")
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=40)]
-"""A name that is safe as a part of a folder's name: letters, digits, underscores and inner dots."""
+LONGEST_NAME = 40
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=LONGEST_NAME)]
+"""A name that is safe as a part of a folder's name: letters, digits, underscores, and dots and hyphens after these."""
 
 Strings = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Strict(False)]
 """Any number of strings, none of them empty; YAML and JSON write them as a list."""

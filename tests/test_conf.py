@@ -93,9 +93,11 @@ def test_nothing_but_configurations_lies_in_a_group(group: str) -> None:
 @pytest.mark.parametrize("method", FILES["method"])
 @pytest.mark.parametrize("model", FILES["model"])
 def test_every_method_of_every_model(compose: Compose, model: str, method: str) -> None:
-    cell = job_of(compose(f"model={model}", f"method={method}")).cell
-    assert (cell.model.name, cell.method.name) == (model, method)
-    lists_every_field(cell.model, content("model", model))
+    given = content("model", model)
+    path = [] if given["path"] else ["model.path=someone/Small-0.1B"]
+    cell = job_of(compose(f"model={model}", f"method={method}", *path)).cell
+    assert (cell.model.name, cell.method.name) == (given["name"] or "Small-0.1B", method)
+    lists_every_field(cell.model, given)
     lists_every_field(cell.method, content("method", method))
 
 

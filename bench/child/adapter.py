@@ -17,7 +17,6 @@ from bench import store
 from bench.cell import Cell
 from bench.child.generate import greedy
 from bench.metric import Scores
-from bench.model import checkpoint_folder
 from bench.record import Base, Data
 
 _LIBRARIES = ("torch", "transformers", "peft", "trl", "bitsandbytes")
@@ -37,7 +36,7 @@ def save_adapter(
     tokenizer.save_pretrained(str(folder))
     prompt = json.dumps(cell.prompt.model_dump(mode="json"), ensure_ascii=False, indent=1)
     store.write_atomically(folder / "prompt.json", prompt + "\n")
-    local = checkpoint_folder(cell.model.path)
+    local = cell.model.folder
     card = _ENVIRONMENT.get_template("card.md.jinja").render(
         cell=cell,
         base=base,

@@ -1,32 +1,28 @@
-"""Checks the data sets, models, methods and recipes of a sweep before its first cell starts."""
+"""Checks the data sets, models, methods, lengths and recipes of a sweep before its first cell starts."""
 
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 
-from bench.child.load import device, require_safetensors, skeleton
+from bench import context
+from bench.cell import Cell
+from bench.checkpoint import model_folder, require_checkpoint, tokenizer_folder
+from bench.child.load import context_length, device, require_vocabulary, skeleton
 from bench.child.trainer_arguments import require_optimizer
 from bench.dataset import Dataset
 from bench.dataset.hub_data import cached
 from bench.dataset.overlap import require_disjoint
 from bench.errors import InputError
-from bench.hub import cached_snapshot
-from bench.method import Method
-from bench.model import Model, checkpoint_folder
 from bench.recipe import Recipe
+from bench.tokenizer import load_tokenizer
 
 
-def main(
-    datasets: Sequence[Dataset],
-    pairs: Sequence[tuple[Model, Method]],
-    recipes: Sequence[Recipe],
-    connection: Connection,
-) -> None:
+def main(datasets: Sequence[Dataset], cells: Sequence[Cell], recipes: Sequence[Recipe], connection: Connection) -> None:
     """Send one sentence for each fault over `connection`, then None. What must be downloaded is not checked."""
     for dataset in datasets:
         for fault in _in_data(dataset):
             connection.send(fault)
-    for model, method in pairs:
-        for fault in _in_model(model, method):
+    for cell in cells:
+        for fault in _in_model(cell):
             connection.send(fault)
     for recipe in recipes:
         for fault in _in_recipe(recipe):
@@ -44,23 +40,27 @@ def _in_data(dataset: Dataset) -> Iterator[str]:
         yield str(error)
 
 
-def _in_model(model: Model, method: Method) -> Iterator[str]:
-    folder = None
+def _in_model(cell: Cell) -> Iterator[str]:
+    """Faults of the model, of its tokenizer, of the method for the model, and of the lengths, if it is at hand."""
+    model = cell.model
     try:
-        if model.weights == "pretrained":
-            folder = checkpoint_folder(model.path) or cached_snapshot(model.path, model.revision, model.files)
-            if folder is not None:
-                require_safetensors(model, folder)
-            elif model.architecture is None:
-                return
+        folder = model_folder(model)
+        if folder is not None:
+            require_checkpoint(model, folder)
+        elif model.architecture is None:
+            return
         base = skeleton(model, folder)
+        if (source := tokenizer_folder(model, folder)) is not None:
+            tokenizer = load_tokenizer(source, trust_remote_code=model.trust_remote_code)
+            require_vocabulary(model, base, tokenizer)
+            context.room(cell, context_length(base.config, tokenizer))
     except InputError as error:
         yield str(error)
         return
     try:
-        method.prepare(base)
+        cell.method.prepare(base)
     except InputError as error:
-        yield f"{error} (model {model.name}, method {method.name})"
+        yield f"{error} (model {model.name}, method {cell.method.name})"
 
 
 def _in_recipe(recipe: Recipe) -> Iterator[str]:

@@ -9,6 +9,8 @@ from bench import store
 
 MANIFEST = "manifest.json"
 """File name to size in bytes, for every other file of the checkpoint."""
+REVISION = "revision"
+"""The file beside the checkpoints with the commit of the base model that they belong to."""
 
 
 def path_of(folder: Path, step: int) -> Path:
@@ -20,6 +22,26 @@ def seal(checkpoint: Path) -> None:
     """Write the manifest: its existence means that all other files were written."""
     sizes = {file.name: file.stat().st_size for file in checkpoint.iterdir()}
     store.write_atomically(checkpoint / MANIFEST, json.dumps(sizes))
+
+
+def clear(folder: Path) -> None:
+    """Remove every checkpoint, and keep the base model's commit."""
+    for checkpoint in folder.glob("checkpoint-*"):
+        shutil.rmtree(checkpoint, ignore_errors=True)
+
+
+def pin(folder: Path, revision: str) -> None:
+    """Note the commit of the base model that the checkpoints belong to."""
+    folder.mkdir(exist_ok=True)
+    store.write_atomically(folder / REVISION, revision)
+
+
+def pinned(folder: Path) -> str | None:
+    """The commit of the base model that the checkpoints belong to; None if it was not noted."""
+    try:
+        return (folder / REVISION).read_text()
+    except FileNotFoundError:
+        return None
 
 
 def newest_complete(folder: Path, warn: Callable[[str], None]) -> Path | None:

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from safetensors import SafetensorError
 from transformers import (
-    MODEL_FOR_CAUSAL_LM_MAPPING,
     AutoConfig,
     AutoModelForCausalLM,
     BitsAndBytesConfig,
@@ -17,13 +16,13 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
+from bench.checkpoint import downloaded, model_folder, require_checkpoint, tokenizer_folder
 from bench.errors import InputError, on_one_line
-from bench.hub import snapshot
-from bench.model import EMBEDDED, Model, checkpoint_folder
+from bench.model import Model
 from bench.tokenizer import load_tokenizer
 
-_OTHERWISE = "point model.path at a local copy, or measure resources alone with model.weights=random."
 _NOT_LOADED = (OSError, ValueError, SafetensorError)
 _NOT_BUILT = (ArithmeticError, ImportError, KeyError, RuntimeError, TypeError, ValueError)
 """What transformers raises for files and for configurations that it cannot use."""
@@ -34,8 +33,8 @@ class Loaded(NamedTuple):
 
     base: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
-    context_length: int
-    """The longest sequence that model and tokenizer take, in tokens."""
+    context_length: int | None
+    """The longest sequence that model and tokenizer take, in tokens; None if they set no limit."""
     revision: str | None
     """The commit that the hub served; None for a model that is not from the hub."""
 
@@ -59,33 +58,33 @@ def load(model: Model, quantization: BitsAndBytesConfig | None, seed: int) -> Lo
         InputError: the checkpoint is gated, missing, incomplete or not in safetensors, the hub cannot be reached, or a
             package is missing.
     """
-    revision = None
     try:
-        if model.weights == "random":
-            base = _random(model, quantization, seed)
-            folder = _folder(model, model.tokenizer or EMBEDDED)
-        else:
-            folder = _folder(model, model.path)
-            base = _pretrained(model, folder, quantization)
-            if checkpoint_folder(model.path) is None:
-                revision = folder.name
-                # An adapter's configuration names its base by this, which would be a folder in the cache.
-                base.name_or_path = model.path
-            if model.tokenizer:
-                folder = _folder(model, model.tokenizer)
-        tokenizer = load_tokenizer(folder, trust_remote_code=model.trust_remote_code)
+        folder = model_folder(model, downloaded)
+        base = _base(model, folder, quantization, seed)
+        # Not None: what is not on this machine was downloaded.
+        source = cast(Path, tokenizer_folder(model, folder, downloaded))
+        tokenizer = load_tokenizer(source, trust_remote_code=model.trust_remote_code)
     except ImportError as error:
         raise InputError(f"{model.name} needs a package that is not installed: {on_one_line(error)}") from error
-    _check_vocabulary(model, base, tokenizer)
+    revision = folder.name if folder and model.folder is None else None
+    if revision:
+        # An adapter's configuration names its base by this, which would be a folder in the cache.
+        base.name_or_path = model.path
+    require_vocabulary(model, base, tokenizer)
     # generate() takes settings that it is not given from here, such as a repetition penalty: keep only the end tokens.
     base.generation_config = GenerationConfig(eos_token_id=base.generation_config.eos_token_id)
     config = base.config.get_text_config()
     if hasattr(config, "output_router_logits"):
         # A mixture of experts that returns router logits fails to generate in batches with padding.
         config.output_router_logits = False
-    # Models without positions, such as Mamba, set no limit.
-    positions = getattr(config, "max_position_embeddings", tokenizer.model_max_length)
-    return Loaded(base.eval(), tokenizer, int(min(positions, tokenizer.model_max_length)), revision)
+    return Loaded(base.eval(), tokenizer, context_length(config, tokenizer), revision)
+
+
+def context_length(config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """The longest sequence that a model with this `config` and its tokenizer take, in tokens; None without a limit."""
+    # Models without positions, such as Mamba, set no limit; a tokenizer that sets none says 1e30.
+    limits = (getattr(config.get_text_config(), "max_position_embeddings", None), tokenizer.model_max_length)
+    return min((int(limit) for limit in limits if limit and limit < VERY_LARGE_INTEGER), default=None)
 
 
 def skeleton(model: Model, folder: Path | None) -> PreTrainedModel:
@@ -96,27 +95,15 @@ def skeleton(model: Model, folder: Path | None) -> PreTrainedModel:
     Raises:
         InputError: there is no configuration, or transformers cannot build a model from it.
     """
-    trusted = {"trust_remote_code": model.trust_remote_code}
-    if folder is None:
-        config = _architecture(model)
-    else:
-        with _explained(f"{model.path} is not a checkpoint that transformers loads", *_NOT_LOADED):
-            config = AutoConfig.from_pretrained(folder, **trusted)
+    config = _configuration(model, folder)
     failure = f"transformers cannot build {model.name} from its configuration"
     with _explained(failure, *_NOT_BUILT), torch.device("meta"):
         # In float32 whatever the model's precision is: to find that out would start CUDA.
-        return AutoModelForCausalLM.from_config(config, dtype=torch.float32, **trusted)
-
-
-def require_safetensors(model: Model, folder: Path) -> None:
-    """Check that the checkpoint in `folder` has weights that can be read.
-
-    Raises:
-        InputError: it has none.
-    """
-    if not any(folder.glob("*.safetensors")):
-        raise InputError(
-            f"{model.path} has no safetensors weights, and no others are read. Convert it first, {_OTHERWISE}"
+        return AutoModelForCausalLM.from_config(
+            config,
+            dtype=torch.float32,
+            attn_implementation=_attention(model),
+            trust_remote_code=model.trust_remote_code,
         )
 
 
@@ -131,13 +118,20 @@ def count_parameters(model: torch.nn.Module) -> tuple[int, int]:
     return trainable, total
 
 
+def _base(model: Model, folder: Path | None, quantization: BitsAndBytesConfig | None, seed: int) -> PreTrainedModel:
+    if folder is not None:
+        require_checkpoint(model, folder)
+        if model.weights == "pretrained":
+            return _pretrained(model, folder, quantization)
+    return _random(model, folder, quantization, seed)
+
+
 def _pretrained(model: Model, folder: Path, quantization: BitsAndBytesConfig | None) -> PreTrainedModel:
-    require_safetensors(model, folder)
     with _explained(f"{model.path} is not a checkpoint that transformers loads", *_NOT_LOADED):
         base, loaded = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=precision(model),
-            attn_implementation=model.attention,
+            attn_implementation=_attention(model),
             quantization_config=quantization,
             device_map={"": device()},
             use_safetensors=True,
@@ -152,40 +146,47 @@ def _pretrained(model: Model, folder: Path, quantization: BitsAndBytesConfig | N
     return base
 
 
-def _random(model: Model, quantization: BitsAndBytesConfig | None, seed: int) -> PreTrainedModel:
-    config = _architecture(model)
-    with _explained("transformers cannot build model.architecture", *_NOT_BUILT), torch.device("meta"):
-        architecture = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
-        shapes = architecture(config).state_dict()
+def _random(model: Model, folder: Path | None, quantization: BitsAndBytesConfig | None, seed: int) -> PreTrainedModel:
+    built = skeleton(model, folder)
     # A repeated block of random numbers fills billions of weights in seconds; its prime length keeps rows different.
     block = torch.empty(1_048_573, dtype=precision(model))
-    block.normal_(0.0, config.initializer_range, generator=torch.Generator().manual_seed(seed))
+    spread = getattr(built.config.get_text_config(), "initializer_range", 0.02)
+    block.normal_(0.0, spread, generator=torch.Generator().manual_seed(seed))
     weights = {
-        name: torch.ones(weight.shape, dtype=block.dtype)
-        if weight.dim() == 1
-        else block.repeat(weight.numel() // block.numel() + 1)[: weight.numel()].view(weight.shape)
-        for name, weight in shapes.items()
+        name: _drawn(name, weight, block) for name, weight in built.state_dict().items() if weight.is_floating_point()
     }
     # AutoModelForCausalLM needs the name of a checkpoint, the class itself does not.
-    return architecture.from_pretrained(
+    return type(built).from_pretrained(
         None,
-        config=config,
+        config=built.config,
         state_dict=weights,
         dtype=precision(model),
-        attn_implementation=model.attention,
+        attn_implementation=_attention(model),
         quantization_config=quantization,
         device_map={"": device()},
     )
 
 
-def _architecture(model: Model) -> PretrainedConfig:
-    if model.architecture is None:
-        raise InputError(
-            f"model.weights=random needs model.architecture, the fields of a config.json; {model.name} gives none"
-        )
+def _drawn(name: str, weight: torch.Tensor, block: torch.Tensor) -> torch.Tensor:
+    """A weight of that shape: from `block`, but 0 for a bias, and 1 for a scale, as that of a normalisation."""
+    if weight.dim() == 1:
+        return torch.full(weight.shape, 0.0 if name.endswith("bias") else 1.0, dtype=block.dtype)
+    return block.repeat(weight.numel() // block.numel() + 1)[: weight.numel()].view(weight.shape)
+
+
+def _configuration(model: Model, folder: Path | None) -> PretrainedConfig:
+    """That of the checkpoint in `folder`, or `model.architecture` if there is no folder."""
+    if folder is not None:
+        with _explained(f"{model.path} is not a checkpoint that transformers loads", *_NOT_LOADED):
+            return AutoConfig.from_pretrained(folder, trust_remote_code=model.trust_remote_code)
     # Validation of the fields raises types of its own, which depend on the version.
     with _explained("transformers cannot read model.architecture", Exception):
-        return AutoConfig.for_model(**model.architecture)
+        return AutoConfig.for_model(**(model.architecture or {}))
+
+
+def _attention(model: Model) -> str | None:
+    """None leaves the choice to transformers: sdpa where the model supports it, otherwise eager."""
+    return None if model.attention == "auto" else model.attention
 
 
 @contextmanager
@@ -197,16 +198,11 @@ def _explained(what: str, *kinds: type[Exception]) -> Iterator[None]:
         raise InputError(f"{what}: {on_one_line(error)}") from error
 
 
-def _check_vocabulary(model: Model, base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+def require_vocabulary(model: Model, base: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raises InputError if the tokenizer has more tokens than the model embeds. A model may embed more."""
     n_embedded, n_tokens = base.get_input_embeddings().num_embeddings, max(tokenizer.get_vocab().values()) + 1
     if n_tokens > n_embedded:
         raise InputError(
             f"{model.name} embeds {n_embedded} tokens, and its tokenizer has {n_tokens}. Name the tokenizer that "
             "belongs to it with model.tokenizer, or for random weights raise vocab_size in model.architecture."
         )
-
-
-def _folder(model: Model, path: str) -> Path:
-    """The folder of the checkpoint or tokenizer `path` on this machine, downloaded from the hub if need be."""
-    revision = model.revision if path == model.path else None
-    return checkpoint_folder(path) or snapshot(path, revision, model.files, _OTHERWISE)

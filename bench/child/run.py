@@ -11,8 +11,9 @@ import datasets
 import transformers
 from transformers import PreTrainedTokenizerBase, set_seed
 
-from bench import protocol
+from bench import context, protocol
 from bench.cell import Cell
+from bench.child import checkpoints
 from bench.child import load as models
 from bench.child.adapter import save_adapter
 from bench.child.device import is_out_of_memory, release_memory
@@ -58,10 +59,15 @@ def main(cell_json: str, folder: Path, connection: Connection) -> None:
 
 def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
     """Load, prepare, train, answer, score, time and save."""
+    saved = folder / "checkpoints"
     with phases.phase("load"):
         set_seed(cell.seed)
         dtype = models.precision(cell.model)
-        base, tokenizer, context_length, revision = models.load(cell.model, cell.method.quantization(dtype), cell.seed)
+        # A cell that goes on from a checkpoint needs the base that it was trained on, wherever the hub's head is now.
+        source = cell.model.model_copy(update={"revision": cell.model.revision or checkpoints.pinned(saved)})
+        base, tokenizer, context_length, revision = models.load(source, cell.method.quantization(dtype), cell.seed)
+        if revision and cell.method.trains:
+            checkpoints.pin(saved, revision)
         model = cell.method.prepare(base)
         trainable, total = models.count_parameters(model)
         parameters = Parameters(
@@ -75,14 +81,18 @@ def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
             context_length=context_length,
         )
         phases.send(protocol.ModelLoaded(base=loaded, parameters=parameters))
+        if context_length is None:
+            phases.send(protocol.Missing(reasons={"base.context_length": "no_limit"}))
 
     with phases.phase("prepare"):
+        if (shortened := context.warning(cell, context_length)) is not None:
+            phases.warn(shortened)
         training, validation, data = prepare(cell, tokenizer, context_length)
         phases.send(protocol.DataPrepared(data=data))
 
     if cell.method.trains:
         with phases.phase("train"):
-            train(model, tokenizer, training, validation, cell, folder / "checkpoints", dtype, phases, stop)
+            train(model, tokenizer, training, validation, cell, saved, dtype, phases, stop)
             model = cell.method.settle(model, dtype)
             release_memory()
 
@@ -120,7 +130,7 @@ def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
 
 
 def prepare(
-    cell: Cell, tokenizer: PreTrainedTokenizerBase, context_length: int
+    cell: Cell, tokenizer: PreTrainedTokenizerBase, context_length: int | None
 ) -> tuple[list[Encoded], list[Encoded], Data]:
     """Training and validation examples as tokens, and what the record says about them.
 
@@ -129,23 +139,13 @@ def prepare(
     """
     splits = cell.dataset.load()
     shared = overlap.require_disjoint(splits)
-    longest = min(cell.prompt.max_length, context_length)
+    longest = context.room(cell, context_length)
     max_new_tokens = cell.generation.max_new_tokens
     training, train_counts = encode(splits.train, cell.prompt, tokenizer, Room(longest, 0))
     validation, validation_counts = encode(splits.validation, cell.prompt, tokenizer, Room(longest, max_new_tokens))
     for name, encoded in (("training", training), ("validation", validation)):
-        if not encoded:
-            raise InputError(
-                f"No {name} example fits into {longest} tokens, even with an empty context. "
-                f"Raise prompt.max_length (this model takes {context_length} tokens) or choose a shorter prompt."
-            )
-    longest_prompt = max(len(item.prompt_ids) for item in validation)
-    if longest_prompt + cell.latency.output_tokens > context_length:
-        raise InputError(
-            f"latency.output_tokens: must be at most {context_length - longest_prompt}, got "
-            f"{cell.latency.output_tokens}: this model takes {context_length} tokens, and the longest prompt has "
-            f"{longest_prompt}. Lower it, or prompt.max_length."
-        )
+        context.require_examples(cell, context_length, name, len(encoded))
+    context.require_room_for_latency(cell, context_length, max(len(item.prompt_ids) for item in validation))
     data = Data(
         n_train=len(training),
         n_validation=len(validation),

@@ -1,7 +1,6 @@
 """Training of a prepared model: from its newest checkpoint, with a micro batch that fits, to what was measured."""
 
 import json
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,7 +67,7 @@ def train(
     initial_weights = trainable_weights(model) if cell.train.fit_micro_batch else {}
     while (trainer := attempt(micro_batches[-1], checkpoint)) is None:
         checkpoint = None
-        shutil.rmtree(folder, ignore_errors=True)
+        checkpoints.clear(folder)
         restore_weights(model, initial_weights)
         release_memory()
         micro_batches.append(_smaller(micro_batches[-1], cell.train.effective_batch))

@@ -10,6 +10,7 @@ from bench.cell import Cell
 from bench.cli.mistakes import sentence
 from bench.errors import InputError
 from bench.job import Job
+from bench.model import name_of
 from bench.settings import Settings
 
 
@@ -35,7 +36,8 @@ def job_of(config: DictConfig) -> Job:
     try:
         by_model = MethodByModel.model_validate(given).method_by_model
         model, method = parts.get("model", {}), parts.get("method", {})
-        own = by_model.get(str(model.get("name")), {}).get(str(method.get("name")), {})
+        name = model.get("name") or name_of(str(model.get("path")))
+        own = by_model.get(str(name), {}).get(str(method.get("name")), {})
         # What the user typed counts more than what an experiment gives for one model.
         typed = [override.lstrip("+~").partition("=")[0] for override in as_typed(config)]
         method |= {field: value for field, value in own.items() if f"method.{field}" not in typed}

@@ -28,7 +28,7 @@ DEMANDS = {
     "string_too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
     "none_required": "must be null",
-    "string_pattern_mismatch": "must be letters, digits, underscores and inner dots, beginning with a letter or digit",
+    "string_pattern_mismatch": "must be letters, digits, underscores, dots and hyphens, with a letter or digit first",
     "finite_number": "must be a finite number",
 }
 """What a setting must be, by the type of pydantic's error."""

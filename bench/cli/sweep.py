@@ -161,9 +161,26 @@ def _faults(configs: Iterable[DictConfig]) -> Iterator[str]:
         return
     if not planned:
         yield "This sweep has no cell: one of its settings was given no value."
+    if shared := [*_shared_names(planned)]:
+        yield from shared
+        return
     for study in {cell.folder.parent for cell in planned}:
         store.require_folder(study)
     yield from check.faults(to_run)
+
+
+def _shared_names(cells: Iterable[PlannedCell]) -> Iterator[str]:
+    """One sentence for each name that several models of one study would share in its tables."""
+    paths: dict[tuple[str, str], dict[str, None]] = {}
+    for cell in cells:
+        model = cell.job.cell.model
+        paths.setdefault((cell.job.study, model.name), {})[model.path] = None
+    for (_, name), several in paths.items():
+        if len(several) > 1:
+            yield (
+                f"model.name: {' and '.join(several)} would all be called {name}; run each in a command of its own, "
+                "with another model.name=NAME"
+            )
 
 
 def _points(config: DictConfig) -> Iterator[DictConfig]:

@@ -29,6 +29,11 @@ class Method(Part):
         """Whether there is anything to train."""
         return self.learning_rate is not None
 
+    @property
+    def virtual_tokens(self) -> int:
+        """How many positions of the model the method itself needs, in front of every sequence."""
+        return 0
+
     def quantization(self, dtype: torch.dtype) -> BitsAndBytesConfig | None:
         """How to quantise the base as it is loaded, for computing in `dtype`; None to leave it as it is."""
         return None

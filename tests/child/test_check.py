@@ -1,12 +1,15 @@
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from huggingface_hub import constants
 
-from bench.child import check, load
+from bench.child import check
 from bench.dataset import Dataset
+from bench.job import Job
 from bench.method import Method
 from bench.model import Model
 from bench.recipe import Recipe
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 CONF = Path(__file__).parents[2] / "conf"
+COMMIT = 40 * "c"
 OTHERWISE = "point model.path at a local copy, or measure resources alone with model.weights=random."
 
 
@@ -23,26 +27,40 @@ def part(group: str, choice: str, **changes: Any) -> Any:
     return {"dataset": Dataset, "method": Method, "model": Model, "train": Recipe}[group].model_validate(settings)
 
 
-def faults(datasets: list[Dataset], pairs: list[tuple[Model, Method]], recipes: Sequence[Recipe] = ()) -> list[str]:
-    sent: list[Any] = []
+Faults = Callable[..., list[str]]
 
-    class Sender:
-        send = staticmethod(sent.append)
 
-    connection: Connection = Sender()  # type: ignore[assignment]
-    check.main(datasets, pairs, recipes, connection)
-    *sentences, last = sent
-    assert last is None
+@pytest.fixture
+def faults(default_job: Job) -> Faults:
+    """Gives the sentences about data sets, and about cells with these models and methods and further changes."""
+
+    def sentences(
+        datasets: list[Dataset], pairs: list[tuple[Model, Method]], recipes: Sequence[Recipe] = (), **changes: Any
+    ) -> list[str]:
+        cells = [
+            default_job.cell.model_copy(update={"model": model, "method": method, **changes}) for model, method in pairs
+        ]
+        sent: list[Any] = []
+
+        class Sender:
+            send = staticmethod(sent.append)
+
+        connection: Connection = Sender()  # type: ignore[assignment]
+        check.main(datasets, cells, recipes, connection)
+        *found, last = sent
+        assert last is None
+        return found
+
     return sentences
 
 
-def test_the_demo_has_no_faults() -> None:
+def test_the_demo_has_no_faults(faults: Faults) -> None:
     tiny = part("model", "tiny")
     methods = [part("method", name) for name in ("baseline", "lora", "qlora", "toplayer")]
     assert faults([part("dataset", "events")], [(tiny, method) for method in methods]) == []
 
 
-def test_faults_of_data(tmp_path: Path) -> None:
+def test_faults_of_data(faults: Faults, tmp_path: Path) -> None:
     missing, shared = str(tmp_path / "missing.jsonl"), tmp_path / "shared.jsonl"
     shared.write_text('{"instruction": "Why?", "input": "It rained.", "output": "So."}\n')
     datasets = [
@@ -56,10 +74,11 @@ def test_faults_of_data(tmp_path: Path) -> None:
     ]
 
 
-def test_faults_of_models_and_of_methods_for_a_model(checkpoint: Path, tmp_path: Path) -> None:
+def test_faults_of_models_and_of_methods_for_a_model(faults: Faults, checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"")
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "config.json").write_text("{}")
     local = part("model", "tiny", name="local", path=str(checkpoint))
     toplayer = part("method", "toplayer", blocks=99)
     sentences = faults(
@@ -69,7 +88,6 @@ def test_faults_of_models_and_of_methods_for_a_model(checkpoint: Path, tmp_path:
             (part("model", "llama1b"), toplayer),
             (part("model", "tiny", path=str(tmp_path / "empty")), toplayer),
             (part("model", "tiny", path=str(tmp_path)), toplayer),
-            (part("model", "tiny", weights="random"), toplayer),
         ],
     )
     assert sentences[:3] == [
@@ -77,22 +95,28 @@ def test_faults_of_models_and_of_methods_for_a_model(checkpoint: Path, tmp_path:
         "method.blocks: must be at most 16, the blocks this model has, got 99 (model llama1b, method toplayer)",
         f"{tmp_path / 'empty'} has no safetensors weights, and no others are read. Convert it first, {OTHERWISE}",
     ]
+    assert len(sentences) == 4
     assert sentences[3].startswith(f"{tmp_path} is not a checkpoint that transformers loads: ")
-    assert sentences[4:] == [
-        "model.weights=random needs model.architecture, the fields of a config.json; tiny gives none"
-    ]
 
 
-def test_a_model_in_the_hubs_cache_is_checked(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check, "cached_snapshot", lambda name, revision, patterns: checkpoint)
-    model = part("model", "tiny", name="cached", path="someone/model")
+def in_the_cache(checkpoint: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checkpoint as `someone/model` in a hub cache."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    shutil.copytree(checkpoint, cache / "models--someone--model" / "snapshots" / COMMIT)
+
+
+def test_a_model_in_the_hubs_cache_is_checked(
+    faults: Faults, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_the_cache(checkpoint, tmp_path, monkeypatch)
+    model = part("model", "hub", name="cached", path="someone/model", revision=COMMIT)
     assert faults([], [(model, part("method", "lora", target_modules=["nope"]))]) == [
         "method.target_modules: this model has no linear layer named nope; it has down_proj, gate_proj, k_proj, "
         "lm_head, o_proj, q_proj, up_proj, v_proj (model cached, method lora)"
     ]
 
 
-def test_an_optimizer_that_needs_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_optimizer_that_needs_a_gpu(faults: Faults, monkeypatch: pytest.MonkeyPatch) -> None:
     recipes = [part("train", "default", optimizer=name) for name in ("adamw_bnb_8bit", "paged_adamw_8bit")]
     assert faults([], [], recipes) == [
         "train.optimizer=paged_adamw_8bit needs a GPU, and PyTorch finds none; choose adamw_torch or adamw_bnb_8bit"
@@ -101,7 +125,7 @@ def test_an_optimizer_that_needs_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert faults([], [], recipes) == []
 
 
-def test_the_gpu_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_gpu_is_left_alone(faults: Faults, monkeypatch: pytest.MonkeyPatch) -> None:
     def touched() -> bool:
         raise AssertionError("this would start CUDA")
 
@@ -115,14 +139,58 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("the check must download nothing")
 
-    monkeypatch.setattr(load, "snapshot", refuse)
+    monkeypatch.setattr("bench.checkpoint.snapshot", refuse)
     monkeypatch.setattr("bench.dataset.alpaca.read_hub_data", refuse)
     monkeypatch.setattr("bench.dataset.squad_v2.read_hub_data", refuse)
 
 
 @pytest.mark.usefixtures("no_network")
-def test_what_must_be_downloaded_is_left_to_its_cells(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check, "cached_snapshot", lambda name, revision, patterns: None)
+def test_what_must_be_downloaded_is_left_to_its_cells(
+    faults: Faults, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     datasets = [part("dataset", "alpaca", revision="f" * 40), part("dataset", "squad_v2", revision=None)]
     model = part("model", "tiny", path="someone/model")
     assert faults(datasets, [(model, part("method", "toplayer", blocks=99))]) == []
+
+
+@pytest.mark.parametrize("random", [False, True])
+def test_folders_that_hold_no_model(faults: Faults, checkpoint: Path, tmp_path: Path, random: bool) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / "adapter_config.json").write_text("{}")
+    shutil.copytree(checkpoint, tmp_path / "outer" / "step-9")
+    weights = "random" if random else "pretrained"
+    folders = [str(tmp_path / name) for name in ("empty", "adapter", "outer")]
+    pairs = [(part("model", "local", path=path, weights=weights), part("method", "baseline")) for path in folders]
+    advice = (
+        "Name the folder that save_pretrained wrote.",
+        "It is an adapter: merge it into its base model first (peft's merge_and_unload), and save that.",
+        f"Did you mean {folders[2]}/step-9?",
+    )
+    assert faults([], pairs) == [
+        f"{folder} has no config.json, so no model can be loaded from it. {what}"
+        for folder, what in zip(folders, advice, strict=True)
+    ]
+
+
+def test_lengths_that_the_model_does_not_take(faults: Faults, checkpoint: Path, default_job: Job) -> None:
+    pairs = [(part("model", "local", path=str(checkpoint), name="small"), part("method", "baseline"))]
+    cell = default_job.cell
+    prompt = cell.prompt.model_copy(update={"max_length": 512})
+    answers = cell.generation.model_copy(update={"max_new_tokens": 256})
+    assert faults([], pairs, prompt=prompt, generation=answers) == [
+        "generation.max_new_tokens: 256 leave no room for a prompt, since small takes 256 tokens; lower it"
+    ]
+    runs = cell.latency.model_copy(update={"output_tokens": 300})
+    assert faults([], pairs, latency=runs) == [
+        "latency.output_tokens: 300 leave no room for a prompt, since small takes 256 tokens; lower it"
+    ]
+
+
+def test_a_tokenizer_that_does_not_fit(faults: Faults, checkpoint: Path) -> None:
+    model = part("model", "local", path=str(checkpoint), name="small", tokenizer="embedded")
+    assert faults([], [(model, part("method", "baseline"))]) == [
+        "small embeds 384 tokens, and its tokenizer has 1280. Name the tokenizer that belongs to it with "
+        "model.tokenizer, or for random weights raise vocab_size in model.architecture."
+    ]

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.child.checkpoints import newest_complete, seal
+from bench.child.checkpoints import clear, newest_complete, pin, pinned, seal
 
 
 @pytest.fixture
@@ -67,3 +67,11 @@ def test_one_whose_best_weights_are_incomplete_cannot_be_resumed_from(folder: Pa
         f"checkpoint-4 was removed (it has no readable manifest.json){end}",
     ]
     assert kept(folder) == []
+
+
+def test_the_commit_of_the_base_stays_when_training_starts_again(folder: Path) -> None:
+    assert pinned(folder) is None
+    pin(folder, 40 * "c")
+    clear(folder)
+    assert kept(folder) == ["revision"]
+    assert pinned(folder) == 40 * "c"

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from bench.child.load import count_parameters, device, load, precision, skeleton
+from bench import tiny
+from bench.child.load import context_length, count_parameters, device, load, precision, skeleton
 from bench.errors import InputError
 from bench.method import Method
 from bench.model import Model
@@ -203,7 +204,7 @@ def test_random_weights_of_a_tied_model_stay_tied() -> None:
             "tiny embeds 100 tokens, and its tokenizer has 384. Name the tokenizer that belongs to it with "
             "model.tokenizer, or for random weights raise vocab_size in model.architecture.",
         ),
-        ({"hidden_act": "nope"}, "transformers cannot build model.architecture: 'nope'"),
+        ({"hidden_act": "nope"}, "transformers cannot build tiny from its configuration: 'nope'"),
         (
             {"num_attention_heads": 0},
             "transformers cannot read model.architecture: integer division or modulo by zero",
@@ -216,12 +217,52 @@ def test_an_architecture_that_cannot_be(architecture: dict[str, Any], message: s
     assert str(caught.value) == message
 
 
-def test_random_weights_need_an_architecture() -> None:
-    with pytest.raises(InputError) as caught:
-        load(Model.model_validate(setting("model", "tiny", **random(None))), None, seed=0)
-    assert str(caught.value) == (
-        "model.weights=random needs model.architecture, the fields of a config.json; tiny gives none"
-    )
+def test_random_weights_of_a_folder_need_its_configuration_alone(
+    small_model: SmallModel, checkpoint: Path, tmp_path: Path
+) -> None:
+    """Without weights, and first without a tokenizer: then it is the embedded one."""
+    shutil.copy(checkpoint / "config.json", tmp_path)
+    described = small_model(path=str(tmp_path), weights="random")
+    loaded = load(described, None, seed=0)
+    assert count_parameters(loaded.base)[1] == count_parameters(load(small_model(), None, seed=0).base)[1]
+    assert loaded.base.model.embed_tokens.weight.std().item() == pytest.approx(0.4, rel=0.05)
+    assert loaded.tokenizer.name_or_path == str(checkpoint)
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(checkpoint / file, tmp_path)
+    assert load(described, None, seed=0).tokenizer.name_or_path == str(tmp_path)
+
+
+def test_an_architecture_goes_before_the_folders_own(small_model: SmallModel, checkpoint: Path) -> None:
+    loaded = load(small_model(path=str(checkpoint), **random(SMALL)), None, seed=0)
+    assert count_parameters(loaded.base)[1] == SMALL_TOTAL
+
+
+def test_random_weights_of_a_model_in_the_hubs_cache(
+    small_model: SmallModel, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its weights were never downloaded, though its configuration says how they are split."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    folder = tmp_path / "models--somebody--small" / "snapshots" / (40 * "c")
+    shutil.copytree(checkpoint, folder)
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": "1.safetensors"}}')
+    loaded = load(small_model(path="somebody/small", revision=40 * "c", weights="random"), None, seed=0)
+    assert loaded.revision == 40 * "c"
+    assert count_parameters(loaded.base)[1] == count_parameters(load(small_model(), None, seed=0).base)[1]
+
+
+def test_biases_are_drawn_as_zeros() -> None:
+    import torch
+
+    gpt2 = {"model_type": "gpt2", "vocab_size": 384, "n_embd": 32, "n_layer": 1, "n_head": 2, "n_positions": 64}
+    loaded = load(Model.model_validate(setting("model", "tiny", **random(gpt2))), None, seed=0)
+    weights = dict(loaded.base.named_parameters())
+    assert torch.equal(weights["transformer.h.0.attn.c_attn.bias"].cpu(), torch.zeros(96))
+    assert torch.equal(weights["transformer.ln_f.weight"].cpu(), torch.ones(32))
+    assert loaded.context_length == 64
 
 
 def test_a_local_folder(small_model: SmallModel, checkpoint: Path) -> None:
@@ -258,6 +299,15 @@ def test_the_context_is_the_shorter_of_model_and_tokenizer(
     # What a tokenizer says that sets no limit.
     settings.write_text(settings.read_text().replace(": 77", f": {int(1e30)}"))
     assert load(small_model(tokenizer=str(copy)), None, seed=0).context_length == 256
+
+
+def test_a_model_without_positions_sets_no_limit() -> None:
+    from transformers import MambaConfig, PreTrainedTokenizerFast
+
+    unlimited = PreTrainedTokenizerFast(tokenizer_file=str(tiny.FOLDER / "tokenizer.json"))
+    assert context_length(MambaConfig(), unlimited) is None
+    unlimited.model_max_length = 77
+    assert context_length(MambaConfig(), unlimited) == 77
 
 
 def test_a_tokenizer_without_a_pad_token_pads_with_the_end(
@@ -306,9 +356,9 @@ def test_pickled_weights_are_not_read(small_model: SmallModel, checkpoint: Path,
 
 def test_weights_without_a_configuration(small_model: SmallModel, checkpoint: Path, tmp_path: Path) -> None:
     shutil.copy(checkpoint / "model.safetensors", tmp_path)
-    message = refused(small_model(path=str(tmp_path)))
-    assert message.startswith(f"{tmp_path} is not a checkpoint that transformers loads: ")
-    assert "config.json" in message
+    assert refused(small_model(path=str(tmp_path))) == (
+        f"{tmp_path} has no config.json, so no model can be loaded from it. Name the folder that save_pretrained wrote."
+    )
 
 
 def test_weights_that_are_cut_off(small_model: SmallModel, checkpoint: Path, tmp_path: Path) -> None:

@@ -1,12 +1,16 @@
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench import protocol
 from bench.cell import Cell
-from bench.child.run import prepare
+from bench.child.interrupt import Interrupted, StopRequest
+from bench.child.phases import Phases
+from bench.child.run import prepare, run
 from bench.errors import InputError
 
 ANSWERS = ("ship", "the ship", "the ship came", "the ship came from the north on Monday")
@@ -53,7 +57,7 @@ def test_the_tokens_of_the_latency_runs_fit_into_the_context(cell: Callable[...,
         prepare(cell({"latency.output_tokens": 257 - longest}), tokenizer, 256)
     assert str(caught.value) == (
         f"latency.output_tokens: must be at most {256 - longest}, got {257 - longest}: "
-        f"this model takes 256 tokens, and the longest prompt has {longest}. "
+        f"tiny takes 256 tokens, and the longest prompt has {longest}. "
         "Lower it, or prompt.max_length."
     )
 
@@ -65,3 +69,87 @@ def test_no_example_fits(cell: Callable[..., Cell], tokenizer: Any) -> None:
         "No training example fits into 8 tokens, even with an empty context. "
         "Raise prompt.max_length (this model takes 256 tokens) or choose a shorter prompt."
     )
+
+
+def test_no_example_fits_into_the_context_of_the_model(cell: Callable[..., Cell], tokenizer: Any) -> None:
+    with pytest.raises(InputError) as caught:
+        prepare(cell({"generation.max_new_tokens": 4, "latency.output_tokens": 4}), tokenizer, 12)
+    assert str(caught.value) == (
+        "No training example fits into 12 tokens, even with an empty context. More are not possible, since tiny takes "
+        "12 tokens: lower generation.max_new_tokens, or choose a shorter prompt or another model."
+    )
+
+
+def test_a_model_without_a_limit_takes_what_the_prompt_asks_for(cell: Callable[..., Cell], tokenizer: Any) -> None:
+    assert prepare(cell(), tokenizer, None) == prepare(cell(), tokenizer, 10**6)
+
+
+class Ending:
+    """Keeps the events of a cell, and stops it after a step if there is one to stop after."""
+
+    def __init__(self, stop: StopRequest, after: int | None) -> None:
+        self.stop, self.after = stop, after
+        self.events: list[Any] = []
+
+    def send_bytes(self, content: bytes) -> None:
+        self.events.append(protocol.parse(content))
+        self.stop.made |= isinstance(self.events[-1], protocol.Step) and self.events[-1].step == self.after
+
+    def only(self, kind: type[Any]) -> Any:
+        (event,) = (event for event in self.events if isinstance(event, kind))
+        return event
+
+
+def ran(cell: Cell, folder: Path, stopped_after: int | None = None) -> Ending:
+    stop = StopRequest()
+    ending = Ending(stop, stopped_after)
+    phases = Phases(ending)  # type: ignore[arg-type]
+    if stopped_after is None:
+        run(cell, folder, phases, stop)
+        return ending
+    with pytest.raises(Interrupted):
+        run(cell, folder, phases, stop)
+    return ending
+
+
+def test_a_cell_goes_on_with_the_commit_that_it_began_with(
+    cell: Callable[..., Cell],
+    checkpoint: Path,
+    untied_checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its model's revision is the hub's newest, which is another one by the time that it is run again."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    old, new = 40 * "a", 40 * "b"
+    hub = tmp_path / "models--somebody--small"
+    for commit, files in ((old, checkpoint), (new, untied_checkpoint)):
+        shutil.copytree(files, hub / "snapshots" / commit)
+    (hub / "refs").mkdir()
+    asked = cell(
+        {
+            "model": "hub",
+            "model.path": "somebody/small",
+            "train.max_steps": 4,
+            "generation.max_new_tokens": 2,
+            "latency.runs": 1,
+            "latency.output_tokens": 2,
+            "metric": {},
+        }
+    )
+    folder = tmp_path / "cell"
+    folder.mkdir()
+    (hub / "refs" / "main").write_text(old)
+    first = ran(asked, folder, stopped_after=2)
+    assert first.only(protocol.ModelLoaded).base.revision == old
+    (hub / "refs" / "main").write_text(new)
+    second = ran(asked, folder)
+    assert second.only(protocol.Resumed).step == 2
+    assert second.only(protocol.ModelLoaded).base.revision == old
+    assert old in (folder / "adapter" / "README.md").read_text()
+    # What ended, or is run again from the start, takes the newest.
+    shutil.rmtree(folder / "checkpoints")
+    assert ran(asked, folder, stopped_after=2).only(protocol.ModelLoaded).base.revision == new

@@ -42,16 +42,17 @@ def forked(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Any]], list[Any]]:
     return prepare
 
 
-def test_every_data_set_and_every_pair_of_model_and_method_is_sent_once(
+def test_every_data_set_and_every_model_with_its_method_and_lengths_is_sent_once(
     make_cell: MakeCell, forked: Callable[[list[Any]], list[Any]]
 ) -> None:
     started = forked(["a", "b", "a", None])
     cells = [make_cell({"method": method, "seed": seed}) for method in ("baseline", "lora") for seed in (0, 1)]
+    cells.append(make_cell({"method": "lora", "latency.output_tokens": 4}))
     assert check.faults(cells) == ["a", "b"]
     assert started == [
         (
             "bench.child.check:main",
-            ([cells[0].dataset], [(cells[0].model, cells[0].method), (cells[2].model, cells[2].method)]),
+            ([cells[0].dataset], [cells[0], cells[2], cells[4]], [cells[2].train]),
         )
     ]
 

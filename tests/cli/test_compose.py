@@ -164,7 +164,7 @@ def test_every_fault_has_a_line_of_its_own(refused: Callable[..., str]) -> None:
 @pytest.mark.parametrize("study", ["../elsewhere", "a/b", ".hidden", "", "a b"])
 def test_a_name_that_could_leave_the_folder(refused: Callable[..., str], study: str) -> None:
     assert refused({"study": study}) == (
-        "study: must be letters, digits, underscores and inner dots, beginning with a letter or digit, "
+        "study: must be letters, digits, underscores, dots and hyphens, with a letter or digit first, "
         f"got {study!r} (conf/config.yaml)"
     )
 

@@ -208,6 +208,24 @@ MISTAKES = {
         ["dataset.train=/nowhere/train.jsonl"],
         "/nowhere/train.jsonl: cannot be read (No such file or directory); name an existing file",
     ),
+    "no path of a model": (
+        ["model=hub"],
+        "model: which one? Give model.path=OWNER/NAME, a name on the hub, or model.path=FOLDER (conf/model/hub.yaml)",
+    ),
+    "a folder that is not there": (
+        ["model=local", "model.path=nowhere"],
+        "model.path: there is no folder nowhere; name one with a config.json and safetensors weights, or choose "
+        "model=hub for a name on the hub",
+    ),
+    "a folder without a model": (
+        ["model=local", "model.path=bench"],
+        "bench has no config.json, so no model can be loaded from it. Did you mean bench/tiny?",
+    ),
+    "two models of one name": (
+        ["-m", "model=hub", "model.path=a/small,b/small,a/large", "seed=0,1"],
+        "model.name: a/small and b/small would all be called small; run each in a command of its own, with another "
+        "model.name=NAME",
+    ),
     "no choice for a group": (
         ["method=null"],
         f"method: null is not a valid choice; choose one of {METHODS}",
@@ -317,7 +335,7 @@ def test_all_faults_of_data_and_models_are_listed_together(bench: Bench, tmp_pat
     model = tmp_path / "model"
     shutil.copytree(REPOSITORY / "bench" / "tiny", model, ignore=shutil.ignore_patterns("*.safetensors"))
     done = bench(
-        *("-m", f"runs={tmp_path / 'runs'}", f"model.path=embedded,{model}", "seed=0,1"),
+        *("-m", f"runs={tmp_path / 'runs'}", "model=local", f"model.path=bench/tiny,{model}", "seed=0,1"),
         *("method=lora", "method.target_modules=[nope]", "dataset=alpaca"),
         *(f"dataset.train={columns},{overlap}", f"dataset.validation={validation}"),
         modules=None,

@@ -28,6 +28,8 @@ class StoredCell:
     folder: str
     """Relative to the runs folder."""
     record: Record
+    model_label: str | None = None
+    """What the model is called where another one of the study has the same name."""
 
     @property
     def ok(self) -> bool:
@@ -36,8 +38,13 @@ class StoredCell:
 
     @property
     def model(self) -> str:
-        """Name of the model, as in `model=NAME`."""
-        return self._names.model.name
+        """Name of the model, as in `model=NAME`; with its path where another model has this name, too."""
+        return self.model_label or self._names.model.name
+
+    @property
+    def model_path(self) -> str:
+        """Where the model is from: a hub name or a folder; empty in records that do not say."""
+        return self._names.model.path
 
     @property
     def method(self) -> str:
@@ -150,10 +157,14 @@ class _Named(BaseModel):
     name: str
 
 
+class _Model(_Named):
+    path: str = ""
+
+
 class _Names(BaseModel):
     """The part of a cell's configuration that the report needs; versions differ in the rest."""
 
-    model: _Named
+    model: _Model
     method: _Named
     dataset: _Named
     seed: int

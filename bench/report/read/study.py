@@ -53,7 +53,7 @@ def read_study(folder: Path, n_traces: int = TRACES) -> Study:
     runs = folder.parent
     cells, problems = _read_cells(folder)
     cells, repeated = _latest(cells)
-    cells = _ordered(cells)
+    cells = _ordered(_told_apart(cells))
     traced = one_of_each_setup_first(cells, n_traces)
     traces, untraced = read_traces(runs, traced)
     predictions, unanswered = _predictions(runs, cells)
@@ -105,6 +105,17 @@ def _latest(cells: Sequence[StoredCell]) -> tuple[list[StoredCell], list[Problem
             problems.append(Problem(older.folder, sentence))
         latest[cell.setup, cell.seed] = cell
     return list(latest.values()), problems
+
+
+def _told_apart(cells: Sequence[StoredCell]) -> list[StoredCell]:
+    """Cells whose models share a name, but not their path, with the path in the model's label."""
+    paths: dict[str, set[str]] = {}
+    for cell in cells:
+        paths.setdefault(cell.model, set()).add(cell.model_path)
+    return [
+        replace(cell, model_label=f"{cell.model} ({cell.model_path})") if len(paths[cell.model]) > 1 else cell
+        for cell in cells
+    ]
 
 
 def _ordered(cells: Sequence[StoredCell]) -> list[StoredCell]:

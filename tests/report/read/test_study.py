@@ -239,3 +239,17 @@ def test_traces_are_of_every_setup_s_first_seed_before_any_second_one(write_cell
     assert (list(study.traces), study.n_untraced) == (["demo/baseline-0", "demo/baseline-1", "demo/lora-0"], 3)
     assert len(study.predictions) == 6
     assert read_study(runs / "demo").n_untraced == 0
+
+
+def test_models_of_one_name_are_told_apart_by_their_paths(write_cell, runs):
+    for at, path in enumerate(("a/small", "b/small", "b/small", "c/large")):
+        folder = write_cell("lora", model=path[2:], seed=at, folder=str(at))
+        record = record_of(folder)
+        record["cell"]["model"]["path"] = path
+        (folder / "record.json").write_text(json.dumps(record))
+    assert [cell.model for cell in read_study(runs / "demo").cells] == [
+        "large",
+        "small (a/small)",
+        "small (b/small)",
+        "small (b/small)",
+    ]
