@@ -79,7 +79,8 @@ def validated(kind: type[Kind], value: Any, at: str) -> Kind:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
-        message = first["msg"].partition(" or instance of ")[0]  # the rest names a class that the user does not know
+        # The rest names a class that the user does not know
+        message = first["msg"].removeprefix("Value error, ").partition(" or instance of ")[0]
         raise InputError(f"{at}: {field}: {message}" if field else f"{at}: {message}") from error
 
 

@@ -18,6 +18,11 @@ def hold_out(examples: Sequence[Example], fraction: float, seed: int) -> Splits:
         InputError: a side is empty.
     """
     groups = _groups(examples)
+    if len(set(groups.values())) == 1:
+        raise InputError(
+            "all examples are about one document, which cannot be divided into training and validation; name a file "
+            "with other documents: dataset.validation=PATH"
+        )
     validation = {cluster for cluster, group in groups.items() if _unit_interval(f"{seed}:{group}") < fraction}
     splits = Splits(
         train=tuple(example for example in examples if example.cluster not in validation),

@@ -1,8 +1,5 @@
 """ROUGE against rouge-score, by hand, and where rouge-score leaves the outcome open."""
 
-# Chinese text is written with full-width characters.
-# ruff: noqa: RUF001
-
 from collections.abc import Callable
 from importlib.metadata import version
 from statistics import fmean

@@ -10,7 +10,7 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F
 HATCHES = ("", "///", "...", "\\\\\\", "xxx")
 """Tell bars apart in print without colours."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
-"""Nine, for the same reason: only the 64th method has the points of the first."""
+"""Nine, which has no factor in common with seven colours: only the 64th method has the points of the first."""
 MANY = len(COLOURS)
 """With more methods than this, all bars look alike: labels tell them apart, and repeated colours would mislead."""
 
