@@ -111,7 +111,7 @@ def test_cached_copy_is_read_offline_at_its_revision_only(home: Path) -> None:
     )
 
     rain = {"id": "a", "cluster": "T", "question": "What?", "context": "It rained.", "references": ["rained"]}
-    assert splits == {"train": [rain], "validation": [rain]}
+    assert (splits["train"], splits["validation"]) == ([rain], [rain])
     assert kept["train"] == [rain, rain | {"id": "b", "question": "Why?", "references": [""]}]
     assert len(alpaca["train"]) + len(alpaca["validation"]) == 50
     assert {example["references"][0] for example in alpaca["validation"]} == {"Bern"}
