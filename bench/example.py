@@ -2,8 +2,18 @@
 
 import hashlib
 from collections.abc import Iterable
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+
+class Message(BaseModel):
+    """One turn of a conversation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str = Field(min_length=1)
 
 
 class Example(BaseModel):
@@ -16,11 +26,14 @@ class Example(BaseModel):
     cluster: str = Field(min_length=1)
     """The document or article that it came from; examples of one cluster are not independent."""
     question: str = Field(min_length=1)
-    """The question or instruction."""
+    """The question or instruction; of a conversation, the last message of the user."""
     context: str = ""
     """The text to take the answer from, or empty."""
     references: tuple[str, ...] = Field(min_length=1)
     """All accepted answers; training uses the first. An empty string means to abstain."""
+    messages: tuple[Message, ...] = Field(default=(), exclude_if=lambda messages: not messages)
+    """The conversation that the answer continues, up to the question; empty for a single question. It is left out of
+    JSON if it is empty, so that such examples have the fingerprints that they had before there were conversations."""
 
 
 class Splits(BaseModel):

@@ -3,10 +3,12 @@ import hashlib
 import pytest
 from pydantic import ValidationError
 
-from bench.example import Example, fingerprint
+from bench.example import Example, Message, fingerprint
 
 ONE = Example(id="1", cluster="c", question="Who?", context="Ünal.", references=("Ünal", "he"))
 TWO = Example(id="2", cluster="c", question="When?", references=("",))
+
+ASKED = Message(role="user", content="Who?")
 
 
 def test_fingerprint_is_sha256_over_one_json_line_per_example() -> None:
@@ -20,7 +22,14 @@ def test_fingerprint_is_sha256_over_one_json_line_per_example() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"id": "3"}, {"cluster": "d"}, {"question": "Who"}, {"context": ""}, {"references": ("he", "Ünal")}],
+    [
+        {"id": "3"},
+        {"cluster": "d"},
+        {"question": "Who"},
+        {"context": ""},
+        {"references": ("he", "Ünal")},
+        {"messages": (ASKED,)},
+    ],
 )
 def test_fingerprint_sees_every_field(change: dict[str, object]) -> None:
     assert fingerprint([ONE.model_copy(update=change)]) != fingerprint([ONE])
@@ -36,3 +45,15 @@ def test_what_an_example_cannot_be_without(field: str) -> None:
     with pytest.raises(ValidationError) as caught:
         Example.model_validate(content)
     assert [error["loc"] for error in caught.value.errors()] == [(field,)]
+
+
+def test_a_message_says_something() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Message.model_validate({"role": "narrator", "content": ""})
+    assert [error["loc"] for error in caught.value.errors()] == [("role",), ("content",)]
+
+
+def test_a_conversation_is_read_back_as_it_was_written() -> None:
+    conversation = ONE.model_copy(update={"messages": (ASKED,)})
+    assert Example.model_validate_json(conversation.model_dump_json()) == conversation
+    assert "messages" not in ONE.model_dump()

@@ -10,8 +10,8 @@ from bench.example import Example, Splits
 from bench.record import Overlap
 
 METHOD = (
-    "cluster ids and texts that occur in both splits; an example's text is its context, or its question if it has no "
-    "context, after Unicode NFKC, case folding and collapsing of white space"
+    "cluster ids and texts that occur in both splits; an example's text is its context, or without one its "
+    "conversation up to the answer, or its question, after Unicode NFKC, case folding and collapsing of white space"
 )
 
 
@@ -39,8 +39,9 @@ def require_disjoint(splits: Splits) -> Overlap:
 
 
 def text(example: Example) -> str:
-    """What must not occur in both splits: the normalised context, or the question if there is none (see `METHOD`)."""
-    return normalised(example.context) or normalised(example.question)
+    """What must not occur in both splits: the normalised context, conversation or question (see `METHOD`)."""
+    conversation = "\n".join(message.content for message in example.messages)
+    return normalised(example.context) or normalised(conversation) or normalised(example.question)
 
 
 def normalised(text: str) -> str:

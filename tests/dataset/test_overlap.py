@@ -2,7 +2,7 @@ import pytest
 
 from bench.dataset.overlap import METHOD, require_disjoint
 from bench.errors import InputError
-from bench.example import Example, Splits
+from bench.example import Example, Message, Splits
 from bench.record import Overlap
 
 
@@ -46,6 +46,18 @@ def test_counts_are_of_distinct_clusters_and_texts() -> None:
 def test_same_question_about_another_text_is_not_shared() -> None:
     validation = [example("5", "D", question="Why is it?", context="Because.")]
     assert require_disjoint(splits(TRAIN, validation)).n_shared_texts == 0
+
+
+def test_conversations_that_end_in_the_same_question_differ() -> None:
+    def conversation(id: str, beginning: str) -> Example:
+        messages = (Message(role="user", content=beginning), Message(role="user", content="Why?"))
+        return example(id, id, question="Why?").model_copy(update={"messages": messages})
+
+    train = [conversation("1", "A ship left."), example("2", "B", question="Why?")]
+    assert require_disjoint(splits(train, [conversation("3", "It rained.")])).n_shared_texts == 0
+    assert refusal(train, [conversation("3", "a  SHIP left.")]).startswith(
+        "validation shares 1 of its 1 texts with training ('a ship left. why?')"
+    )
 
 
 def test_shared_document_is_refused_by_name() -> None:
