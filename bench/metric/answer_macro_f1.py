@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from bench.metric import Answer, Language, Metric, Scores, fraction
-from bench.metric.words import accepted_words, words
+from bench.metric.words import compared_words
 
 
 class AnswerMacroF1(Metric):
@@ -33,6 +33,6 @@ class AnswerMacroF1(Metric):
 
 
 def _classes(answer: Answer, language: Language) -> tuple[str, str]:
-    prediction = " ".join(words(answer.prediction, language))
-    references = [" ".join(reference) for reference in accepted_words(answer.references, language)]
+    own, accepted = compared_words(answer.prediction, answer.references, language)
+    prediction, references = " ".join(own), [" ".join(reference) for reference in accepted]
     return prediction, prediction if prediction in references else references[0]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bench.metric import Answer, Language, Metric, Scores, fraction, means
-from bench.metric.words import accepted_words, words
+from bench.metric.words import compared_words
 
 
 class ExactMatch(Metric):
@@ -13,8 +13,10 @@ class ExactMatch(Metric):
     """
 
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
-        examples = tuple(
-            float(words(answer.prediction, language) in accepted_words(answer.references, language))
-            for answer in answers
-        )
+        examples = tuple(_is_exact(answer, language) for answer in answers)
         return means({"exact_match": fraction("Exact match")}, {"exact_match": examples})
+
+
+def _is_exact(answer: Answer, language: Language) -> float:
+    prediction, references = compared_words(answer.prediction, answer.references, language)
+    return float(prediction in references)

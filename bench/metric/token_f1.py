@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bench.metric import Answer, Language, Metric, Scores, fraction, means
-from bench.metric.words import accepted_words, words
+from bench.metric.words import compared_words
 
 
 class TokenF1(Metric):
@@ -19,8 +19,8 @@ class TokenF1(Metric):
 
 
 def _best_f1(answer: Answer, language: Language) -> float:
-    prediction = words(answer.prediction, language)
-    return max(_f1(prediction, reference) for reference in accepted_words(answer.references, language))
+    prediction, references = compared_words(answer.prediction, answer.references, language)
+    return max(_f1(prediction, reference) for reference in references)
 
 
 def _f1(prediction: list[str], reference: list[str]) -> float:

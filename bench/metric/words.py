@@ -44,12 +44,22 @@ def words(text: str, language: Language) -> list[str]:
     return _WORDS[language](text)
 
 
-def accepted_words(references: Sequence[str], language: Language) -> list[list[str]]:
-    """The words of every reference that has some; otherwise a single empty list, which matches an empty answer.
+def compared_words(prediction: str, references: Sequence[str], language: Language) -> tuple[list[str], list[list[str]]]:
+    """The words of an answer, and of every reference that has some, as in the official SQuAD v2 script.
 
-    Like the official SQuAD v2 script, this leaves out references without words.
+    If all references are blank, abstaining is right: a single empty list, which an answer without words matches. If
+    none has words and not all are blank, such as "+", an emoji or the letter "A", texts are compared as written.
     """
-    return [split for reference in references if (split := words(reference, language))] or [[]]
+    accepted = [split for reference in references if (split := words(reference, language))]
+    if accepted or not stated(references):
+        return words(prediction, language), accepted or [[]]
+    return _as_written(prediction), [_as_written(reference) for reference in stated(references)]
+
+
+def _as_written(text: str) -> list[str]:
+    """Lower case, split at white space; without ASCII punctuation, unless there is nothing else."""
+    lowered = unicodedata.normalize("NFKC", text).lower()
+    return lowered.translate(_PUNCTUATION).split() or lowered.split()
 
 
 def stated(references: Sequence[str]) -> list[str]:

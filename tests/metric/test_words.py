@@ -5,7 +5,8 @@
 
 import pytest
 
-from bench.metric.words import accepted_words, stated, words
+from bench.metric import Language
+from bench.metric.words import compared_words, stated, words
 
 
 @pytest.mark.parametrize(
@@ -50,9 +51,27 @@ def test_the_language_alone_decides_how_text_is_split() -> None:
     assert words("北京 the 2008", "en") == ["北京", "2008"]
 
 
-def test_references_without_words_are_left_out_unless_there_is_no_other() -> None:
-    assert accepted_words(["", "The Nile", "the"], "en") == [["nile"]]
-    assert accepted_words(["", "the"], "en") == [[]]
+@pytest.mark.parametrize(
+    ("prediction", "references", "language", "expected"),
+    [
+        ("the Nile!", ["", "The Nile", "the"], "en", (["nile"], [["nile"]])),
+        ("the", ["The Nile", "the"], "en", ([], [["nile"]])),
+        # Abstaining is right, and as in the official script, an answer without words abstains
+        (".", ["", " "], "en", ([], [[]])),
+        ("", [], "en", ([], [[]])),
+        # An operator, an emoji, and the letter of a choice are answers
+        ("+", ["+", ""], "en", (["+"], [["+"]])),
+        ("", ["+"], "en", ([], [["+"]])),
+        ("-", ["+"], "en", (["-"], [["+"]])),
+        ("A.", ["A", "the"], "en", (["a"], [["a"], ["the"]])),
+        ("😀", ["😀"], "zh", (["😀"], [["😀"]])),
+        ("。", ["！"], "zh", (["。"], [["!"]])),
+    ],
+)
+def test_only_blank_references_mean_that_abstaining_is_right(
+    prediction: str, references: list[str], language: Language, expected: tuple[list[str], list[list[str]]]
+) -> None:
+    assert compared_words(prediction, references, language) == expected
 
 
 def test_blank_references_are_left_out() -> None:

@@ -7,7 +7,7 @@ from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from bench.dataset.events import n_events, write_report
-from bench.metric.words import accepted_words, words
+from bench.metric.words import compared_words
 from bench.tiny import FOLDER
 
 CHANCES = [Random(f"unseen/{number}") for number in range(48)]
@@ -36,11 +36,10 @@ def answers(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, form: st
 
 def share_right(said: Iterable[str]) -> float:
     """The share of answers that are right after SQuAD's normalisation."""
-    right = [
-        words(answer, "en") in accepted_words(references, "en")
-        for answer, (_, _, references) in zip(said, ASKED, strict=True)
+    compared = [
+        compared_words(answer, references, "en") for answer, (_, _, references) in zip(said, ASKED, strict=True)
     ]
-    return sum(right) / len(right)
+    return sum(own in accepted for own, accepted in compared) / len(compared)
 
 
 def test_the_architecture_is_a_llama_of_one_million_parameters(model: PreTrainedModel) -> None:
