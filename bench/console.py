@@ -1,4 +1,4 @@
-"""The `tunebench` command: `python -m bench`, with `tunebench report` and `tunebench demo` beside it.
+"""The `tunebench` command: `python -m bench`, with `tunebench data`, `tunebench report` and `tunebench demo` beside it.
 
 The imports at the top stay this light because Python runs the command's script again in the process of every cell.
 """
@@ -18,6 +18,10 @@ def main() -> int:
     match sys.argv[1:]:
         case ["report", *arguments]:
             return _report(*arguments)
+        case ["data", *arguments]:
+            from bench.data.__main__ import main as data
+
+            return data(arguments, "tunebench data")
         case ["demo"]:
             return _sweep("experiment=demo") or _report("--study", "demo")
         case ["demo", *arguments]:

@@ -10,6 +10,7 @@ import pytest
 
 from bench.cli.arguments import in_order
 from bench.cli.compose import job_of
+from bench.data.request import composed
 from bench.report.__main__ import main as report
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def commands() -> list[list[str]]:
 
 
 REPORT = [arguments[1:] for arguments in commands() if arguments[:1] == ["report"]]
-GRID = [arguments for arguments in commands() if arguments[:1] not in (["report"], ["demo"])]
+DATA = [arguments[1:] for arguments in commands() if arguments[:1] == ["data"]]
+GRID = [arguments for arguments in commands() if arguments[:1] not in (["report"], ["data"], ["demo"])]
 
 
 def test_every_module_is_in_the_tree_and_nothing_else() -> None:
@@ -56,6 +58,11 @@ def test_commands_have_settings_that_exist(arguments: list[str], compose: "Calla
     overrides = typed[typed.index("--") + 1 :]
     # Of a sweep's values the first: the others differ in nothing that is checked here.
     job_of(compose(*(override if "[" in override else override.split(",")[0] for override in overrides)))
+
+
+@pytest.mark.parametrize("arguments", DATA, ids=" ".join)
+def test_data_commands_have_settings_that_exist(arguments: list[str]) -> None:
+    job_of(composed(arguments))
 
 
 @pytest.mark.parametrize("arguments", REPORT, ids=" ".join)

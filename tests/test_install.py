@@ -87,6 +87,13 @@ def test_report_is_a_command_of_its_own(tunebench: Run) -> None:
     assert done.stderr.startswith("runs holds no runs: ")
 
 
+def test_data_is_shown_under_the_name_of_the_command(tunebench: Run) -> None:
+    done = tunebench("data", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\nusage: tunebench data [GROUP=CHOICE ...] [KEY=VALUE ...]\n" in done.stdout
+    assert "python -m" not in done.stdout
+
+
 def test_demo_takes_no_arguments(tunebench: Run) -> None:
     done = tunebench("demo", "seed=1")
     assert (done.returncode, done.stdout) == (2, "")

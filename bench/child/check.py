@@ -6,14 +6,14 @@ from multiprocessing.connection import Connection
 from bench import context
 from bench.cell import Cell
 from bench.checkpoint import model_folder, require_checkpoint, tokenizer_folder
-from bench.child.load import context_length, device, require_vocabulary, skeleton
+from bench.child.load import device, require_vocabulary, skeleton
 from bench.child.trainer_arguments import require_optimizer
 from bench.dataset import Dataset
 from bench.dataset.hub_data import cached
 from bench.dataset.overlap import require_disjoint
 from bench.errors import InputError
 from bench.recipe import Recipe
-from bench.tokenizer import load_tokenizer
+from bench.tokenizer import context_length, load_tokenizer
 
 
 def main(datasets: Sequence[Dataset], cells: Sequence[Cell], recipes: Sequence[Recipe], connection: Connection) -> None:

@@ -16,12 +16,11 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
 from bench.checkpoint import downloaded, model_folder, require_checkpoint, tokenizer_folder
 from bench.errors import InputError, on_one_line
 from bench.model import Model
-from bench.tokenizer import load_tokenizer
+from bench.tokenizer import context_length, load_tokenizer
 
 _NOT_LOADED = (OSError, ValueError, SafetensorError)
 _NOT_BUILT = (ArithmeticError, ImportError, KeyError, RuntimeError, TypeError, ValueError)
@@ -78,13 +77,6 @@ def load(model: Model, quantization: BitsAndBytesConfig | None, seed: int) -> Lo
         # A mixture of experts that returns router logits fails to generate in batches with padding.
         config.output_router_logits = False
     return Loaded(base.eval(), tokenizer, context_length(config, tokenizer), revision)
-
-
-def context_length(config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase) -> int | None:
-    """The longest sequence that a model with this `config` and its tokenizer take, in tokens; None without a limit."""
-    # Models without positions, such as Mamba, set no limit; a tokenizer that sets none says 1e30.
-    limits = (getattr(config.get_text_config(), "max_position_embeddings", None), tokenizer.model_max_length)
-    return min((int(limit) for limit in limits if limit and limit < VERY_LARGE_INTEGER), default=None)
 
 
 def skeleton(model: Model, folder: Path | None) -> PreTrainedModel:

@@ -15,6 +15,9 @@ examples:
   {command} experiment=demo
   {report} --study demo
 
+  # look at your data first: columns, lengths, prompts, warnings
+  {data} dataset=alpaca dataset.train=faq.csv
+
   # your data: one cell
   {command} dataset=alpaca dataset.name=faq dataset.train=faq.csv \\
       dataset.instruction_column=question dataset.input_column=null dataset.output_column=answer
@@ -60,6 +63,7 @@ def text(command: str = "python -m bench") -> str:
     return TEXT.format(
         command=command,
         report=f"{command} report" if command == "tunebench" else f"{command}.report",
+        data=f"{command} data" if command == "tunebench" else f"{command}.data",
         groups="\n".join(_choices(group.name) for group in groups),
         settings="\n".join(_own_settings()),
     )

@@ -1,0 +1,1 @@
+"""`python -m bench.data`: shows a data set as training will use it, before anything is trained and without torch."""

@@ -1,0 +1,193 @@
+"""Warnings about a data set: what will go wrong or mean little, with its figures and what to do about it."""
+
+import math
+from collections.abc import Callable, Iterator
+from operator import attrgetter
+
+from bench import context
+from bench.data.amounts import many, share
+from bench.data.composition import Composition
+from bench.data.inspection import Inspection, Reading
+from bench.data.lengths import SplitLengths
+from bench.prompt import Chat
+from bench.report.wording import listed
+
+ENOUGH_DOCUMENTS = 100
+"""Of validation documents. A share of one half is then known to about 10 percentage points."""
+ENOUGH_STEPS = 30
+"""Optimiser steps below which a training run is called short."""
+MIXED = 0.3
+"""The share of Chinese characters above which texts are taken for Chinese."""
+LARGE_DOCUMENT = 0.2
+"""The share of a split above which a document is called large: intervals then hang on it."""
+
+
+def warnings(inspection: Inspection) -> list[str]:
+    """Every warning about the data set, one or two sentences each."""
+    return [sentence for check in CHECKS for sentence in check(inspection)]
+
+
+def half_width_points(n_documents: int) -> float:
+    """Half the width of a 95 % interval, in percentage points, for a share of one half among independent documents.
+
+    The normal approximation of a binomial share, 1.96 sqrt(p (1 - p) / n), at its widest.
+    """
+    return min(50.0, 100 * 1.96 * 0.5 / math.sqrt(n_documents))
+
+
+def _documents(inspection: Inspection) -> Iterator[str]:
+    part = inspection.validation
+    if part.n_documents == 1:
+        yield (
+            f"All {many(part.n_examples, 'validation example')} come from one document, so that no interval can be "
+            f"computed and nothing is known about other documents. {_more_documents(inspection)}"
+        )
+    elif part.n_documents < ENOUGH_DOCUMENTS:
+        yield (
+            f"Validation has only {part.n_documents} documents: a score of 50 % would be known to about "
+            f"±{half_width_points(part.n_documents):.0f} percentage points (95 %), so that methods must differ by as "
+            f"much to be told apart; 100 documents give ±10, 400 give ±5. {_more_documents(inspection)}"
+        )
+    if part.n_documents > 1 and part.largest_document_share > LARGE_DOCUMENT:
+        yield (
+            f"One document has {share(part.largest_document_share)} of the validation examples, and the scores depend "
+            "on it. Check that the documents are told apart as they should be."
+        )
+
+
+def _more_documents(inspection: Inspection) -> str:
+    settings = inspection.cell.dataset.model_dump()
+    if settings["validation_limit"] is not None:
+        return "Raise dataset.validation_limit."
+    if settings["validation"] is None and "validation_fraction" in settings:
+        return f"Raise dataset.validation_fraction={settings['validation_fraction']}, or add data."
+    return "Add data."
+
+
+def _steps(inspection: Inspection) -> Iterator[str]:
+    recipe, n_examples = inspection.cell.train, inspection.train.n_examples
+    n_steps = recipe.max_steps or math.ceil(math.ceil(n_examples / recipe.effective_batch) * recipe.epochs)
+    if n_steps < ENOUGH_STEPS:
+        yield (
+            f"Training on {many(n_examples, 'example')} takes {many(n_steps, 'step')} of "
+            f"{recipe.effective_batch}, which changes a model little. Add data, or raise train.epochs or lower "
+            "train.effective_batch."
+        )
+
+
+def _answers_too_long(inspection: Inspection) -> Iterator[str]:
+    if inspection.reading is None:
+        return
+    lengths, limit = inspection.reading.validation, inspection.cell.generation.max_new_tokens
+    if lengths.n_answers_too_long:
+        yield (
+            f"{share(lengths.n_answers_too_long, lengths.n_measured)} of the validation answers are longer than "
+            f"generation.max_new_tokens={limit}, so that the model can never give them in full. Set it to "
+            f"{lengths.answer.p99} to cover 99 % of them."
+        )
+
+
+def _examples_too_long(inspection: Inspection) -> Iterator[str]:
+    if inspection.reading is None:
+        return
+    for name, lengths in (("training", inspection.reading.train), ("validation", inspection.reading.validation)):
+        changed = [
+            f"{share(count, lengths.n_measured)} {happens}"
+            for count, happens in (
+                (lengths.n_shortened, "lose the end of their context"),
+                (lengths.n_dropped, "are left out"),
+            )
+            if count
+        ]
+        if changed:
+            yield (
+                f"Of the {name} examples, {' and '.join(changed)}, because prompt and answer do not fit into "
+                f"{inspection.reading.longest:,} tokens. {_longer(inspection, inspection.reading, lengths)}"
+            )
+
+
+def _longer(inspection: Inspection, reading: Reading, lengths: SplitLengths) -> str:
+    needed, takes = lengths.both.p99 + 1, reading.context_length
+    if takes is None or needed <= takes:
+        return f"prompt.max_length={needed} would hold 99 % of them."
+    return (
+        f"To hold 99 % of them, use a model that takes {needed:,} tokens; {inspection.cell.model.name} takes {takes:,}."
+    )
+
+
+def _context(inspection: Inspection) -> Iterator[str]:
+    if inspection.reading and (shortened := context.warning(inspection.cell, inspection.reading.context_length)):
+        yield f"{shortened}."
+
+
+def _chat(inspection: Inspection) -> Iterator[str]:
+    if inspection.reading and inspection.reading.has_chat_template and not isinstance(inspection.cell.prompt, Chat):
+        yield (
+            f"{inspection.cell.model.name} has a chat template, so it was probably tuned on chats, and "
+            f"prompt={inspection.cell.prompt.name} does not use it. Compare with prompt=chat."
+        )
+
+
+def _language(inspection: Inspection) -> Iterator[str]:
+    language, chinese = inspection.cell.dataset.language, inspection.validation.chinese_share
+    if language == "en" and chinese > MIXED:
+        yield (
+            f"{share(chinese)} of the letters are Chinese characters, but dataset.language=en splits words at spaces, "
+            "so that word scores mean little. Set dataset.language=zh."
+        )
+    if language == "zh" and chinese < MIXED:
+        yield (
+            f"Only {share(chinese)} of the letters are Chinese characters, but dataset.language=zh is set. "
+            "For English, set dataset.language=en."
+        )
+
+
+def _labels(inspection: Inspection) -> Iterator[str]:
+    labels = inspection.train.labels
+    if labels:
+        shown = listed([repr(label) for label in labels[:5]] + ([f"{len(labels) - 5} more"] if len(labels) > 5 else []))
+        yield (
+            f"All answers are one of {many(len(labels), 'text')} ({shown}), so this is a classification: let "
+            "exact_match lead, with metric=[exact_match,answer_macro_f1]."
+        )
+
+
+def _copies(inspection: Inspection) -> Iterator[str]:
+    if copies := _by_split(inspection, attrgetter("n_copies")):
+        yield f"Copies of other examples, word for word: {copies}. Remove them."
+    if conflicting := _by_split(inspection, attrgetter("n_conflicting")):
+        yield f"Questions that are asked again and have another answer then: {conflicting}. No model can give both."
+
+
+def _by_split(inspection: Inspection, count: Callable[[Composition], int]) -> str:
+    """Such as `39 in training and 9 in validation`; empty if there are none."""
+    counts = {"training": count(inspection.train), "validation": count(inspection.validation)}
+    return " and ".join(f"{number:,} in {name}" for name, number in counts.items() if number)
+
+
+def _empty(inspection: Inspection) -> Iterator[str]:
+    for name, part in (("training", inspection.train), ("validation", inspection.validation)):
+        if part.n_without_answer:
+            yield (
+                f"{share(part.n_without_answer, part.n_examples)} of the {name} answers are empty: the model learns to "
+                "give no answer. Leave them out unless that is what you want."
+            )
+        if 0 < part.n_without_context < part.n_examples:
+            yield (
+                f"{share(part.n_without_context, part.n_examples)} of the {name} examples have no context; they are "
+                "asked with prompt.template_without_context."
+            )
+
+
+CHECKS: tuple[Callable[[Inspection], Iterator[str]], ...] = (
+    _documents,
+    _steps,
+    _answers_too_long,
+    _examples_too_long,
+    _context,
+    _chat,
+    _language,
+    _labels,
+    _copies,
+    _empty,
+)

@@ -1,0 +1,169 @@
+"""The sections of what is printed about a data set, from what was gathered."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from bench.data.advice import warnings
+from bench.data.amounts import many, share
+from bench.data.columns import Column
+from bench.data.first_run import first_run, look_again
+from bench.data.inspection import Inspection, Reading
+from bench.data.layout import barred, folded, numbered, section, table
+from bench.data.lengths import SplitLengths
+from bench.data.prompts import Piece, Rendered
+from bench.data.source import Table
+from bench.model import EMBEDDED
+from bench.report.wording import inert, printable
+
+LONGEST_PROMPT = 3_000
+"""Characters of a stretch of a prompt that are shown; of a longer one, the middle is left out."""
+MARKS = "⟦⟧"
+"""Stand around what is trained; on a terminal, it has a colour, too."""
+
+
+def report(inspection: Inspection, typed: Sequence[str], width: int) -> Iterator[RenderableType]:
+    """Everything about a data set that could be loaded, in the order in which one reads it."""
+    yield splits(inspection)
+    if inspection.reading is not None:
+        yield lengths(inspection, inspection.reading)
+        yield prompts(inspection, inspection.reading, width)
+    yield advice(inspection)
+    if not inspection.refusals:
+        yield next_commands(inspection, typed, width)
+
+
+def title(dataset: Mapping[str, Any]) -> Text:
+    """The data set's name and where it comes from."""
+    named = [str(dataset[split]) for split in ("train", "validation") if dataset.get(split)]
+    source = " and ".join(named) or dataset.get("path") or "comes with tunebench"
+    return Text.assemble((str(dataset.get("name")), "bold"), (f"  {source}", "dim"))
+
+
+def columns(found: Table, dataset: Mapping[str, Any]) -> RenderableType:
+    """The columns of a table, and which settings use them."""
+    uses = {str(value): key.removesuffix("_column") for key, value in dataset.items() if key.endswith("_column")}
+    rows = [_column(column, uses.get(column.name, "")) for column in found.columns]
+    remark = f"{found.split}, {many(found.n_rows, 'row')}"
+    return section(
+        f"Columns of {found.path}", remark, table("column", "holds", ">empty", "used as", "example", rows=rows)
+    )
+
+
+def _column(column: Column, use: str) -> tuple[Text, ...]:
+    return (
+        Text(printable(column.name, longest=40), style="bold" if use else ""),
+        Text(printable(column.kind, longest=40)),
+        Text(share(column.empty_share), style="yellow" if column.empty_share else "dim"),
+        Text(use, style="cyan"),
+        Text(printable(column.sample), style="dim", no_wrap=True, overflow="ellipsis"),
+    )
+
+
+def splits(inspection: Inspection) -> RenderableType:
+    """Examples and documents of both splits, and how the splits were made."""
+    rows = [
+        (name, f"{part.n_examples:,}", f"{part.n_documents:,}", share(part.largest_document_share))
+        for name, part in (("training", inspection.train), ("validation", inspection.validation))
+    ]
+    return section(
+        "Splits", inspection.splits.origin, table("", ">examples", ">documents", ">largest document", rows=rows)
+    )
+
+
+def lengths(inspection: Inspection, reading: Reading) -> RenderableType:
+    """Lengths in tokens, and what the limits do to them."""
+    cell, rows = inspection.cell, []
+    for name, split in (("training", reading.train), ("validation", reading.validation)):
+        for part, numbers in (("prompt", split.prompt), ("answer", split.answer), ("both", split.both)):
+            counts = (numbers.smallest, numbers.median, numbers.p95, numbers.p99, numbers.largest)
+            rows.append((name if part == "prompt" else "", part, *(f"{count:,}" for count in counts)))
+    limits = [
+        _fit(f"prompt.max_length={cell.prompt.max_length}", "training", reading.train),
+        _fit(f"prompt.max_length={cell.prompt.max_length}", "validation", reading.validation),
+        _answers(cell.generation.max_new_tokens, reading.validation),
+    ]
+    return section(
+        "Lengths",
+        f"in tokens of {cell.model.name}{_sampled(inspection, reading)}",
+        table("", "", ">min", ">median", ">95 %", ">99 %", ">max", rows=rows),
+        Text(" "),
+        *limits,
+    )
+
+
+def _sampled(inspection: Inspection, reading: Reading) -> str:
+    larger = max(inspection.train.n_examples, inspection.validation.n_examples)
+    n_measured = max(reading.train.n_measured, reading.validation.n_measured)
+    return f"; of a larger split, {n_measured:,} examples are measured" if n_measured < larger else ""
+
+
+def _fit(limit: str, name: str, split: SplitLengths) -> Text:
+    changed = [
+        f"{count:,} {what}"
+        for count, what in ((split.n_shortened, "shortened"), (split.n_dropped, "left out"))
+        if count
+    ]
+    verdict = Text(" and ".join(changed), "yellow") if changed else Text("all fit", "green")
+    return Text(f"{limit}, {many(split.n_measured, f'{name} example')}: ").append_text(verdict)
+
+
+def _answers(limit: int, split: SplitLengths) -> Text:
+    n_longer = split.n_answers_too_long
+    verdict = Text(f"{n_longer:,} longer", "yellow") if n_longer else Text("all fit", "green")
+    text = Text(f"generation.max_new_tokens={limit}, {many(split.n_measured, 'validation answer')}: ")
+    return text.append_text(verdict).append(f"; {split.answer.p99:,} would hold 99 %" if n_longer else "")
+
+
+def prompts(inspection: Inspection, reading: Reading, width: int) -> RenderableType:
+    """Examples as the model reads them."""
+    remark = f"as {inspection.cell.model.name} reads them; {MARKS[0]}trained{MARKS[1]}; ┊ goes on with a line"
+    shown = [part for item in reading.prompts for part in (Text(" "), *_prompt(item, width))]
+    return section("Prompts", remark, *(shown[1:] or [Text("No example fits.", "yellow")]))
+
+
+def _prompt(item: Rendered, width: int) -> Iterator[RenderableType]:
+    n_trained = sum(piece.n_tokens for piece in item.pieces if piece.trained)
+    n_tokens = sum(piece.n_tokens for piece in item.pieces)
+    if item.split == "training":
+        counts = f"{many(n_tokens, 'token')}, {n_trained:,} of them trained"
+    else:
+        counts = f"{many(n_tokens - n_trained, 'token')} to answer, and the reference of {n_trained:,}"
+    yield Text.assemble(
+        f"{item.split} ",
+        (printable(item.id, longest=40), "cyan"),
+        f": {counts}",
+        ("; the context was shortened to fit" if item.shortened else ""),
+        style="dim",
+    )
+    yield barred(Text().join(map(_piece, item.pieces)), width)
+
+
+def _piece(piece: Piece) -> Text:
+    text = inert(piece.text)
+    if len(text) > LONGEST_PROMPT:
+        half = LONGEST_PROMPT // 2
+        text = f"{text[:half]} … {len(text) - 2 * half:,} characters not shown … {text[-half:]}"
+    return Text(f"{MARKS[0]}{text}{MARKS[1]}", style="green") if piece.trained else Text(text)
+
+
+def advice(inspection: Inspection) -> RenderableType:
+    """Warnings, or that there are none."""
+    found = warnings(inspection)
+    content = numbered(found, "yellow") if found else Text("none", "green")
+    return section("Warnings", "", content)
+
+
+def next_commands(inspection: Inspection, typed: Sequence[str], width: int) -> RenderableType:
+    """What to type for a first run."""
+    lines = [Text(folded(words, width), "cyan") for words in first_run(inspection, typed)]
+    trial = "with the embedded model; add model.path=... for yours" if inspection.cell.model.path == EMBEDDED else ""
+    return section("A first run", trial, Group(*lines))
+
+
+def likely(settings: Sequence[str], found: Table, typed: Sequence[str], width: int) -> RenderableType:
+    """The command with settings that likely fit a table."""
+    words = look_again(settings, found.path, typed)
+    return section("Likely settings", "by the names of the columns", Text(folded(words, width), "cyan"))

@@ -1,0 +1,128 @@
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bench.data.advice import half_width_points, warnings
+from bench.data.inspection import Inspection
+from bench.data.lengths import Distribution
+
+Make = Callable[..., Inspection]
+LONG = {"both": Distribution(11, 22, 600, 700, 800)}
+
+MISTAKES: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
+    "one document": (
+        {"cell": {"dataset": "alpaca"}, "validation": {"n_documents": 1, "largest_document_share": 1.0}},
+        "All 1,000 validation examples come from one document, so that no interval can be computed and nothing is "
+        "known about other documents. Raise dataset.validation_fraction=0.1, or add data.",
+    ),
+    "few documents": (
+        {"validation": {"n_documents": 16}},
+        "Validation has only 16 documents: a score of 50 % would be known to about ±24 percentage points (95 %), so "
+        "that methods must differ by as much to be told apart; 100 documents give ±10, 400 give ±5. Add data.",
+    ),
+    "few documents are used": (
+        {"cell": {"dataset.validation_limit": 16}, "validation": {"n_documents": 16}},
+        "Validation has only 16 documents: a score of 50 % would be known to about ±24 percentage points (95 %), so "
+        "that methods must differ by as much to be told apart; 100 documents give ±10, 400 give ±5. Raise "
+        "dataset.validation_limit.",
+    ),
+    "a large document": (
+        {"validation": {"largest_document_share": 0.4}},
+        "One document has 40 % of the validation examples, and the scores depend on it. Check that the documents are "
+        "told apart as they should be.",
+    ),
+    "few steps": (
+        {"train": {"n_examples": 33}},
+        "Training on 33 examples takes 9 steps of 16, which changes a model little. Add data, or raise train.epochs or "
+        "lower train.effective_batch.",
+    ),
+    "long answers": (
+        {"asked": {"answer": Distribution(1, 2, 3, 61, 80), "n_answers_too_long": 14}},
+        "7 % of the validation answers are longer than generation.max_new_tokens=32, so that the model can never give "
+        "them in full. Set it to 61 to cover 99 % of them.",
+    ),
+    "long examples": (
+        {"trained": LONG | {"n_shortened": 30, "n_dropped": 1}},
+        "Of the training examples, 15 % lose the end of their context and 0.5 % are left out, because prompt and "
+        "answer do not fit into 512 tokens. prompt.max_length=701 would hold 99 % of them.",
+    ),
+    "longer than the model takes": (
+        {"asked": LONG | {"n_dropped": 2}, "reading": {"context_length": 600}},
+        "Of the validation examples, 1 % are left out, because prompt and answer do not fit into 512 tokens. To hold "
+        "99 % of them, use a model that takes 701 tokens; tiny takes 600.",
+    ),
+    "a small model": (
+        {"reading": {"context_length": 256}},
+        "tiny takes 256 tokens: examples are shortened to 256 tokens, not to prompt.max_length=512.",
+    ),
+    "a chat model": (
+        {"reading": {"has_chat_template": True}},
+        "tiny has a chat template, so it was probably tuned on chats, and prompt=squad does not use it. Compare with "
+        "prompt=chat.",
+    ),
+    "Chinese": (
+        {"validation": {"chinese_share": 0.62}},
+        "62 % of the letters are Chinese characters, but dataset.language=en splits words at spaces, so that word "
+        "scores mean little. Set dataset.language=zh.",
+    ),
+    "not Chinese": (
+        {"cell": {"dataset.language": "zh"}},
+        "Only 0 % of the letters are Chinese characters, but dataset.language=zh is set. For English, set "
+        "dataset.language=en.",
+    ),
+    "labels": (
+        {"train": {"labels": ("yes", "no")}},
+        "All answers are one of 2 texts ('yes' and 'no'), so this is a classification: let exact_match lead, with "
+        "metric=[exact_match,answer_macro_f1].",
+    ),
+    "copies": (
+        {"train": {"n_copies": 1200}, "validation": {"n_copies": 1}},
+        "Copies of other examples, word for word: 1,200 in training and 1 in validation. Remove them.",
+    ),
+    "contradictions": (
+        {"validation": {"n_conflicting": 1}},
+        "Questions that are asked again and have another answer then: 1 in validation. No model can give both.",
+    ),
+    "no answers": (
+        {"train": {"n_without_answer": 250}},
+        "25 % of the training answers are empty: the model learns to give no answer. Leave them out unless that is "
+        "what you want.",
+    ),
+    "some contexts": (
+        {"validation": {"n_without_context": 1}},
+        "0.1 % of the validation examples have no context; they are asked with prompt.template_without_context.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "sentence"), MISTAKES.values(), ids=MISTAKES)
+def test_each_weakness_has_its_warning(inspection: Make, changes: dict[str, Any], sentence: str) -> None:
+    assert warnings(inspection(**changes)) == [sentence]
+
+
+def test_a_large_data_set_without_a_weakness_has_none(inspection: Make) -> None:
+    assert warnings(inspection()) == []
+    assert warnings(inspection(validation={"n_without_context": 1000}, train={"n_without_context": 1000})) == []
+    assert warnings(inspection(validation={"n_documents": 100})) == []
+
+
+def test_a_chat_prompt_is_what_a_chat_model_wants(inspection: Make) -> None:
+    assert warnings(inspection(cell={"prompt": "chat"}, reading={"has_chat_template": True})) == []
+
+
+def test_without_tokens_nothing_is_said_about_lengths(inspection: Make) -> None:
+    assert warnings(replace(inspection(asked={"n_answers_too_long": 14}, trained={"n_dropped": 3}), reading=None)) == []
+
+
+def test_many_labels_are_not_all_listed(inspection: Make) -> None:
+    (sentence,) = warnings(inspection(train={"labels": tuple("abcdefg")}))
+    assert "one of 7 texts ('a', 'b', 'c', 'd', 'e' and 2 more), so" in sentence
+
+
+def test_the_interval_is_that_of_a_binomial_share() -> None:
+    # 1.96 * sqrt(0.5 * 0.5 / 100) = 0.098
+    assert half_width_points(100) == pytest.approx(9.8)
+    assert half_width_points(400) == pytest.approx(4.9)
+    assert half_width_points(2) == 50

@@ -1,0 +1,228 @@
+"""The command in processes of its own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+QUESTIONS = [f"Who leads unit {number}?" for number in range(40)]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Run:
+    """Runs `python -m bench.data` in an empty folder."""
+
+    def run(*arguments: str, code: str = "") -> subprocess.CompletedProcess[str]:
+        started = ["-c", code] if code else ["-m", "bench.data"]
+        return subprocess.run(
+            [sys.executable, *started, *arguments],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+        )
+
+    return run
+
+
+@pytest.fixture
+def faq(tmp_path: Path) -> Path:
+    """A table of forty questions."""
+    path = tmp_path / "faq.csv"
+    rows = [f"{question},Officer {number % 7},{number // 2}" for number, question in enumerate(QUESTIONS)]
+    path.write_text("\n".join(["Question,Answer,page", *rows]) + "\n")
+    return path
+
+
+EMBEDDED = """\
+events  comes with tunebench
+
+Splits  the source's own splits
+               examples   documents   largest document
+  training           60          30                3 %
+  validation        220         110              0.9 %
+
+Lengths  in tokens of tiny
+                        min   median   95 %   99 %   max
+  training     prompt    38       66     90     92    92
+               answer     1        2      4      4     4
+               both      41       67     91     95    95
+  validation   prompt    40       63     88     93    98
+               answer     1        2      4      4    10
+               both      42       65     90     95   100
+
+  prompt.max_length=512, 60 training examples: all fit
+  prompt.max_length=512, 220 validation examples: all fit
+  generation.max_new_tokens=32, 220 validation answers: all fit
+
+Prompts  as tiny reads them; ⟦trained⟧; ┊ goes on with a line
+  training events-0-train-00000-0: 95 tokens, 5 of them trained
+  │ <s>Question: Where did an accident cause the loss of the fuel tank?
+  │ Context: Officials of the Lumerian Air Force are to meet in Falstad on 11 April. A storm
+  ┊ surprised a Jorvian frigate at the port of Falford on 10 June and caused the loss of the fuel
+  ┊ tank. Crowds gathered in Helby when Tolwick Dynamics unveiled a light rocket on 3 July.
+  │ Answer:⟦ port of Falford</s>⟧
+
+  training events-0-train-00000-1: 92 tokens, 3 of them trained
+  │ <s>Question: When was the accident at the port of Falford?
+  │ Context: Officials of the Lumerian Air Force are to meet in Falstad on 11 April. A storm
+  ┊ surprised a Jorvian frigate at the port of Falford on 10 June and caused the loss of the fuel
+  ┊ tank. Crowds gathered in Helby when Tolwick Dynamics unveiled a light rocket on 3 July.
+  │ Answer:⟦ 10 June</s>⟧
+
+  validation events-0-validation-00000-0: 75 tokens to answer, and the reference of 2
+  │ <s>Question: Whom did Zamoria help?
+  │ Context: The Ulmerian Border Guard will publish its yearly review in February 2023. On 14
+  ┊ December, Zamoria delivered 290 water pumps to Jorvia. The Eld-9 jammer passed its first trial
+  ┊ on Tuesday. The Selvian Army ran the test off Cape Solford.
+  │ Answer:⟦ Jorvia</s>⟧
+
+Warnings
+  1. Training on 60 examples takes 12 steps of 16, which changes a model little. Add data, or raise
+     train.epochs or lower train.effective_batch.
+
+A first run  with the embedded model; add model.path=... for yours
+  tunebench -m method=baseline,lora seed=0,1,2 study=events dataset.train_documents=30 \\
+      dataset.validation_documents=110 dataset.questions_per_document=2
+  tunebench report --study events
+"""
+
+
+def test_the_embedded_data_is_shown_without_torch(data: Run) -> None:
+    code = """
+import sys
+from bench.data.__main__ import main
+status = main(sys.argv[1:])
+loaded = {name for name, module in sys.modules.items() if module is not None}
+print(*sorted({"torch", "transformers", "datasets", "peft", "trl", "accelerate"} & loaded), file=sys.stderr)
+sys.exit(status)
+"""
+    few = ("dataset.train_documents=30", "dataset.validation_documents=110", "dataset.questions_per_document=2")
+    done = data(*few, code=code)
+    assert (done.returncode, done.stderr) == (0, "transformers\n")
+    assert done.stdout == EMBEDDED
+
+
+def test_a_table_is_shown_from_its_columns_to_the_first_run(data: Run, faq: Path) -> None:
+    done = data(
+        "dataset=alpaca",
+        "dataset.name=faq",
+        "dataset.train=faq.csv",
+        "dataset.instruction_column=Question",
+        "dataset.input_column=null",
+        "dataset.output_column=Answer",
+        "dataset.cluster_column=page",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    sections = [block.splitlines() for block in done.stdout.split("\n\n")]
+    assert sections[0] == ["faq  faq.csv"]
+    assert sections[1] == [
+        "Columns of faq.csv  train, 40 rows",
+        "  column     holds   empty   used as       example",
+        "  Question   text      0 %   instruction   Who leads unit 0?",
+        "  Answer     text      0 %   output        Officer 0",
+        "  page       text      0 %   cluster       0",
+    ]
+    assert sections[2] == [
+        "Splits  10 % of the documents held out of training (dataset.split_seed=0)",
+        "               examples   documents   largest document",
+        "  training           38          19                5 %",
+        "  validation          2           1              100 %",
+    ]
+    assert sections[-1] == [
+        "A first run  with the embedded model; add model.path=... for yours",
+        "  tunebench -m method=baseline,lora seed=0,1,2 study=faq dataset=alpaca dataset.name=faq \\",
+        "      dataset.train=faq.csv dataset.instruction_column=Question dataset.input_column=null \\",
+        "      dataset.output_column=Answer dataset.cluster_column=page",
+        "  tunebench report --study faq",
+    ]
+
+
+def test_columns_are_shown_where_the_settings_do_not_fit_them(data: Run, faq: Path) -> None:
+    done = data("dataset=alpaca", "dataset.train=faq.csv")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "\nfaq.csv:2: no column 'instruction'; name one of the columns 'Question', 'Answer', 'page' with "
+        "dataset.instruction_column\n"
+    )
+    assert (
+        done.stdout
+        == """
+Columns of faq.csv  train, 40 rows
+  column     holds   empty   used as   example
+  Question   text      0 %             Who leads unit 0?
+  Answer     text      0 %             Officer 0
+  page       text      0 %             0
+
+Likely settings  by the names of the columns
+  tunebench data dataset=alpaca dataset.name=faq dataset.train=faq.csv \\
+      dataset.instruction_column=Question dataset.input_column=null dataset.output_column=Answer \\
+      dataset.cluster_column=page
+"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["faq.csv"], "faq.csv: must be KEY=VALUE; for a data file, type dataset.train=faq.csv"),
+        (["-m", "seed=0,1"], "-m: this command takes no flags but --help; it shows one data set at a time"),
+        (
+            ["seed=0,1"],
+            "seed=0,1: several values need -m, which runs a cell for each; write a list in brackets, as in [0,1]",
+        ),
+        (["dataset=nosuch"], "dataset: there is no 'nosuch'; choose one of"),
+        (
+            ["dataset=alpaca", "dataset.train=none.csv"],
+            "none.csv: cannot be read (No such file or directory); name an existing file",
+        ),
+        (["prompt.max_length=0"], "prompt.max_length: must be at least 1, got 0 (conf/prompt/squad.yaml)"),
+    ],
+)
+def test_mistakes_are_answered_with_a_sentence(data: Run, faq: Path, arguments: list[str], sentence: str) -> None:
+    done = data(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(sentence)
+    assert done.stderr.count("\n") == 1
+
+
+def test_data_that_training_would_refuse_is_shown_all_the_same(data: Run, faq: Path) -> None:
+    done = data(
+        "dataset=alpaca",
+        "dataset.train=faq.csv",
+        "dataset.validation=faq.csv",
+        "dataset.instruction_column=Question",
+        "dataset.input_column=null",
+        "dataset.output_column=Answer",
+        "prompt=chat",
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "",
+        "validation shares 40 of its 40 documents with training ('1008ba9a8b84fcc2', '1bd6e12ee48b6e47', "
+        "'2237740a8b90e0e7', ...); remove them from one of the two and name the files with dataset.train=PATH "
+        "dataset.validation=PATH",
+        f"the tokenizer of {REPOSITORY}/bench/tiny has no chat template; choose another prompt: prompt=alpaca",
+    ]
+    titles = [line for line in done.stdout.splitlines() if line and not line.startswith(" ")]
+    assert titles == [
+        "alpaca  faq.csv and faq.csv",
+        "Columns of faq.csv  train, 40 rows",
+        "Columns of faq.csv  validation, 40 rows",
+        "Splits  the source's own splits",
+        "Warnings",
+    ]
+
+
+def test_help(data: Run) -> None:
+    done = data("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "usage: python -m bench.data [GROUP=CHOICE ...] [KEY=VALUE ...]\n" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 120
