@@ -96,6 +96,7 @@ class Scored(SectionsReady):
     scores: dict[str, float | None]
     score_settings: dict[str, str]
     score_info: dict[str, record.ScoreInfo]
+    score_errors: dict[str, float] = {}
 
 
 class LatencyMeasured(SectionsReady):

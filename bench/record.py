@@ -185,9 +185,10 @@ class ScoreInfo(Section):
     """Largest possible value; None if there is none or it is not known."""
     better: Literal["higher", "lower"] | None
     """Which direction is better; None if it is not known, and then the score ranks nothing."""
-    pooling: Literal["mean", "macro_f1", "corpus_bleu", "exp_ratio"] | None
+    pooling: Literal["mean", "macro_f1", "corpus_bleu", "corpus_chrf", "exp_ratio"] | None
     """How the score follows from its examples, so that it can be resampled. `mean`: the mean of one number per example.
-    `macro_f1`: from (predicted, true) classes. `corpus_bleu`: from n-gram counts. `exp_ratio`: exp of a sum over a sum.
+    `macro_f1`: from (predicted, true) classes, or (true,) where no class was predicted. `corpus_bleu`, `corpus_chrf`:
+    from n-gram counts. `exp_ratio`: exp of a sum over a sum.
     None: what each example contributes was not kept."""
 
 
@@ -221,6 +222,8 @@ class Record(Section):
     score_settings: dict[str, str] | None
     score_info: dict[str, ScoreInfo] | None
     """Score name to how it is read, for every name in `scores`."""
+    score_errors: dict[str, float] = Field(default_factory=dict)
+    """Score name to its standard error, for scores over examples other than the validation examples."""
     missing: dict[str, str]
 
     @classmethod

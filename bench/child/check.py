@@ -1,4 +1,4 @@
-"""Checks the data sets, models, methods, lengths and recipes of a sweep before its first cell starts."""
+"""Checks the data sets, metrics, models, methods, lengths and recipes of a sweep before its first cell starts."""
 
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
@@ -12,14 +12,21 @@ from bench.dataset import Dataset
 from bench.dataset.hub_data import cached
 from bench.dataset.overlap import require_disjoint
 from bench.errors import InputError
+from bench.example import Example
+from bench.metric import Metric
 from bench.recipe import Recipe
 from bench.tokenizer import context_length, load_tokenizer
 
 
-def main(datasets: Sequence[Dataset], cells: Sequence[Cell], recipes: Sequence[Recipe], connection: Connection) -> None:
+def main(
+    scored: Sequence[tuple[Dataset, Sequence[Metric]]],
+    cells: Sequence[Cell],
+    recipes: Sequence[Recipe],
+    connection: Connection,
+) -> None:
     """Send one sentence for each fault over `connection`, then None. What must be downloaded is not checked."""
-    for dataset in datasets:
-        for fault in _in_data(dataset):
+    for dataset, metrics in scored:
+        for fault in _in_data(dataset, metrics):
             connection.send(fault)
     for cell in cells:
         for fault in _in_model(cell):
@@ -30,14 +37,22 @@ def main(datasets: Sequence[Dataset], cells: Sequence[Cell], recipes: Sequence[R
     connection.send(None)
 
 
-def _in_data(dataset: Dataset) -> Iterator[str]:
+def _in_data(dataset: Dataset, metrics: Sequence[Metric]) -> Iterator[str]:
     source = dataset.from_hub()
-    if source is not None and cached(*source) is None:
-        return
-    try:
-        require_disjoint(dataset.load())
-    except InputError as error:
-        yield str(error)
+    validation: Sequence[Example] = ()
+    if source is None or cached(*source) is not None:
+        try:
+            splits = dataset.load()
+            require_disjoint(splits)
+        except InputError as error:
+            yield str(error)
+        else:
+            validation = splits.validation
+    for metric in metrics:
+        try:
+            metric.check(validation)
+        except InputError as error:
+            yield str(error)
 
 
 def _in_model(cell: Cell) -> Iterator[str]:

@@ -113,9 +113,16 @@ def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
             Answer(**dict(item.example), prediction=text, reference_nll_nats=finite(nll_nats), reference_tokens=tokens)
             for item, text, (nll_nats, tokens) in zip(validation, texts, likelihoods, strict=True)
         ]
-        scores = score(cell, answers)
+        scores = score(cell, answers, model, tokenizer)
         persist(folder / "predictions.jsonl", answers, scores)
-        phases.send(protocol.Scored(scores=scores.values, score_settings=scores.settings, score_info=scores.info))
+        phases.send(
+            protocol.Scored(
+                scores=scores.values,
+                score_settings=scores.settings,
+                score_info=scores.info,
+                score_errors=scores.errors,
+            )
+        )
         phases.send(protocol.Missing(reasons={f"scores.{name}": reason for name, reason in scores.missing.items()}))
         release_memory()
 

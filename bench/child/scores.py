@@ -1,27 +1,50 @@
 """Scores the answers of a cell with all of its metrics, and writes predictions.jsonl."""
 
 import json
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 from bench import store
 from bench.cell import Cell
-from bench.metric import Answer, Scores, together
+from bench.child.device import is_out_of_memory
+from bench.errors import first_line
+from bench.metric import Answer, Language, Metric, Scores, together, unscored
 
 
-def score(cell: Cell, answers: Sequence[Answer]) -> Scores:
+def score(cell: Cell, answers: Sequence[Answer], model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Scores:
     """The scores of all metrics of the cell.
 
     Answers of a model with random weights are scored as well, so that scoring costs the same, but the values are
     replaced by None.
     """
     language = cell.dataset.language
-    scores = together((metric.name, metric.score(answers, language)) for metric in cell.metric.values())
+    scores = together(
+        (metric.name, _scores(metric, answers, language, model, tokenizer)) for metric in cell.metric.values()
+    )
     if cell.model.weights == "pretrained":
         return scores
     names = dict.fromkeys(scores.values)
     missing = dict.fromkeys(names, "random_weights")
-    return scores.model_copy(update={"values": names, "examples": {}, "parts": {}, "missing": missing})
+    return scores.model_copy(update={"values": names, "examples": {}, "parts": {}, "errors": {}, "missing": missing})
+
+
+def _scores(
+    metric: Metric,
+    answers: Sequence[Answer],
+    language: Language,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+) -> Scores:
+    """A metric's scores. If it fails, or even exits, only its own score is None: training may have taken days."""
+    try:
+        return metric.score_model(model, tokenizer, answers, language)
+    except (Exception, SystemExit) as error:
+        traceback.print_exc()
+        reason = "out_of_memory" if is_out_of_memory(error) else "metric_failed"
+        return unscored(metric.name, reason, f"{metric.name} failed ({first_line(error)})")
 
 
 def persist(path: Path, answers: Sequence[Answer], scores: Scores) -> None:

@@ -7,15 +7,18 @@ from bench.supervisor import server
 from bench.supervisor.progress import console, warn
 from bench.supervisor.supervise import show_one_gpu
 
+SCORED = {"dataset", "metric"}
+"""The parts of a cell that say what is scored, and how."""
 MODEL = {"model", "method", "prompt", "generation", "latency"}
 """The parts of a cell that say which model is made, and which lengths must fit into its context."""
 
 
 def faults(cells: Sequence[Cell]) -> list[str]:
-    """One sentence for each fault that `cells` would fail with: in their data, their models, or methods for a model.
+    """One sentence for each fault that `cells` would fail with: in their data, metrics, models or methods.
 
-    Each distinct data set, and each distinct model with its method and lengths, is checked once. Data sets and models
-    that would have to be downloaded are left to their cells. A check that crashes is reported and stops nothing.
+    Each distinct data set with its metrics, and each distinct model with its method and lengths, is checked once. Data
+    sets and models that would have to be downloaded are left to their cells. A check that crashes is reported and stops
+    nothing.
     """
     if not cells:
         return []
@@ -32,12 +35,12 @@ def faults(cells: Sequence[Cell]) -> list[str]:
 
 
 def _received(cells: Sequence[Cell]) -> Iterator[str]:
-    datasets = {cell.dataset.model_dump_json(): cell.dataset for cell in cells}
+    scored = {cell.model_dump_json(include=SCORED): (cell.dataset, [*cell.metric.values()]) for cell in cells}
     models: dict[str, Cell] = {}
     for cell in cells:
         models.setdefault(cell.model_dump_json(include=MODEL), cell)
     recipes = {cell.train.model_dump_json(): cell.train for cell in cells if cell.method.trains}
-    parts = ([*datasets.values()], [*models.values()], [*recipes.values()])
+    parts = ([*scored.values()], [*models.values()], [*recipes.values()])
     child = server.fork("bench.child.check:main", parts, "check")
     try:
         while (sentence := child.events.recv()) is not None:

@@ -3,13 +3,16 @@
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from statistics import fmean
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from bench.example import Example
 from bench.record import ScoreInfo
 from bench.settings import Part
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 Language = Literal["en", "zh"]
 
@@ -35,6 +38,8 @@ class Scores(BaseModel):
     """Score name to one number per answer, in the answers' order; only for scores that are means of such numbers."""
     parts: dict[str, tuple[tuple[str | int, ...], ...]] = {}
     """Score name to what each answer contributes, in the answers' order; only for scores that are not means."""
+    errors: dict[str, float] = {}
+    """Score name to its standard error, for scores over examples of the metric's own instead of the answers."""
     missing: dict[str, str] = {}
     """Score name to the reason, for every None in `values`."""
     info: dict[str, ScoreInfo]
@@ -79,8 +84,40 @@ def fraction(title: str) -> ScoreInfo:
 
 
 class Metric(Part):
-    """How good a set of answers is."""
+    """How good a set of answers is. A metric implements `score`; the defaults of the rest usually do."""
+
+    def check(self, validation: Sequence[Example]) -> None:
+        """Refuse, before anything is trained, what `score` could not work with; the default refuses nothing.
+
+        Args:
+            validation: the examples to be scored; empty if they still have to be downloaded.
+
+        Raises:
+            InputError: what must be changed.
+        """
 
     @abstractmethod
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
-        """Scores of all `answers` (at least one). A score that cannot be computed is None with a reason."""
+        """Scores of all `answers` (at least one). A score that cannot be computed is None with a reason.
+
+        Any error that is raised costs this metric's scores, not the cell.
+        """
+
+    def score_model(
+        self,
+        model: "PreTrainedModel",
+        tokenizer: "PreTrainedTokenizerBase",
+        answers: Sequence[Answer],
+        language: Language,
+    ) -> Scores:
+        """As `score`, for a metric that asks the model itself; the default reads the answers alone.
+
+        It must leave the model as it is: latency is measured next, and then the weights are saved.
+        """
+        return self.score(answers, language)
+
+
+def unscored(name: str, reason: str, sentence: str) -> Scores:
+    """One score that is None, with the reason and what to tell the user."""
+    info = ScoreInfo(title=name, lowest=None, highest=None, better=None, pooling=None)
+    return Scores(values={name: None}, missing={name: reason}, info={name: info}, settings={name: sentence})

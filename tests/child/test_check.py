@@ -11,6 +11,7 @@ from bench.child import check
 from bench.dataset import Dataset
 from bench.job import Job
 from bench.method import Method
+from bench.metric import Metric
 from bench.model import Model
 from bench.recipe import Recipe
 
@@ -24,7 +25,8 @@ OTHERWISE = "point model.path at a local copy, or measure resources alone with m
 
 def part(group: str, choice: str, **changes: Any) -> Any:
     settings = yaml.safe_load((CONF / group / f"{choice}.yaml").read_text()) | changes
-    return {"dataset": Dataset, "method": Method, "model": Model, "train": Recipe}[group].model_validate(settings)
+    kinds = {"dataset": Dataset, "method": Method, "metric": Metric, "model": Model, "train": Recipe}
+    return kinds[group].model_validate(settings)
 
 
 Faults = Callable[..., list[str]]
@@ -35,7 +37,11 @@ def faults(default_job: Job) -> Faults:
     """Gives the sentences about data sets, and about cells with these models and methods and further changes."""
 
     def sentences(
-        datasets: list[Dataset], pairs: list[tuple[Model, Method]], recipes: Sequence[Recipe] = (), **changes: Any
+        datasets: list[Dataset],
+        pairs: list[tuple[Model, Method]],
+        recipes: Sequence[Recipe] = (),
+        metrics: Sequence[Metric] = (),
+        **changes: Any,
     ) -> list[str]:
         cells = [
             default_job.cell.model_copy(update={"model": model, "method": method, **changes}) for model, method in pairs
@@ -46,7 +52,7 @@ def faults(default_job: Job) -> Faults:
             send = staticmethod(sent.append)
 
         connection: Connection = Sender()  # type: ignore[assignment]
-        check.main(datasets, cells, recipes, connection)
+        check.main([(dataset, metrics) for dataset in datasets], cells, recipes, connection)
         *found, last = sent
         assert last is None
         return found
@@ -71,6 +77,22 @@ def test_faults_of_data(faults: Faults, tmp_path: Path) -> None:
         f"{missing}: cannot be read (No such file or directory); name an existing file",
         "validation shares 1 of its 1 documents with training ('So.'); "
         "remove them from one of the two and name the files with dataset.train=PATH dataset.validation=PATH",
+    ]
+
+
+def test_faults_of_metrics_for_their_data(faults: Faults, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = part("dataset", "events")
+    labelled = [part("metric", "classification", labels=["yes", "no"]), part("metric", "token_f1")]
+    assert faults([events], [], metrics=labelled) == [
+        "metric.classification.labels: must have the label of every reference (yes, no), got 'Jorvia' in the data "
+        "(example events-0-validation-00000-0)"
+    ]
+    # Data that must be downloaded cannot be looked at, but settings can.
+    monkeypatch.setattr(Dataset, "from_hub", lambda self: ("squad_v2", None))
+    monkeypatch.setattr(check, "cached", lambda *_: None)
+    assert faults([events], [], metrics=labelled) == []
+    assert faults([events], [], metrics=[part("metric", "classification")]) == [
+        "metric.classification.labels: must name the labels, as in [positive,negative], got none"
     ]
 
 

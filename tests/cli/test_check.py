@@ -42,7 +42,7 @@ def forked(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Any]], list[Any]]:
     return prepare
 
 
-def test_every_data_set_and_every_model_with_its_method_and_lengths_is_sent_once(
+def test_every_data_set_with_its_metrics_and_every_model_with_its_method_and_lengths_is_sent_once(
     make_cell: MakeCell, forked: Callable[[list[Any]], list[Any]]
 ) -> None:
     started = forked(["a", "b", "a", None])
@@ -52,7 +52,7 @@ def test_every_data_set_and_every_model_with_its_method_and_lengths_is_sent_once
     assert started == [
         (
             "bench.child.check:main",
-            ([cells[0].dataset], [cells[0], cells[2], cells[4]], [cells[2].train]),
+            ([(cells[0].dataset, [*cells[0].metric.values()])], [cells[0], cells[2], cells[4]], [cells[2].train]),
         )
     ]
 

@@ -22,6 +22,7 @@ def test_by_hand(answered: Answered) -> None:
         "values": {"answer_macro_f1": pytest.approx(1 / 3)},
         "examples": {},
         "parts": {"answer_macro_f1": (("red", "red"), ("green", "red"), ("fox", "fox"), ("fox", "nile"))},
+        "errors": {},
         "missing": {},
         "info": {
             "answer_macro_f1": {

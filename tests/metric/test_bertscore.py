@@ -222,6 +222,7 @@ def missing(reason: str, sentence: str) -> dict[str, object]:
         "values": {"bertscore_f1": None},
         "examples": {},
         "parts": {},
+        "errors": {},
         "missing": {"bertscore_f1": reason},
         "info": INFO,
         "settings": {"bertscore_f1": sentence},

@@ -76,6 +76,7 @@ def test_no_metrics(answered: Answered) -> None:
         "values": {},
         "examples": {},
         "parts": {},
+        "errors": {},
         "missing": {},
         "info": {},
         "settings": {},

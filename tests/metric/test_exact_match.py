@@ -49,6 +49,7 @@ def test_the_value_is_the_share_of_right_answers(answered: Answered) -> None:
         "values": {"exact_match": 0.75},
         "examples": {"exact_match": (1.0, 1.0, 0.0, 1.0)},
         "parts": {},
+        "errors": {},
         "missing": {},
         "info": {
             "exact_match": {

@@ -28,6 +28,7 @@ def test_by_hand(answered: Answered) -> None:
             "rougeL": (pytest.approx(4 / 7),),
         },
         "parts": {},
+        "errors": {},
         "missing": {},
         "info": {
             "rouge1": {"title": "ROUGE-1", "lowest": 0.0, "highest": 1.0, "better": "higher", "pooling": "mean"},

@@ -65,6 +65,7 @@ def test_the_value_is_the_mean_over_answers(answered: Answered) -> None:
         "values": {"token_f1": pytest.approx((2 / 3 + 1 + 0) / 3)},
         "examples": {"token_f1": (pytest.approx(2 / 3), 1.0, 0.0)},
         "parts": {},
+        "errors": {},
         "missing": {},
         "info": {
             "token_f1": {"title": "Token F1", "lowest": 0.0, "highest": 1.0, "better": "higher", "pooling": "mean"}

@@ -13,10 +13,12 @@ from bench.report.statistics.intervals import Floats, Formula, mean_formula
 
 Parts = Floats | csr_array
 """k numbers for each of n examples: (n, k)."""
-Pooling = Literal["mean", "macro_f1", "corpus_bleu", "exp_ratio"]
+Pooling = Literal["mean", "macro_f1", "corpus_bleu", "corpus_chrf", "exp_ratio"]
 """As `ScoreInfo.pooling`."""
 
 BLEU_ORDERS = 4
+CHRF_BETA = 2
+"""Recall counts this many times as much as precision."""
 
 
 class NotResampled(Exception):
@@ -41,13 +43,15 @@ def parts_of(score: str, pooling: Pooling | None, answers: Predictions) -> tuple
     return POOLS[pooling](parts)
 
 
-def macro_f1(classes: Sequence[tuple[str, str]]) -> tuple[Parts, Formula]:
+def macro_f1(classes: Sequence[tuple[str, ...]]) -> tuple[Parts, Formula]:
     """F1 by answer class, averaged over the classes that occur: of pairs of predicted and true class.
+
+    An answer that has no class comes with the true one alone, and counts as a miss of that class.
 
     The parts are, for each class that is ever hit, how often it is hit, and how often it is predicted or true. Further
     parts count how often the other classes are predicted or true; those that occur in the same examples share one.
     """
-    hit = {name: at for at, name in enumerate(dict.fromkeys(own for own, true in classes if own == true))}
+    hit = {name: at for at, name in enumerate(dict.fromkeys(pair[0] for pair in classes if _is_hit(pair)))}
     rows, columns = [], []
     missed: dict[str, list[int]] = {}
     for row, pair in enumerate(classes):
@@ -57,7 +61,7 @@ def macro_f1(classes: Sequence[tuple[str, str]]) -> tuple[Parts, Formula]:
                 columns.append(len(hit) + hit[name])
             else:
                 missed.setdefault(name, []).append(row)
-        if pair[0] == pair[1]:
+        if _is_hit(pair):
             rows.append(row)
             columns.append(hit[pair[0]])
     together = Counter(map(tuple, missed.values()))
@@ -74,6 +78,10 @@ def macro_f1(classes: Sequence[tuple[str, str]]) -> tuple[Parts, Formula]:
         return 2 * (hits / np.maximum(either, 1)).sum(axis=0) / n_classes
 
     return parts, formula
+
+
+def _is_hit(classes: tuple[str, ...]) -> bool:
+    return len(classes) == 2 and classes[0] == classes[1]
 
 
 def corpus_bleu(counts: Sequence[Sequence[int]]) -> tuple[Parts, Formula]:
@@ -96,6 +104,27 @@ def corpus_bleu(counts: Sequence[Sequence[int]]) -> tuple[Parts, Formula]:
     return np.array(counts, dtype=float), formula
 
 
+def corpus_chrf(counts: Sequence[Sequence[int]]) -> tuple[Parts, Formula]:
+    """chrF2 (Popović 2015) as sacrebleu computes it, as a fraction: F2 of the mean precision and recall over orders.
+
+    The counts are of each answer, and for each order in turn: its n-grams, its reference's, and those in both. An order
+    that no answer or no reference is long enough for is left out.
+    """
+
+    def formula(sums: Floats) -> Floats:
+        given, accepted, shared = sums[0::3], sums[1::3], sums[2::3]
+        counted = (given > 0) & (accepted > 0)
+        n_orders = np.maximum(counted.sum(axis=0), 1)
+        precision = np.where(counted, shared / np.maximum(given, 1), 0.0).sum(axis=0) / n_orders
+        recall = np.where(counted, shared / np.maximum(accepted, 1), 0.0).sum(axis=0) / n_orders
+        weighted = CHRF_BETA**2 * precision + recall
+        return np.where(
+            weighted > 0, (1 + CHRF_BETA**2) * precision * recall / np.where(weighted > 0, weighted, 1), 0.0
+        )
+
+    return np.array(counts, dtype=float), formula
+
+
 def exp_ratio(pairs: Sequence[tuple[float | None, int]]) -> tuple[Parts, Formula]:
     """The exponential of a ratio of sums, as perplexity is: of pairs of negative log-likelihood in nats and tokens."""
     if any(nats is None for nats, _ in pairs):
@@ -106,6 +135,7 @@ def exp_ratio(pairs: Sequence[tuple[float | None, int]]) -> tuple[Parts, Formula
 POOLS: Mapping[str, Callable[[Sequence[Any]], tuple[Parts, Formula]]] = {
     "macro_f1": macro_f1,
     "corpus_bleu": corpus_bleu,
+    "corpus_chrf": corpus_chrf,
     "exp_ratio": exp_ratio,
 }
 """Kind of pooling, as the record declares it, to its function; means need none."""

@@ -8,7 +8,7 @@ from sklearn.metrics import f1_score
 from bench.metric import Answer
 from bench.metric.bleu import Bleu
 from bench.report.read.predictions import Predictions
-from bench.report.statistics.formulas import NotResampled, corpus_bleu, exp_ratio, macro_f1, parts_of
+from bench.report.statistics.formulas import NotResampled, corpus_bleu, corpus_chrf, exp_ratio, macro_f1, parts_of
 
 WORDS = ["the", "a", "red", "fox", "ran", "home", "away", "from", "rain"]
 
@@ -92,6 +92,30 @@ def test_macro_f1_is_scikit_learn_s_on_every_resampled_corpus(n_classes):
 def test_macro_f1_by_hand():
     # a: hit once, predicted twice, true once: 2/3. b: missed: 0
     assert whole(*macro_f1([("a", "a"), ("a", "b")])) == pytest.approx(1 / 3)
+
+
+def test_an_answer_without_a_class_misses_its_true_one():
+    # a: hit once, true twice, predicted once: 2/3. What was answered in the second case is no class.
+    assert whole(*macro_f1([("a", "a"), ("a",)])) == pytest.approx(2 / 3)
+    # b is never hit.
+    assert whole(*macro_f1([("a", "a"), ("b",)])) == pytest.approx(1 / 2)
+
+
+def test_corpus_chrf_is_sacrebleu_s_on_every_resampled_corpus():
+    draw = np.random.default_rng(0)
+    predictions, references = told(draw, 40, 3), [text or "rain" for text in told(draw, 40, 3)]
+    chrf = sacrebleu.CHRF()
+    parts, formula = corpus_chrf(chrf._extract_corpus_statistics(predictions, [references]))
+    for chosen in [np.arange(40), *(draw.integers(0, 40, size=draw.integers(1, 5)) for _ in range(30))]:
+        counts = np.bincount(chosen, minlength=40).astype(float)
+        theirs = chrf.corpus_score([predictions[at] for at in chosen], [[references[at] for at in chosen]])
+        assert formula(parts.T @ counts[:, np.newaxis])[0] == pytest.approx(theirs.score / 100, abs=1e-12)
+
+
+def test_corpus_chrf_without_a_match_or_a_letter_is_nothing():
+    parts, formula = corpus_chrf([(2, 2, 0, *[0] * 15), (0,) * 18])
+    assert whole(parts, formula) == 0.0
+    assert formula(np.zeros((18, 1))).tolist() == [0.0]
 
 
 def test_perplexity_by_hand():
