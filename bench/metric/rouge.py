@@ -29,19 +29,29 @@ class Rouge(Metric):
     """Compare Porter stems instead of words; English only."""
 
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
-        from rouge_score.rouge_scorer import RougeScorer
-
-        scorer = RougeScorer(list(_INFO), use_stemmer=self.use_stemmer, tokenizer=_TOKENIZER[language])
-        rows = [_f_measures(scorer, answer) for answer in answers]
-        settings = (
-            f"rouge-score:{version('rouge-score')}|f-measure|tokenizer:{_TOKENIZER_NAME[language]}"
-            f"|stemmer:{'yes' if self.use_stemmer and language == 'en' else 'no'}"
-        )
-        return means(_INFO, {name: tuple(row[name] for row in rows) for name in _INFO}, settings)
+        rouge = scorer(list(_INFO), self.use_stemmer, language)
+        rows = [_f_measures(rouge, answer) for answer in answers]
+        examples = {name: tuple(row[name] for row in rows) for name in _INFO}
+        return means(_INFO, examples, scoring(self.use_stemmer, language))
 
 
-def _f_measures(scorer: "RougeScorer", answer: Answer) -> dict[str, float]:
+def scorer(names: list[str], use_stemmer: bool, language: Language) -> "RougeScorer":
+    """rouge-score's scorer of these variants, with the words of `language`."""
+    from rouge_score.rouge_scorer import RougeScorer
+
+    return RougeScorer(names, use_stemmer=use_stemmer, tokenizer=_TOKENIZER[language])
+
+
+def scoring(use_stemmer: bool, language: Language) -> str:
+    """What fixes the meaning of that scorer's numbers."""
+    return (
+        f"rouge-score:{version('rouge-score')}|f-measure|tokenizer:{_TOKENIZER_NAME[language]}"
+        f"|stemmer:{'yes' if use_stemmer and language == 'en' else 'no'}"
+    )
+
+
+def _f_measures(rouge: "RougeScorer", answer: Answer) -> dict[str, float]:
     references = stated(answer.references)
     if not references:
         return dict.fromkeys(_INFO, float(not answer.prediction.strip()))
-    return {name: float(best.fmeasure) for name, best in scorer.score_multi(references, answer.prediction).items()}
+    return {name: float(best.fmeasure) for name, best in rouge.score_multi(references, answer.prediction).items()}

@@ -1,0 +1,84 @@
+"""JSON validity: whether answers can be read by a program, and have what it expects."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.content import digest
+from bench.errors import InputError, first_line
+from bench.example import Example
+from bench.metric import Answer, Language, Metric, Scores, fraction, means
+from bench.settings import Strings
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+
+_VALID, _CONFORMS = "json_valid", "json_conforms"
+
+
+class JsonValid(Metric):
+    """`json_valid`: share of answers that are one valid JSON text (RFC 8259) and nothing else.
+
+    `NaN` and `Infinity`, which Python accepts, are not valid, nor is JSON inside a sentence or a code fence.
+    `json_conforms`: share of answers that also are objects with the `required` keys and fit the JSON Schema. It is
+    there only if one of these is set. References are not read.
+    """
+
+    required: Strings
+    """Keys that an answer must have, as an object; none to leave that out."""
+    json_schema: str | None
+    """Path of a JSON Schema; None for no schema. It is not downloaded, and neither is what it refers to."""
+
+    def identity(self) -> dict[str, Any]:
+        """The settings, with the schema by its content."""
+        return super().identity() | {"json_schema": self.json_schema and digest(self.json_schema)}
+
+    def check(self, validation: Sequence[Example]) -> None:
+        self._validator()
+
+    def score(self, answers: Sequence[Answer], language: Language) -> Scores:
+        validator = self._validator()
+        parsed = [_parsed(answer.prediction) for answer in answers]
+        info, examples = {_VALID: fraction("Valid JSON")}, {_VALID: tuple(float(len(own)) for own in parsed)}
+        if self.required or validator:
+            info[_CONFORMS] = fraction("JSON as required")
+            examples[_CONFORMS] = tuple(float(any(self._conforms(value, validator) for value in own)) for own in parsed)
+        schema = digest(self.json_schema)[:16] if self.json_schema else "none"
+        return means(info, examples, f"required:{','.join(self.required) or 'none'}|schema:sha256:{schema}")
+
+    def _conforms(self, value: Any, validator: "Validator | None") -> bool:
+        has_keys = not self.required or (isinstance(value, dict) and value.keys() >= set(self.required))
+        return has_keys and (validator is None or validator.is_valid(value))
+
+    def _validator(self) -> "Validator | None":
+        """Of the schema; None if there is none. Raises InputError if it cannot be read or is no schema."""
+        if self.json_schema is None:
+            return None
+        from jsonschema import SchemaError
+        from jsonschema.validators import validator_for
+        from referencing import Registry
+
+        try:
+            schema = json.loads(Path(self.json_schema).expanduser().read_text(encoding="utf-8"))
+            kind = validator_for(schema)
+            kind.check_schema(schema)
+        except (OSError, ValueError, SchemaError) as error:
+            raise InputError(
+                f"metric.json_valid.json_schema: must be a file with a JSON Schema, got {self.json_schema} "
+                f"({first_line(error)})"
+            ) from error
+        # An empty registry, because jsonschema would otherwise download what a schema refers to.
+        return kind(schema, registry=Registry())
+
+
+def _parsed(text: str) -> list[Any]:
+    """The value of a JSON text, in a list; an empty list for any other text."""
+    try:
+        return [json.loads(text, parse_constant=_refuse)]
+    except (ValueError, RecursionError):
+        return []
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
