@@ -70,7 +70,7 @@ def sentence(fault: ErrorDetails, content: Mapping[str, Any], chosen: Mapping[st
     if fault["type"] == "extra_forbidden":
         around: Any = content
         for step in path[:-1]:
-            around = around[step]
+            around = around[int(step) if isinstance(around, list) else step]
         accepted = [field for field in around if field not in (path[-1], "_target_")]
         return f"{_no_such_setting(key, '.'.join(path[:-1]), accepted)} ({source})"
     return f"{key}: {_demand(fault)} ({source})".removeprefix(": ")

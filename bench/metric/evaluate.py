@@ -7,21 +7,65 @@ import re
 from collections.abc import Sequence
 from numbers import Real
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, Strict, model_serializer, model_validator
 
 from bench.content import digest, digests
 from bench.errors import first_line
 from bench.hub import hub_answers, local_folder
-from bench.metric import Answer, Language, Metric, Scores, together
+from bench.metric import Answer, Language, Metric, Scores, together, unscored
 from bench.record import ScoreInfo
-from bench.settings import Strings
+from bench.settings import Settings
 
 _SEED = 1
 """For metrics that resample. With 0, evaluate would take a seed from numpy's global state."""
 _RELATIVE_IMPORT = re.compile(r"^(?:from|import)\s+\.([^\s.]+)", re.MULTILINE)
 """How a metric's script imports a file beside it. As in evaluate, imports within that file do not count."""
+
+
+class Named(Settings):
+    """A metric of the library, and how its scores are read: the library does not say."""
+
+    path: str = Field(min_length=1)
+    """A name on the hub (`meteor`, `owner/metric`), a script (`./my_metric.py`), a folder with a script of its name."""
+    title: str | None = Field(default=None, min_length=1)
+    """Column heading; None for the score's name."""
+    better: Literal["higher", "lower"] | None = None
+    """Which direction is better. A score without one ranks nothing, and is not compared."""
+    lowest: float | None = None
+    """Smallest possible value; None if there is none or it is not known."""
+    highest: float | None = None
+    """Largest possible value; None if there is none or it is not known."""
+
+    @model_serializer(mode="wrap")
+    def _as_typed(self, fields: SerializerFunctionWrapHandler) -> Any:
+        declared = {field: value for field, value in fields(self).items() if value is not None}
+        return self.path if declared.keys() == {"path"} else declared
+
+    def identity(self) -> Any:
+        """The settings, with a local metric by the content of its Python files."""
+        declared, content = self.model_dump(), _content(self.path)
+        return content if isinstance(declared, str) else declared | {"path": content}
+
+    @property
+    def score_name(self) -> str:
+        """What its score is called, or what the names of its scores begin with."""
+        return Path(self.path).name.removesuffix(".py")
+
+    def info(self, score: str) -> ScoreInfo:
+        """How one of its scores is read."""
+        title = self.title and self.title + score.removeprefix(self.score_name).replace("_", " ")
+        return ScoreInfo(
+            title=title or score, lowest=self.lowest, highest=self.highest, better=self.better, pooling=None
+        )
+
+
+def _named(value: Any) -> Any:
+    known = list(Named.model_fields)
+    if isinstance(value, dict) and (unknown := [field for field in value if field not in known]):
+        raise ValueError(f"must have nothing but {', '.join(known)}, got {unknown[0]!r}")
+    return {"path": value} if isinstance(value, str) else value
 
 
 class Evaluate(Metric):
@@ -39,40 +83,37 @@ class Evaluate(Metric):
     is not finite (`not_finite`).
     """
 
-    metrics: Strings
-    """Names on the hub (`meteor`, `owner/metric`), scripts (`./my_metric.py`), folders with a script of their name."""
+    metrics: Annotated[tuple[Annotated[Named, BeforeValidator(_named)], ...], Strict(False)]
+    """Such as `[rouge, ./my_metric.py, {path: bleu, title: BLEU, better: higher, lowest: 0, highest: 1}]`."""
 
     @model_validator(mode="after")
     def _has_a_score_name_each(self) -> Self:
-        names = [_score_name(metric) for metric in self.metrics]
+        names = [metric.score_name for metric in self.metrics]
         for metric, name in zip(self.metrics, names, strict=True):
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-                raise ValueError(f"metrics: must be names on the hub or paths of scripts or folders, got {metric!r}")
+                raise ValueError(
+                    f"metrics: must be names on the hub or paths of scripts or folders, got {metric.path!r}"
+                )
             if names.count(name) > 1:
                 raise ValueError(f"metrics: each must have a name of its own, got {name!r} more than once")
         return self
 
     def identity(self) -> dict[str, Any]:
-        """The settings, with local metrics by the content of their Python files."""
-        return super().identity() | {"metrics": [_content(metric) for metric in self.metrics]}
+        return super().identity() | {"metrics": [metric.identity() for metric in self.metrics]}
 
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
-        return together((_score_name(metric), _score(metric, answers)) for metric in self.metrics)
+        return together((metric.score_name, _score(metric, answers)) for metric in self.metrics)
 
 
-def _score_name(metric: str) -> str:
-    return Path(metric).name.removesuffix(".py")
-
-
-def _score(metric: str, answers: Sequence[Answer]) -> Scores:
+def _score(metric: Named, answers: Sequence[Answer]) -> Scores:
     from evaluate import __version__
 
-    name = _score_name(metric)
+    name = metric.score_name
     # A metric that fails, with whatever error, must not cost the cell its other scores; nor one that calls exit().
     try:
-        module = _load(metric)
+        module = _load(metric.path)
     except (Exception, SystemExit) as error:
-        return _no_score(name, "metric_not_available", f"{metric} cannot be loaded ({first_line(error)})")
+        return _no_score(metric, "metric_not_available", f"{metric.path} cannot be loaded ({first_line(error)})")
     try:
         result = module.compute(
             predictions=[answer.prediction for answer in answers],
@@ -82,16 +123,16 @@ def _score(metric: str, answers: Sequence[Answer]) -> Scores:
         )
         numbers = {key: float(value) for key, value in result.items() if _is_number(value)}
     except (Exception, SystemExit) as error:
-        return _no_score(name, "metric_failed", f"{metric} failed ({first_line(error)})")
+        return _no_score(metric, "metric_failed", f"{metric.path} failed ({first_line(error)})")
     if not numbers:
-        return _no_score(name, "metric_failed", f"{metric} gave no number")
+        return _no_score(metric, "metric_failed", f"{metric.path} gave no number")
 
     named = {name if len(numbers) == 1 else f"{name}_{key}": value for key, value in numbers.items()}
     return Scores(
         values={score: value if math.isfinite(value) else None for score, value in named.items()},
         missing={score: "not_finite" for score, value in named.items() if not math.isfinite(value)},
-        info={score: _undeclared(score) for score in named},
-        settings=dict.fromkeys(named, f"evaluate:{__version__}|{metric}|code:sha256:{_code_digest(module)}"),
+        info={score: metric.info(score) for score in named},
+        settings=dict.fromkeys(named, f"evaluate:{__version__}|{metric.path}|code:sha256:{_code_digest(module)}"),
     )
 
 
@@ -142,12 +183,6 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _no_score(name: str, reason: str, sentence: str) -> Scores:
-    return Scores(
-        values={name: None}, missing={name: reason}, info={name: _undeclared(name)}, settings={name: sentence}
-    )
-
-
-def _undeclared(name: str) -> ScoreInfo:
-    """The library does not say what range its metrics have, or which direction is better."""
-    return ScoreInfo(title=name, lowest=None, highest=None, better=None, pooling=None)
+def _no_score(metric: Named, reason: str, sentence: str) -> Scores:
+    scores = unscored(metric.score_name, reason, sentence)
+    return scores.model_copy(update={"info": {metric.score_name: metric.info(metric.score_name)}})

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,8 +68,8 @@ def written(tmp_path: Path) -> Written:
     return write
 
 
-def metric(*metrics: str) -> Evaluate:
-    return Evaluate(name="evaluate", metrics=metrics)
+def metric(*metrics: str | dict[str, Any]) -> Evaluate:
+    return Evaluate.model_validate({"name": "evaluate", "metrics": metrics})
 
 
 def test_no_metrics(answered: Answered) -> None:
@@ -115,6 +116,53 @@ def test_numbers_are_kept_and_lists_texts_and_truths_are_not(answered: Answered,
     assert scores.settings.keys() == {"many_mean", "many_count", "many_bad"}
     undeclared = {"lowest": None, "highest": None, "better": None, "pooling": None}
     assert scores.model_dump()["info"] == {name: undeclared | {"title": name} for name in scores.values}
+
+
+def test_how_a_score_is_read_can_be_declared(answered: Answered, written: Written) -> None:
+    path = written("equal_share", SHARE_EQUAL)
+    declared = {"path": path, "title": "Equal", "better": "higher", "lowest": 0.0, "highest": 1.0}
+    read = {name: value for name, value in declared.items() if name != "path"} | {"pooling": None}
+    scores = metric(declared).score(answered(("red", "red")), "en")
+    assert scores.values == {"equal_share": 1.0}
+    assert scores.model_dump()["info"] == {"equal_share": read}
+    missing = metric(declared | {"path": "meteor"}).score(answered(("red", "red")), "en")
+    assert missing.model_dump()["info"] == {"meteor": read}
+    # Without a title, the score's name is one; of several numbers, each gets a title of its own.
+    untitled = metric({"path": path, "better": "lower"}).score(answered(("red", "red")), "en")
+    assert untitled.info["equal_share"].title == "equal_share"
+    several = metric({"path": written("many", 'return {"mean": 0.5, "top_k": 3}'), "title": "Many"})
+    assert {name: info.title for name, info in several.score(answered(("red", "red")), "en").info.items()} == {
+        "many_mean": "Many mean",
+        "many_top_k": "Many top k",
+    }
+
+
+def test_what_is_declared_is_written_as_it_was_typed(written: Written) -> None:
+    path = written("equal_share", SHARE_EQUAL)
+    both = metric("meteor", {"path": path, "better": "lower"})
+    assert both.model_dump(mode="json")["metrics"] == ["meteor", {"path": path, "better": "lower"}]
+    assert Evaluate.model_validate(both.model_dump(mode="json")) == both
+    # A declaration changes what the record says, so that the cell runs again.
+    content = metric(path).identity()["metrics"][0]
+    assert both.identity()["metrics"] == ["meteor", {"path": content, "better": "lower"}]
+
+
+@pytest.mark.parametrize(
+    ("declared", "place", "message"),
+    [
+        ({"path": "meteor", "better": "more"}, ("better",), "Input should be 'higher' or 'lower'"),
+        (
+            {"path": "meteor", "bettr": "higher"},
+            (),
+            "Value error, must have nothing but path, title, better, lowest, highest, got 'bettr'",
+        ),
+        ({"better": "higher"}, ("path",), "Field required"),
+    ],
+)
+def test_a_declaration_that_cannot_be(declared: dict[str, Any], place: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        metric(declared)
+    assert [(error["loc"], error["msg"]) for error in refused.value.errors()] == [(("metrics", 0, *place), message)]
 
 
 def test_a_folder_with_a_script_of_its_name(answered: Answered, tmp_path: Path, written: Written) -> None:
