@@ -22,7 +22,8 @@ HANG_S = 20.0
 
 PACKAGES = (
     *("tunebench", "torch", "transformers", "peft", "bitsandbytes", "accelerate", "trl", "datasets", "tokenizers"),
-    *("safetensors", "numpy", "evaluate", "sacrebleu", "rouge-score", "bert-score", "hydra-core", "nvidia-ml-py"),
+    *("safetensors", "numpy", "evaluate", "sacrebleu", "rouge-score", "bert-score", "nltk", "lm-eval", "hydra-core"),
+    "nvidia-ml-py",
 )
 """Distributions that can change a number."""
 
