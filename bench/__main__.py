@@ -7,14 +7,15 @@ from pathlib import Path
 
 from bench import __version__
 from bench.cli import help
+from bench.configuration import search_path
 
 
 def main() -> int:
     """Run the command line. Returns the exit status."""
     _replace_closed_streams()
     if {"-h", "--help"} & set(sys.argv[1:]):
-        command = Path(sys.argv[0]).name
-        print(help.text(command) if command == "tunebench" else help.text(), end="")
+        command = "tunebench" if Path(sys.argv[0]).name == "tunebench" else "python -m bench"
+        print(help.text(command, search_path(sys.argv[1:])), end="")
         return 0
     if "--version" in sys.argv[1:]:
         print(f"tunebench {__version__}")

@@ -1,6 +1,5 @@
-"""How a node of the configuration becomes a typed, frozen object: strict types, no unknown keys, our classes only."""
+"""How a node of the configuration becomes a typed, frozen object: strict types, no unknown keys, known classes."""
 
-from importlib import import_module
 from inspect import isabstract
 from typing import Annotated, Any, Self, TypeVar
 
@@ -13,6 +12,8 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
+
+from bench import own_code
 
 P = TypeVar("P", bound="Part")
 
@@ -64,7 +65,10 @@ class Part(Settings):
         return self._target() | {field: getattr(self, field) for field in type(self).model_fields}
 
     def identity(self) -> dict[str, Any]:
-        return self._target() | super().identity()
+        """As for all settings, with the files of a class's package if it is the user's own code."""
+        package = own_code.top_level(type(self).__module__)
+        code = {} if package == own_code.OURS else {"_code_": own_code.contents(package)}
+        return self._target() | code | super().identity()
 
     def _target(self) -> dict[str, Any]:
         return {"_target_": f"{type(self).__module__}.{type(self).__qualname__}"}
@@ -77,14 +81,8 @@ def _identity(value: Any) -> Any:
 
 
 def _resolve(target: Any, kind: type[P]) -> type[P]:
-    """The class that `target` names. Only this project's classes are imported: a configuration is data, not code."""
-    if not isinstance(target, str) or not target.startswith("bench."):
-        raise ValueError(f"_target_ must name a class of this project (bench. ...), got {target!r}")
-    module, _, attribute = target.rpartition(".")
-    try:
-        named = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"_target_ names no class: {target!r} ({error})") from error
+    """The class that `target` names: of this project, or of a package that the user allows by name."""
+    named = own_code.load(target)
     if not (isinstance(named, type) and issubclass(named, kind)):
         raise ValueError(f"_target_ must name a {kind.__name__}, got {target!r}")
     return named

@@ -1,5 +1,7 @@
 """`--help`: groups, choices and settings, read from conf/ without loading Hydra."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from textwrap import fill
 
 from bench.configuration import CONF, choices
@@ -57,20 +59,20 @@ of a mistake in the settings, the data or a model.
 """
 
 
-def text(command: str = "python -m bench") -> str:
-    """The help text for the current content of conf/. `command` is how tunebench was started."""
+def text(command: str = "python -m bench", folders: Sequence[Path] = (CONF,)) -> str:
+    """The help text for the current content of conf/ and of the user's own `folders`, as `command` shows it."""
     groups = sorted(folder for folder in CONF.iterdir() if folder.is_dir())
     return TEXT.format(
         command=command,
         report=f"{command} report" if command == "tunebench" else f"{command}.report",
         data=f"{command} data" if command == "tunebench" else f"{command}.data",
-        groups="\n".join(_choices(group.name) for group in groups),
+        groups="\n".join(_choices(group.name, folders) for group in groups),
         settings="\n".join(_own_settings()),
     )
 
 
-def _choices(group: str) -> str:
-    return fill(f"  {group:12} {', '.join(choices(group))}", width=120, subsequent_indent=15 * " ")
+def _choices(group: str, folders: Sequence[Path]) -> str:
+    return fill(f"  {group:12} {', '.join(choices(group, folders))}", width=120, subsequent_indent=15 * " ")
 
 
 def _own_settings() -> list[str]:

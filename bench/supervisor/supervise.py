@@ -10,10 +10,10 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from bench import protocol, store
+from bench import own_code, protocol, store
 from bench.errors import InputError
 from bench.job import Job
-from bench.record import Error, Record, Status
+from bench.record import Environment, Error, Record, Status
 from bench.supervisor import server
 from bench.supervisor.account import Account
 from bench.supervisor.environment import environment
@@ -96,7 +96,7 @@ def _run(job: Job, folder: Path, line: Line) -> None:
 
 def _measured(job: Job, folder: Path, account: Account, sinks: Sinks, stop: Stop) -> Record:
     """Run the cell's process to its end beside the sampler; gives what the record will say."""
-    machine = environment(job.telemetry.gpu)
+    machine = _with_own_code(job, *environment(job.telemetry.gpu))
     info = CellInfo(job.cell, account.key, job.study, job.title(), folder, account.start_s, machine[0])
     for tracker in job.tracker.values():
         sinks.open(tracker, info)
@@ -124,6 +124,12 @@ def _measured(job: Job, folder: Path, account: Account, sinks: Sinks, stop: Stop
             with (folder / "log.txt").open("a") as log:
                 log.write(text)
     return record
+
+
+def _with_own_code(job: Job, environment: Environment, reasons: dict[str, str]) -> tuple[Environment, dict[str, str]]:
+    """The environment with the packages of the user's own code that the cell runs, beside those installed."""
+    own = own_code.versions(job.cell.model_dump(mode="json"))
+    return environment.model_copy(update={"packages": environment.packages | own}), reasons
 
 
 def how_it_ended(
