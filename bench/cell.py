@@ -63,6 +63,12 @@ class Cell(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _recipe_for_the_method(self) -> Self:
+        if self.method.trains:
+            self.method.require_recipe(self.train)
+        return self
+
     def key(self) -> str:
         """Hash (12 hex digits) of what determines the result; local files count by content, not by path.
 

@@ -5,10 +5,17 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import PreTrainedModel
+
 from bench import store
+from bench.method import Method
 
 MANIFEST = "manifest.json"
 """File name to size in bytes, for every other file of the checkpoint."""
+WEIGHTS = "weights.safetensors"
+"""The trained parameters, by name, and what the method needs to go on, under names that begin with `method:`."""
 REVISION = "revision"
 """The file beside the checkpoints with the commit of the base model that they belong to."""
 
@@ -22,6 +29,37 @@ def seal(checkpoint: Path) -> None:
     """Write the manifest: its existence means that all other files were written."""
     sizes = {file.name: file.stat().st_size for file in checkpoint.iterdir()}
     store.write_atomically(checkpoint / MANIFEST, json.dumps(sizes))
+
+
+def save_weights(checkpoint: Path, model: PreTrainedModel, method: Method) -> None:
+    """Write what training has changed, exactly: peft's own files leave out parts, or give them another shape."""
+    checkpoint.mkdir(parents=True, exist_ok=True)
+    state = {f"method:{name}": value.contiguous() for name, value in method.state(model).items()}
+    save_file(trainable_weights(model) | state, checkpoint / WEIGHTS)
+
+
+def load_weights(checkpoint: Path, model: PreTrainedModel, method: Method) -> None:
+    """Set what `save_weights` wrote."""
+    saved = load_file(checkpoint / WEIGHTS)
+    restore_weights(model, saved)
+    state = {name.removeprefix("method:"): value for name, value in saved.items() if name.startswith("method:")}
+    method.restore(model, state)
+
+
+def trainable_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    """Copies of the trainable parameters by name, in host memory: on the device they would count as the model's."""
+    return {
+        name: weight.detach().to("cpu", copy=True).contiguous()
+        for name, weight in model.named_parameters()
+        if weight.requires_grad
+    }
+
+
+def restore_weights(model: PreTrainedModel, weights: dict[str, torch.Tensor]) -> None:
+    """Set the parameters of `model` that are in `weights`, in the precision that they have there."""
+    for name, weight in model.named_parameters():
+        if name in weights:
+            weight.data = weights[name].to(weight.device, copy=True)
 
 
 def clear(folder: Path) -> None:
@@ -66,6 +104,8 @@ def _fault(checkpoint: Path) -> str | None:
         sizes = json.loads((checkpoint / MANIFEST).read_bytes())
     except (OSError, ValueError):
         return f"it has no readable {MANIFEST}"
+    if WEIGHTS not in sizes:
+        return f"{WEIGHTS} is missing"
     for name, size in sizes.items():
         file = checkpoint / name
         if not file.exists():

@@ -11,11 +11,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from bench.cell import Cell
 from bench.child import checkpoints
+from bench.child.checkpoints import restore_weights, trainable_weights
 from bench.child.device import is_out_of_memory, release_memory
 from bench.child.generate import finite
 from bench.child.interrupt import Interrupted, StopRequest
 from bench.child.phases import Phases
-from bench.child.trainer import Trainer, restore_weights, trainable_weights
+from bench.child.trainer import Trainer
 from bench.child.trainer_arguments import arguments
 from bench.encode import Encoded
 from bench.protocol import MicroBatchHalved, Missing, Resumed, Trained
@@ -65,10 +66,12 @@ def train(
         micro_batches = [state["train_batch_size"]]
         phases.send(Resumed(step=state["global_step"]))
     initial_weights = trainable_weights(model) if cell.train.fit_micro_batch else {}
+    initial_state = cell.method.state(model)
     while (trainer := attempt(micro_batches[-1], checkpoint)) is None:
         checkpoint = None
         checkpoints.clear(folder)
         restore_weights(model, initial_weights)
+        cell.method.restore(model, initial_state)
         release_memory()
         micro_batches.append(_smaller(micro_batches[-1], cell.train.effective_batch))
         phases.send(MicroBatchHalved(micro_batch=micro_batches[-1]))

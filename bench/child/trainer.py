@@ -48,6 +48,7 @@ class Trainer(SFTTrainer):
         stop: StopRequest,
     ) -> None:
         self.validation = validation
+        self.method = cell.method
         self.eval_batch = cell.generation.batch
         self.phases = phases
         self.step_times_s: list[float] = []
@@ -56,7 +57,7 @@ class Trainer(SFTTrainer):
         callbacks: list[TrainerCallback] = [_Steps(self, stop, cell.train.checkpoint_steps)]
         if cell.train.early_stopping_epochs is not None:
             callbacks.append(EarlyStoppingCallback(cell.train.early_stopping_epochs))
-        weights = trainable_weights(model)
+        weights = checkpoints.trainable_weights(model)
         super().__init__(
             model=model,
             args=arguments,
@@ -66,14 +67,17 @@ class Trainer(SFTTrainer):
             callbacks=callbacks,
         )
         # TRL has cast the adapters of a quantised model to bfloat16.
-        restore_weights(model, weights)
+        checkpoints.restore_weights(model, weights)
         self.remove_callback(PrinterCallback)
 
     def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> torch.Tensor:
         # Packed sequences have no padding, and no attention mask.
         self._tokens = self._tokens + inputs.get("attention_mask", torch.ones_like(inputs["labels"])).sum()
         self._completion_tokens = self._completion_tokens + (inputs["labels"] != -100).sum()
-        return super().training_step(model, inputs, *args, **kwargs)
+        loss = super().training_step(model, inputs, *args, **kwargs)
+        if (penalty := self.method.penalty(self.model)) is not None:
+            (penalty / self.current_gradient_accumulation_steps).backward()
+        return loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Report a step and log its token counts, which checkpoints keep: after a resume they still cover all steps."""
@@ -114,6 +118,16 @@ class Trainer(SFTTrainer):
         checkpoints.seal(checkpoints.path_of(Path(self.args.output_dir), self.state.global_step))
         self.step_start_s = time.monotonic()
 
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        if output_dir is not None:
+            checkpoints.save_weights(Path(output_dir), self.model, self.method)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        checkpoints.load_weights(Path(resume_from_checkpoint), self.model, self.method)
+
+    def _load_best_model(self) -> None:
+        checkpoints.load_weights(Path(self.state.best_model_checkpoint), self.model, self.method)
+
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """Write no card into checkpoints: it would ask the hub about the base model."""
 
@@ -127,7 +141,13 @@ class _Steps(TrainerCallback):
         self.checkpoint_steps = checkpoint_steps
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.trainer.method.begin(self.trainer.model, state.max_steps)
         self.trainer.step_start_s = time.monotonic()
+
+    def on_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self.trainer.method.stepped(self.trainer.model, state.global_step + 1)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         synchronize()
@@ -147,20 +167,6 @@ class _Steps(TrainerCallback):
         # Not earlier: at the end of an epoch, evaluation and checkpoint come after the step.
         if self.stop.made:
             control.should_training_stop = True
-
-
-def trainable_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
-    """Copies of the trainable parameters by name, in host memory: on the device they would count as the model's."""
-    return {
-        name: weight.detach().to("cpu", copy=True) for name, weight in model.named_parameters() if weight.requires_grad
-    }
-
-
-def restore_weights(model: PreTrainedModel, weights: dict[str, torch.Tensor]) -> None:
-    """Set the parameters of `model` that are in `weights`, in the precision that they have there."""
-    for name, weight in model.named_parameters():
-        if name in weights:
-            weight.data = weights[name].to(weight.device, copy=True)
 
 
 def _ends_epoch(state: TrainerState) -> bool:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import torch
     from transformers import BitsAndBytesConfig, PreTrainedModel
 
+    from bench.recipe import Recipe
+
 FILE = "changed.safetensors"
 
 
@@ -45,6 +47,30 @@ class Method(Part):
         Raises:
             InputError: the base model lacks something that the settings name.
         """
+
+    def require_recipe(self, recipe: Recipe) -> None:
+        """Raise ValueError if the method cannot be trained with `recipe`."""
+
+    def begin(self, model: PreTrainedModel, n_steps: int) -> None:
+        """Called before the first step of a training of `n_steps` optimiser steps, or before it is resumed.
+
+        Raises:
+            InputError: the settings do not fit a training of this length.
+        """
+
+    def penalty(self, model: PreTrainedModel) -> torch.Tensor | None:
+        """What is added to the loss of every step, as a scalar; the loss that is reported stays that of the answers."""
+        return None
+
+    def stepped(self, model: PreTrainedModel, step: int) -> None:
+        """Called after the optimiser's update of `step`, counted from 1, while its gradients are still there."""
+
+    def state(self, model: PreTrainedModel) -> dict[str, torch.Tensor]:
+        """What a checkpoint needs besides the trained parameters to go on from it."""
+        return {}
+
+    def restore(self, model: PreTrainedModel, state: dict[str, torch.Tensor]) -> None:
+        """Set what `state` gave when the checkpoint was written."""
 
     def settle(self, model: PreTrainedModel, dtype: torch.dtype) -> PreTrainedModel:
         """The trained `model` in the form in which it answers, is timed and is saved, on a base in `dtype`."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import PositiveFloat
 
+from bench.errors import InputError
 from bench.method import Method
 
 if TYPE_CHECKING:
@@ -34,13 +35,33 @@ class Adapter(Method):
     def prepare(self, base: PreTrainedModel) -> PreTrainedModel:
         import torch
         from peft import get_peft_model
+        from peft.tuners.tuners_utils import BaseTunerLayer
+        from peft.utils.other import TrainableTokensWrapper
 
         base.requires_grad_(False)
         own = set(base.parameters())
+        for layer in base.modules():
+            if hasattr(layer, _PACKING):
+                setattr(layer, _PACKING, False)
         model = get_peft_model(base, self.configuration(base))
-        # peft adds them in float32, or in the base's precision.
-        for parameter in set(model.parameters()) - own:
-            parameter.data = parameter.data.to(getattr(torch, self.adapter_dtype))
+        if isinstance(model.get_output_embeddings(), BaseTunerLayer | TrainableTokensWrapper):
+            raise InputError(
+                "method: the output embedding cannot have an adapter, since TRL computes the loss without it; leave it "
+                "out of target_modules, or choose a model whose embeddings are not tied"
+            )
+        for parameter in model.parameters():
+            if parameter not in own and parameter.dtype == torch.float32:
+                parameter.data = parameter.data.to(getattr(torch, self.adapter_dtype))
+            elif parameter.requires_grad:
+                # One of the base's own, or a copy of it, such as a normalisation's: trained as the model's own are.
+                parameter.data = parameter.data.to(torch.float32)
+                parameter.in_base_precision = True
+        return model
+
+    def settle(self, model: PreTrainedModel, dtype: torch.dtype) -> PreTrainedModel:
+        for parameter in model.parameters():
+            if getattr(parameter, "in_base_precision", False):
+                parameter.data = parameter.data.to(dtype)
         return model
 
     def save(self, model: PreTrainedModel, folder: Path) -> int:
@@ -51,8 +72,35 @@ class Adapter(Method):
     @property
     def loading_code(self) -> str:
         # peft loads adapters in float32, whatever precision they were saved in.
-        return _LOADING if self.adapter_dtype == "float32" else _LOADING_IN_BFLOAT16
+        code = _LOADING if self.adapter_dtype == "float32" else _LOADING_IN_BFLOAT16
+        return code + _WITHOUT_PACKING if self.quantized_bits == 4 else code
 
+    @property
+    def quantized_bits(self) -> Literal[4, 8] | None:
+        """Bits to which the base's weights are quantised; None if they are not."""
+        return None
+
+    def quantization(self, dtype: torch.dtype) -> BitsAndBytesConfig | None:
+        """4-bit NF4 with double quantisation, computed in `dtype` (Dettmers et al. 2023), or LLM.int8()."""
+        from transformers import BitsAndBytesConfig
+
+        match self.quantized_bits:
+            case 4:
+                return BitsAndBytesConfig(
+                    load_in_4bit=True,
+                    bnb_4bit_quant_type="nf4",
+                    bnb_4bit_use_double_quant=True,
+                    bnb_4bit_compute_dtype=dtype,
+                )
+            case 8:
+                return BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold=6.0)
+            case None:
+                return None
+
+
+_PACKING = "support_avx512bf16_for_cpu"
+"""The attribute of a 4-bit layer that lets bitsandbytes repack its weights when it first answers, on some CPUs. Packed
+weights pass no gradients, and DoRA and HiRA would read nonsense from them."""
 
 _LOADING = 'from peft import PeftModel\n\nmodel = PeftModel.from_pretrained(model, ".")\n'
 _LOADING_IN_BFLOAT16 = """from peft import PeftModel
@@ -62,17 +110,8 @@ model = PeftModel.from_pretrained(model, ".")
 for parameter in set(model.parameters()) - own:
     parameter.data = parameter.data.bfloat16()
 """
-
-
-def quantization(bits: Literal[4, 8], dtype: torch.dtype) -> BitsAndBytesConfig:
-    """4-bit NF4 with double quantisation, computed in `dtype` (Dettmers et al. 2023), or LLM.int8()."""
-    from transformers import BitsAndBytesConfig
-
-    if bits == 8:
-        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold=6.0)
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=dtype,
-    )
+_WITHOUT_PACKING = f"""for layer in model.modules():
+    if hasattr(layer, "{_PACKING}"):
+        # Otherwise the CPU would compute in bfloat16, from weights that some adapters cannot read.
+        layer.{_PACKING} = False
+"""

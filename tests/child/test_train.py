@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Callable, Sequence
-from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,16 @@ from transformers import MixtralConfig, MixtralForCausalLM
 
 from bench import protocol
 from bench.cell import Cell
-from bench.child.checkpoints import MANIFEST
+from bench.child.checkpoints import MANIFEST, WEIGHTS, restore_weights, trainable_weights
 from bench.child.generate import answer, reference_likelihoods
-from bench.child.interrupt import Interrupted, StopRequest
+from bench.child.interrupt import StopRequest
 from bench.child.load import load
-from bench.child.phases import Phases
-from bench.child.train import train
-from bench.child.trainer import restore_weights, trainable_weights
 from bench.encode import Encoded, Room, encode
 from bench.example import Example
 from bench.job import Job
 from bench.model import Model
-from bench.record import Training
+
+Make = Callable[..., Any]
 
 N_EXAMPLES = 12
 RECIPE = {
@@ -34,66 +31,6 @@ RECIPE = {
     "train.warmup_fraction": 0.0,
     "generation.batch": 4,
 }
-
-
-class Run:
-    """One training: the model as it ended, and all events that were sent."""
-
-    def __init__(self, cell: Cell, model: Model, checkpoints: Path, stop: StopRequest | None = None) -> None:
-        receiver, sender = Pipe(duplex=False)
-        loaded = load(model, cell.method.quantization(torch.float32), cell.seed)
-        torch.manual_seed(cell.seed)
-        self.model = cell.method.prepare(loaded.base)
-        self.tokenizer = loaded.tokenizer
-        examples = [
-            Example(id=str(at), cluster=str(at), question=f"Who was at drill {at}?", references=(f"ship {at} of 3",))
-            for at in range(N_EXAMPLES + 4)
-        ]
-        encoded, _ = encode(examples, cell.prompt, loaded.tokenizer, Room(256, 0))
-        self.training, self.validation = encoded[:N_EXAMPLES], encoded[N_EXAMPLES:]
-        phases = Phases(sender)
-        self.error: BaseException | None = None
-        try:
-            with phases.phase("train"):
-                train(
-                    self.model,
-                    self.tokenizer,
-                    self.training,
-                    self.validation,
-                    cell,
-                    checkpoints,
-                    torch.float32,
-                    phases,
-                    stop or StopRequest(),
-                )
-        except Interrupted as error:
-            self.error = error
-        sender.close()
-        self.events: list[Any] = []
-        while receiver.poll():
-            try:
-                self.events.append(protocol.parse(receiver.recv_bytes()))
-            except EOFError:
-                break
-
-    @property
-    def results(self) -> Training:
-        (trained,) = (event for event in self.events if isinstance(event, protocol.Trained))
-        return trained.training
-
-    def steps(self) -> list[protocol.Step]:
-        return [event for event in self.events if isinstance(event, protocol.Step)]
-
-
-@pytest.fixture
-def run(make_cell: Callable[..., Cell], small_model: Callable[..., Model], tmp_path: Path) -> Callable[..., Run]:
-    def go(changes: dict[str, Any] | None = None, folder: str = "checkpoints", stop: StopRequest | None = None) -> Run:
-        changes = dict(changes or {})
-        method = {"method": changes.pop("method")} if "method" in changes else {}
-        dropout = {} if method.get("method") in ("toplayer", "full") else {"method.dropout": 0.0}
-        return Run(make_cell({**method, **RECIPE, **dropout, **changes}), small_model(), tmp_path / folder, stop)
-
-    return go
 
 
 def write_mixture_of_experts(folder: Path, tokenizer: Any) -> Path:
@@ -123,7 +60,7 @@ def mean_nll(model: Any, tokenizer: Any, encoded: Sequence[Encoded]) -> float:
     return sum(one.nll_nats for one in found) / sum(one.tokens for one in found)
 
 
-def test_the_results_of_a_training(run: Callable[..., Run]) -> None:
+def test_the_results_of_a_training(run: Make) -> None:
     done = run()
     results = done.results
     assert (results.steps, results.epochs, results.micro_batch, results.effective_batch) == (6, 2.0, 4, 4)
@@ -141,34 +78,34 @@ def test_the_results_of_a_training(run: Callable[..., Run]) -> None:
 
 
 def test_the_first_loss_is_that_of_completions_under_the_base_model(
-    run: Callable[..., Run], small_model: Callable[..., Model]
+    run: Make, small_model: Callable[..., Model]
 ) -> None:
     done = run({"train.effective_batch": N_EXAMPLES, "train.micro_batch": N_EXAMPLES})
     base = load(small_model(), None, 0)
     assert done.results.first_loss == pytest.approx(mean_nll(base.base, base.tokenizer, done.training), rel=1e-4)
 
 
-def test_the_evaluation_loss_is_per_token_of_the_model_as_trained(run: Callable[..., Run]) -> None:
+def test_the_evaluation_loss_is_per_token_of_the_model_as_trained(run: Make) -> None:
     done = run()
     last = done.results.evaluations[-1]
     assert (last.step, last.epoch) == (6, 2.0)
     assert last.loss == pytest.approx(mean_nll(done.model, done.tokenizer, done.validation), rel=1e-5)
 
 
-def test_accumulated_micro_batches_learn_what_one_batch_does(run: Callable[..., Run]) -> None:
+def test_accumulated_micro_batches_learn_what_one_batch_does(run: Make) -> None:
     whole = run({"train.effective_batch": 6, "train.micro_batch": 6})
     halves = run({"train.effective_batch": 6, "train.micro_batch": 2}, folder="halves")
     assert [step.loss for step in halves.steps()] == pytest.approx([step.loss for step in whole.steps()], rel=1e-4)
     assert halves.results.tokens == whole.results.tokens
 
 
-def test_a_seed_repeats_itself_and_another_differs(run: Callable[..., Run]) -> None:
+def test_a_seed_repeats_itself_and_another_differs(run: Make) -> None:
     losses = [[step.loss for step in run({"seed": seed}, f"{at}").steps()] for at, seed in enumerate((0, 0, 1))]
     assert losses[0] == losses[1]
     assert losses[0] != losses[2]
 
 
-def test_a_stopped_training_goes_on_to_the_same_end(run: Callable[..., Run]) -> None:
+def test_a_stopped_training_goes_on_to_the_same_end(run: Make) -> None:
     undisturbed = run(folder="undisturbed")
     stop = StopRequest()
     stop.deferred = True
@@ -183,7 +120,7 @@ def test_a_stopped_training_goes_on_to_the_same_end(run: Callable[..., Run]) -> 
     assert resumed.results.evaluations == undisturbed.results.evaluations
 
 
-def test_the_best_epoch_is_kept_and_training_stops_early(run: Callable[..., Run]) -> None:
+def test_the_best_epoch_is_kept_and_training_stops_early(run: Make) -> None:
     changes = {"train.best_checkpoint": True, "train.early_stopping_epochs": 1, "train.epochs": 30}
     done = run({**changes, "method.learning_rate": 0.3})
     results = done.results
@@ -196,14 +133,14 @@ def test_the_best_epoch_is_kept_and_training_stops_early(run: Callable[..., Run]
     assert mean_nll(done.model, done.tokenizer, done.validation) == pytest.approx(best.loss, rel=1e-5)
 
 
-def test_gradient_checkpointing_changes_no_number(run: Callable[..., Run]) -> None:
+def test_gradient_checkpointing_changes_no_number(run: Make) -> None:
     plain = run()
     recomputed = run({"train.gradient_checkpointing": True}, folder="recomputed")
     assert [step.loss for step in recomputed.steps()] == pytest.approx([step.loss for step in plain.steps()], rel=1e-5)
 
 
 @pytest.mark.parametrize("checkpointing", [True, False])
-def test_everything_is_trained_with_states_of_eight_bits(run: Callable[..., Run], checkpointing: bool) -> None:
+def test_everything_is_trained_with_states_of_eight_bits(run: Make, checkpointing: bool) -> None:
     changes = {"method": "full", "method.learning_rate": 1e-3, "train.gradient_checkpointing": checkpointing}
     plain = run(changes)
     small = run(changes | {"train.optimizer": "adamw_bnb_8bit"}, folder="small")
@@ -214,7 +151,7 @@ def test_everything_is_trained_with_states_of_eight_bits(run: Callable[..., Run]
     assert losses[1] == pytest.approx(losses[0], rel=0.02)
 
 
-def test_packed_sequences_do_not_see_each_other(run: Callable[..., Run]) -> None:
+def test_packed_sequences_do_not_see_each_other(run: Make) -> None:
     everything = {"train.effective_batch": 1, "train.micro_batch": 1, "train.packing": True, "prompt.max_length": 2048}
     packed = run({**everything, "train.epochs": 1})
     apart = run({"train.effective_batch": N_EXAMPLES, "train.micro_batch": N_EXAMPLES, "train.epochs": 1}, "apart")
@@ -224,7 +161,7 @@ def test_packed_sequences_do_not_see_each_other(run: Callable[..., Run]) -> None
 
 
 @pytest.mark.parametrize("method", ["lora", "qlora", "toplayer", "full"])
-def test_training_leaves_nothing_on_the_model_but_its_weights(run: Callable[..., Run], method: str) -> None:
+def test_training_leaves_nothing_on_the_model_but_its_weights(run: Make, method: str) -> None:
     done = run({"method": method})
     assert not any("forward" in module.__dict__ for module in done.model.modules())
     assert not done.model.training
@@ -233,7 +170,7 @@ def test_training_leaves_nothing_on_the_model_but_its_weights(run: Callable[...,
     assert trained == {torch.float32}
 
 
-def test_the_copies_of_trainable_weights_are_in_host_memory(run: Callable[..., Run]) -> None:
+def test_the_copies_of_trainable_weights_are_in_host_memory(run: Make) -> None:
     with torch.device("meta"):
         layer = torch.nn.Linear(2, 2)
     layer.weight = torch.nn.Parameter(torch.ones(2, 2))
@@ -252,6 +189,7 @@ def test_a_mixture_of_experts_trains_on_completions_and_answers(
     make_cell: Callable[..., Cell],
     small_model: Callable[..., Model],
     tokenizer: Any,
+    training: Make,
     tmp_path: Path,
 ) -> None:
     """In batches with padding, a model whose configuration asks for router logits cannot generate."""
@@ -259,7 +197,7 @@ def test_a_mixture_of_experts_trains_on_completions_and_answers(
     model = small_model(path=str(checkpoint))
     fresh = load(model, None, 0)
     one_step = {"train.epochs": 1, "train.effective_batch": N_EXAMPLES, "train.micro_batch": N_EXAMPLES}
-    done = Run(make_cell({**RECIPE, **one_step, "method.dropout": 0.0}), model, tmp_path / "checkpoints")
+    done = training(make_cell({**RECIPE, **one_step, "method.dropout": 0.0}), model, tmp_path / "checkpoints")
     assert done.model.config.to_dict() == fresh.base.config.to_dict()
     assert done.model.generation_config.to_dict() == fresh.base.generation_config.to_dict()
     answers = answer(done.model, done.tokenizer, done.validation, 4, 4, (), progress=lambda _: None)
@@ -282,7 +220,7 @@ def test_a_mixture_of_experts_saved_for_its_router_logits_answers_without_traini
 def damage(checkpoint: Path, how: str) -> None:
     match how:
         case "truncated":
-            file = checkpoint / "adapter_model.safetensors"
+            file = checkpoint / WEIGHTS
             file.write_bytes(file.read_bytes()[:-1])
         case "torn manifest":
             (checkpoint / MANIFEST).write_text('{"optimizer.pt": 1')
@@ -295,19 +233,19 @@ def damage(checkpoint: Path, how: str) -> None:
     [
         ("optimizer.pt", "optimizer.pt is missing"),
         ("rng_state.pth", "rng_state.pth is missing"),
-        ("truncated", "adapter_model.safetensors has {short} of {whole} bytes"),
+        ("truncated", "weights.safetensors has {short} of {whole} bytes"),
         (MANIFEST, "it has no readable manifest.json"),
         ("torn manifest", "it has no readable manifest.json"),
     ],
 )
 def test_an_incomplete_checkpoint_is_dropped_for_the_one_before(
-    run: Callable[..., Run], tmp_path: Path, how: str, fault: str
+    run: Make, tmp_path: Path, how: str, fault: str
 ) -> None:
     # Dropout makes the numbers depend on the state of the random number generators.
     changes = {"method.dropout": 0.1, "train.checkpoint_steps": 2}
     undisturbed = run(changes)
     newest = tmp_path / "checkpoints" / "checkpoint-6"
-    whole = (newest / "adapter_model.safetensors").stat().st_size
+    whole = (newest / WEIGHTS).stat().st_size
     damage(newest, how)
     resumed = run(changes)
     assert [event.message for event in resumed.events if isinstance(event, protocol.Warned)] == [
@@ -320,7 +258,7 @@ def test_an_incomplete_checkpoint_is_dropped_for_the_one_before(
     assert sorted(path.name for path in newest.parent.iterdir()) == ["checkpoint-4", "checkpoint-6"]
 
 
-def test_without_any_complete_checkpoint_training_starts_again(run: Callable[..., Run], tmp_path: Path) -> None:
+def test_without_any_complete_checkpoint_training_starts_again(run: Make, tmp_path: Path) -> None:
     undisturbed = run({"method.dropout": 0.1})
     for checkpoint in (tmp_path / "checkpoints").iterdir():
         damage(checkpoint, "optimizer.pt")
@@ -329,7 +267,7 @@ def test_without_any_complete_checkpoint_training_starts_again(run: Callable[...
     assert [step.loss for step in again.steps()] == [step.loss for step in undisturbed.steps()]
 
 
-def test_the_best_weights_survive_the_loss_of_the_newest_checkpoint(run: Callable[..., Run], tmp_path: Path) -> None:
+def test_the_best_weights_survive_the_loss_of_the_newest_checkpoint(run: Make, tmp_path: Path) -> None:
     changes = {"train.best_checkpoint": True, "train.early_stopping_epochs": 1, "train.epochs": 30}
     changes |= {"method.learning_rate": 0.3}
     undisturbed = run(changes)

@@ -95,8 +95,9 @@ def comes_back(
     import torch
 
     def check(method: Method, **changes: Any) -> int:
+        # In a model of its own: once it has answered, a 4-bit model may be packed.
+        untouched = logits(load(method, **changes))
         base = load(method, **changes)
-        untouched = logits(base)
         dtype = base.dtype
         model = method.prepare(base)
         move(model)
