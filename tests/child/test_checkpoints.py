@@ -14,6 +14,7 @@ def folder(tmp_path: Path) -> Path:
         checkpoint.mkdir()
         (checkpoint / "trainer_state.json").write_text(json.dumps({"global_step": step, "best_global_step": best}))
         (checkpoint / "optimizer.pt").write_bytes(b"12345")
+        (checkpoint / "weights.safetensors").write_bytes(b"123")
         seal(checkpoint)
     return tmp_path
 
@@ -41,7 +42,11 @@ def test_there_is_none(tmp_path: Path) -> None:
 
 def test_the_manifest_has_the_size_of_every_other_file(folder: Path) -> None:
     checkpoint = folder / "checkpoint-4"
-    assert json.loads((checkpoint / "manifest.json").read_text()) == {"trainer_state.json": 41, "optimizer.pt": 5}
+    assert json.loads((checkpoint / "manifest.json").read_text()) == {
+        "trainer_state.json": 41,
+        "optimizer.pt": 5,
+        "weights.safetensors": 3,
+    }
 
 
 def test_an_incomplete_one_is_removed_with_a_sentence(folder: Path) -> None:
@@ -53,6 +58,17 @@ def test_an_incomplete_one_is_removed_with_a_sentence(folder: Path) -> None:
         "training resumes from an earlier checkpoint or from the start"
     ]
     assert kept(folder) == ["checkpoint-4", "checkpoint-8"]
+
+
+def test_one_of_a_version_that_kept_its_weights_elsewhere_is_removed(folder: Path) -> None:
+    (folder / "checkpoint-12" / "weights.safetensors").unlink()
+    seal(folder / "checkpoint-12")
+    warnings: list[str] = []
+    assert newest_complete(folder, warnings.append) == folder / "checkpoint-8"
+    assert warnings == [
+        "checkpoint-12 was removed (weights.safetensors is missing); "
+        "training resumes from an earlier checkpoint or from the start"
+    ]
 
 
 def test_one_whose_best_weights_are_incomplete_cannot_be_resumed_from(folder: Path) -> None:
