@@ -86,7 +86,7 @@ def test_the_groups_are_those_of_the_help() -> None:
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_nothing_but_configurations_lies_in_a_group(group: str) -> None:
-    assert sorted(file.name for file in (CONF / group).iterdir()) == [f"{name}.yaml" for name in FILES[group]]
+    assert sorted(file.name for file in (CONF / group).iterdir()) == sorted(f"{name}.yaml" for name in FILES[group])
     assert [file.name for file in CONF.iterdir() if file.is_file()] == ["config.yaml"]
 
 
@@ -183,8 +183,21 @@ def test_the_demo(compose: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {job.study for job in jobs} == {"demo"}
 
 
+def test_the_study_is_the_published_one_at_three_seeds(compose: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    published, study = (
+        {
+            (job.cell.model.name, job.cell.method.name, job.cell.seed): job.cell.model_copy(update={"seed": 0})
+            for job in planned(monkeypatch, compose(f"experiment={name}", multirun=True))
+        }
+        for name in ("study-published", "study")
+    )
+    assert study == {
+        (model, method, seed): cell for (model, method, _), cell in published.items() for seed in (0, 1, 2)
+    }
+
+
 def test_the_study_has_its_twelve_cells_and_settings(compose: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
-    jobs = planned(monkeypatch, compose("experiment=study", multirun=True))
+    jobs = planned(monkeypatch, compose("experiment=study-published", multirun=True))
     found = {(job.cell.model.name, job.cell.method.name): job.cell.method for job in jobs}
     assert len(jobs) == 12
     assert {names: {setting: getattr(found[names], setting) for setting in STUDY[names]} for names in found} == STUDY
@@ -201,7 +214,7 @@ def test_the_study_has_its_twelve_cells_and_settings(compose: Compose, monkeypat
 def test_what_is_typed_goes_before_the_experiments_settings(
     compose: Compose, monkeypatch: pytest.MonkeyPatch, typed: list[str], rank: int
 ) -> None:
-    overrides = ("experiment=study", "model=llama3b", "method=lora", *typed)
+    overrides = ("experiment=study-published", "model=llama3b", "method=lora", *typed)
     (job,) = planned(monkeypatch, compose(*overrides, multirun=True))
     assert job.cell.method.model_dump()["rank"] == rank
 

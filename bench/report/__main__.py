@@ -9,12 +9,12 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from bench.errors import InputError
 from bench.report import parallel, stamp
 from bench.report.read.studies import find_studies, strays, visible
-from bench.report.request import Request
+from bench.report.request import Pairs, Request
 from bench.report.wording import counted, printable
 
 
@@ -74,6 +74,12 @@ def _parser() -> argparse.ArgumentParser:
         "the first two for which it is known whether higher or lower is better)",
     )
     parser.add_argument(
+        "--pairs",
+        choices=get_args(Pairs),
+        default=Request.pairs,
+        help="compare each method with the reference, or all methods with each other (default: reference)",
+    )
+    parser.add_argument(
         "--fits-gb",
         type=_sizes,
         metavar="N,...",
@@ -90,7 +96,6 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="report cells side by side even if they were asked or scored differently, and say so under each table",
     )
-    parser.add_argument("--seed", type=_count, default=0, metavar="N", help="seed of all resampling (default: 0)")
     return parser
 
 

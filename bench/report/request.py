@@ -1,11 +1,13 @@
 """What a user can ask of a report."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from bench.report.read.studies import TRACES
 
 DEFAULT_REFERENCE = "baseline"
 """A study without it has no reference."""
+Pairs = Literal["reference", "all"]
 
 
 @dataclass(frozen=True)
@@ -16,8 +18,8 @@ class Request:
     """The method, or the label of the setup, that the others are compared with."""
     family: tuple[str, ...] = ()
     """Names of the scores to test together; if none, the deciding score and the next one that could decide."""
-    seed: int = 0
-    """Of all resampling."""
+    pairs: Pairs = "reference"
+    """Which setups are compared: each with the reference, or all with each other."""
     allow_mixed: bool = False
     """Whether cells that were asked or scored differently may be in one table."""
     against: str | None = None

@@ -36,7 +36,7 @@ def write_report(study: Study, folder: Path, request: Request) -> None:
             that there is not, or a reference that is several setups.
         OSError: the folder cannot be made or written.
     """
-    comparisons = comparisons_of(study.cells, study.predictions, request.seed)
+    comparisons = comparisons_of(study.cells, study.predictions)
     refusals = [refusal for comparison in comparisons for refusal in comparison.refusals]
     if refusals and not request.allow_mixed:
         raise InputError(
@@ -45,7 +45,7 @@ def write_report(study: Study, folder: Path, request: Request) -> None:
         )
     family = family_of(study.name, comparisons, request.family)
     comparisons = in_order(comparisons, family.decides)
-    compared = effects(comparisons, request.reference, family.scores)
+    compared = effects(comparisons, request.reference, family.scores, request.pairs)
     for kind in KINDS:
         (folder / kind).mkdir(parents=True, exist_ok=True)
     # Figures are begun first: other processes save them while this one does the rest

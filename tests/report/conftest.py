@@ -364,9 +364,9 @@ def write_cell(runs: Path) -> WriteCell:
 def tables_of(runs: Path, request: Request | None = None) -> dict[str, Table]:
     """The tables of the first study under `runs`, by name."""
     study, request = read_studies(runs)[0], request or Request()
-    found = comparisons_of(study.cells, study.predictions, request.seed)
+    found = comparisons_of(study.cells, study.predictions)
     family = family_of(study.name, found, request.family)
-    compared = effects(found, request.reference, family.scores)
+    compared = effects(found, request.reference, family.scores, request.pairs)
     return {table.name: table for table in tables(study, found, request, family, compared)}
 
 

@@ -231,7 +231,8 @@ def test_an_unknown_score_is_refused_with_those_there_are(write_cell, runs, tmp_
         ("--family", ",", "needs the name of a score, such as token_f1"),
         ("--fits-gb", "16,x", "needs sizes in GB, such as 24 or 16,24,80, got '16,x'"),
         ("--fits-gb", "0", "needs sizes in GB, such as 24 or 16,24,80, got '0'"),
-        ("--seed", "-1", "must be a whole number of at least 0, got '-1'"),
+        ("--traces", "-1", "must be a whole number of at least 0, got '-1'"),
+        ("--pairs", "some", "invalid choice: 'some' (choose from 'reference', 'all')"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(option, given, said, capsys):

@@ -80,7 +80,9 @@ def test_a_model_without_an_ok_cell_has_its_place_in_the_report(write_cell, runs
 def test_a_metric_that_nobody_here_knows_leads_the_report(write_cell, runs, tmp_path):
     """Adding METEOR needs no edit in the report: the record says how to read a score."""
     for method, meteor in (("baseline", 0.2), ("lora", 0.6)):
-        write_cell(method, only_scores=True, scores={"meteor_x": meteor, "bleu": 0.5}, infos={"meteor_x": METEOR})
+        for seed in range(3):
+            own = {"scores": {"meteor_x": meteor, "bleu": 0.5}, "infos": {"meteor_x": METEOR}}
+            write_cell(method, seed=seed, only_scores=True, **own)
     assert main(["--runs", str(runs), "--out", str(tmp_path)]) == 0
     text = (tmp_path / "demo" / "report.md").read_text()
     assert "- Best METEOR X: **lora**. lora 0.6000. Next is baseline 0.2000: a difference of 0.4000" in text

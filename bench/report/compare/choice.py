@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.report.compare.comparisons import Comparison
-from bench.report.compare.effects import best, difference, ranked
+from bench.report.compare.effects import SIGNIFICANCE, difference, ranked
 from bench.report.compare.quantities import TRAINING_ENERGY, TRAINING_SECONDS, Quantity
 from bench.report.compare.setups import Setup
 from bench.report.numbers import fixed, significant, with_interval
-from bench.report.statistics.intervals import Interval
+from bench.report.statistics.intervals import Interval, holm
 from bench.report.statistics.pareto import front
-from bench.report.wording import listed, mid_sentence
+from bench.report.wording import counted, listed, mid_sentence
 
 CLOSE = 0.95
 """Share of the best score that is good enough for those who prefer a cheaper method."""
@@ -39,6 +39,8 @@ class Picks:
     """The model, and the data set where the study has several."""
     model: str
     """The model's name, which the page filters by."""
+    basis: str
+    """How many documents and seeds the answers are from."""
     picks: tuple[Pick, ...]
 
 
@@ -54,14 +56,16 @@ def choices(comparisons: Sequence[Comparison], decides: str | None, fits_gb: Seq
     for comparison in comparisons:
         score = comparison.scores.get(decides or "")
         if score and len(scored := ranked(comparison, score)) > 1:
-            picks.append(Picks(comparison.title, comparison.model, _picks(comparison, scored, score, fits_gb)))
+            picks.append(
+                Picks(comparison.title, comparison.model, _basis(scored), _picks(comparison, scored, score, fits_gb))
+            )
     return picks
 
 
 def _picks(comparison: Comparison, scored: list[Setup], score: Quantity, fits_gb: Sequence[float]) -> tuple[Pick, ...]:
     sizes = fits_gb or tuple(size for size in CARDS_GB if _divides(comparison, scored, size))
     picks = [
-        _best(comparison, scored, score),
+        _best(scored, score),
         _cheapest_close(scored, score),
         *(_fitting(comparison, scored, score, size) for size in sizes),
         _undominated(comparison, scored, score),
@@ -71,33 +75,35 @@ def _picks(comparison: Comparison, scored: list[Setup], score: Quantity, fits_gb
     return (Pick("Warning", "these cells cannot be compared", " ".join(refusals)), *picks) if refusals else tuple(picks)
 
 
-def _best(comparison: Comparison, scored: list[Setup], score: Quantity) -> Pick:
-    leader, following = scored[:2]
-    together = best(comparison, score)
-    tied = [setup.label for setup in scored if setup.label in together] or [setup.label for setup in scored]
-    if any(_p(leader, setup, score) is None for setup in scored[1:]):
-        answer = f"{leader.label}, but not every difference from it can be tested"
-    elif len(tied) > 1:
-        answer = f"{listed(tied, 'or')}: no significant difference"
-    else:
-        answer = leader.label
-    return Pick(f"Best {score.title}", answer, f"{_with_score(leader, score)}. {_next(leader, following, score)}")
+def _basis(scored: Sequence[Setup]) -> str:
+    """`150 documents, 3 seeds`."""
+    seeds = sorted({len(setup.seeds) for setup in scored})
+    n_seeds = counted(seeds[0], "seed") if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
+    documents = next((n for setup in scored if (n := setup.n_documents)), None)
+    return n_seeds if documents is None else f"{counted(documents, 'document')}, {n_seeds}"
 
 
-def _next(leader: Setup, following: Setup, score: Quantity) -> str:
-    return f"Next is {_with_score(following, score)}: {_apart(leader, following, score)}"
+def _best(scored: Sequence[Setup], score: Quantity) -> Pick:
+    answer = _answer(scored, score)
+    return Pick(f"Best {score.title}", answer, f"{_with_score(scored[0], score)}. {_next(scored, score)}")
 
 
-def _apart(leader: Setup, following: Setup, score: Quantity) -> str:
-    """How far one setup leads another, and how sure that is."""
-    ahead = difference(leader, following, score)
-    if ahead is None or ahead.p is None:
-        return "their difference cannot be tested."
-    one_seed = any(len(setup.seeds) == 1 for setup in (leader, following))
-    caveat = " With one seed this is about these trained models; another seed may reverse it." if one_seed else ""
-    amounts = with_interval(SCORE, ahead.mean, _bounds(ahead.interval))
-    p = "below 0.001" if ahead.p < 0.001 else significant(2)(ahead.p)
-    return f"a difference of {amounts}, p {p} before adjustment.{caveat}"
+def _answer(scored: Sequence[Setup], score: Quantity) -> str:
+    """Which setups may be the best of these, the one with the best mean first."""
+    if why := _why_untested(scored, score):
+        return f"cannot be said ({why})"
+    leader, *others = scored
+    p_values = [_p(leader, setup, score) or 0.0 for setup in others]
+    ties = [setup.label for setup, p in zip(others, holm(p_values), strict=True) if p >= SIGNIFICANCE]
+    return f"{listed([leader.label, *ties], 'or')}: no significant difference" if ties else leader.label
+
+
+def _why_untested(scored: Sequence[Setup], score: Quantity) -> str:
+    """In words, why the differences from the first setup are not tested; empty if all are."""
+    leader, *others = scored
+    tested = [difference(leader, setup, score) for setup in others]
+    reasons = dict.fromkeys(each.reason or "" for each in tested if each and each.p is None)
+    return listed(reasons) if reasons else ""
 
 
 def _p(one: Setup, other: Setup, score: Quantity) -> float | None:
@@ -105,26 +111,52 @@ def _p(one: Setup, other: Setup, score: Quantity) -> float | None:
     return tested.p if tested else None
 
 
+def _next(scored: Sequence[Setup], score: Quantity) -> str:
+    leader, following = scored[:2]
+    return f"Next is {_with_score(following, score)}: {_apart(leader, following, score)}"
+
+
+def _apart(leader: Setup, following: Setup, score: Quantity) -> str:
+    """How far one setup leads another, and how sure that is."""
+    ahead = difference(leader, following, score)
+    if ahead is None:
+        return "their difference is not known."
+    amounts = with_interval(SCORE, ahead.mean, _bounds(ahead.interval))
+    if ahead.p is None:
+        return f"a difference of {amounts}, not tested."
+    p = "below 0.001" if ahead.p < 0.001 else significant(2)(ahead.p)
+    return f"a difference of {amounts}, p {p} before adjustment."
+
+
 def _bounds(interval: Interval | None) -> tuple[float, float] | None:
     return (interval.low, interval.high) if interval else None
 
 
 def _cheapest_close(scored: list[Setup], score: Quantity) -> Pick:
-    """The least training energy among setups close to the best; training time where energy was not measured."""
+    """The least training energy among setups close to the best; training time where energy was not measured.
+
+    Close is what the whole interval of the difference is, or by its mean alone what nothing more is known of.
+    """
     measured = all(setup.cost(TRAINING_ENERGY).mean is not None for setup in scored)
     cost = TRAINING_ENERGY if measured else TRAINING_SECONDS
     name = mid_sentence(cost.title)
     wanted = f"Within {100 * (1 - CLOSE):.0f} % of the best {score.title}, least {name}"
-    close = [setup for setup in scored if _is_close(setup, scored[0], score)]
+    leader, untested = scored[0], _why_untested(scored, score)
+    by_mean = [setup for setup in scored if _is_close(setup, leader, score)]
+    close = [setup for setup in by_mean if untested or setup is leader or _is_surely_close(setup, leader, score)]
     known = [(amount, setup) for setup in close if (amount := setup.cost(cost).mean) is not None]
     if not known:
-        return Pick(wanted, "cannot be said", "It was measured for none of these methods.")
+        return Pick(wanted, "cannot be said", f"The {name} of {listed(setup.label for setup in close)} is not known.")
     least, cheapest = min(known, key=lambda pair: pair[0])
     reason = [f"{_with_score(cheapest, score)}, with {_amount(least, cost)}.", _dearest(known, cost)]
+    if unsure := [setup.label for setup in by_mean if setup not in close]:
+        reason.append(f"{listed(unsure)}: close by the mean, but the interval of the difference reaches farther.")
     if not measured:
         reason.append(f"Energy was not measured ({_unmeasured(scored)}), so time decides.")
-    if cheapest is not scored[0]:
-        reason.append(f"The best is {_with_score(scored[0], score)}: {_apart(scored[0], cheapest, score)}")
+    if cheapest is not leader:
+        reason.append(f"The best is {_with_score(leader, score)}: {_apart(leader, cheapest, score)}")
+    if untested:
+        return Pick(wanted, f"cannot be said ({untested})", f"By means alone: {' '.join(reason)}")
     return Pick(wanted, cheapest.label, " ".join(reason))
 
 
@@ -153,10 +185,10 @@ def _fitting(comparison: Comparison, scored: list[Setup], score: Quantity, size_
     unknown = [setup.label for setup in scored if peaks[setup.label] is None]
     why = f" {listed(larger)} {'takes' if len(larger) == 1 else 'take'} more." if larger else ""
     why += f" For {listed(unknown)}, it is not known." if unknown else ""
-    following = f" {_next(chosen, fitting[1], score)}" if len(fitting) > 1 else ""
+    following = f" {_next(fitting, score)}" if len(fitting) > 1 else ""
     return Pick(
         wanted,
-        chosen.label,
+        _answer(fitting, score),
         f"{_with_score(chosen, score)}, with a {title} of {peak_gb:.2f} GB in its largest seed.{why}{following} "
         "Other batch sizes and text lengths need other amounts.",
     )
@@ -199,6 +231,16 @@ def _amount(amount: float, cost: Quantity) -> str:
     """`12.3 kJ of training energy`, or `no training energy` where nothing is trained."""
     title = mid_sentence(cost.title)
     return f"{significant(3)(amount * cost.scale)} {cost.unit} of {title}" if amount else f"no {title}"
+
+
+def _is_surely_close(setup: Setup, leader: Setup, score: Quantity) -> bool:
+    """Whether no value in the interval of the difference is farther from the best."""
+    less, top = difference(setup, leader, score), leader.measure(score).mean
+    if less is None or top is None:
+        return False
+    within = less.interval or Interval(less.mean, less.mean)
+    worst = within.high if score.better == "lower" else -within.low
+    return worst <= (1 - CLOSE) * abs(top)
 
 
 def _is_close(setup: Setup, leader: Setup, score: Quantity) -> bool:

@@ -67,16 +67,13 @@ class Comparison:
 
 
 def comparisons_of(
-    cells: Sequence[StoredCell],
-    predictions: Mapping[str, Predictions] = MappingProxyType({}),
-    report_seed: int = 0,
+    cells: Sequence[StoredCell], predictions: Mapping[str, Predictions] = MappingProxyType({})
 ) -> list[Comparison]:
     """The cells of a study by model and data set, in their order.
 
     Args:
         cells: as in `Study.cells`.
         predictions: as in `Study.predictions`; scores of cells without answers have no intervals.
-        report_seed: of all resampling.
     """
     together: dict[tuple[str, str], list[StoredCell]] = {}
     for cell in cells:
@@ -87,9 +84,7 @@ def comparisons_of(
             model,
             dataset,
             printable(f"{model} on {dataset}" if several else model),
-            tuple(
-                Setup(seeds[0].method, label, tuple(seeds), predictions, report_seed) for label, seeds in labels(same)
-            ),
+            tuple(Setup(seeds[0].method, label, tuple(seeds), predictions) for label, seeds in labels(same)),
         )
         for (model, dataset), same in together.items()
     ]

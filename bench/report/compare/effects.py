@@ -1,33 +1,29 @@
-"""How setups differ from each other, and which of them share the best score."""
+"""How setups differ from each other, and which of them may have the best score."""
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import NamedTuple
-
-import numpy as np
 
 from bench.errors import InputError
 from bench.report.compare.comparisons import Comparison
 from bench.report.compare.quantities import Quantity
 from bench.report.compare.setups import Setup
-from bench.report.read.predictions import Predictions
-from bench.report.request import DEFAULT_REFERENCE
-from bench.report.statistics.formulas import NotResampled
+from bench.report.request import DEFAULT_REFERENCE, Pairs
+from bench.report.statistics.formulas import NoSpread
 from bench.report.statistics.intervals import (
     Interval,
-    Spread,
     difference_interval,
     difference_p,
     holm,
-    mcnemar_p,
-    permutation_p,
+    uniform_interval,
 )
-from bench.report.statistics.resampling import asked_alike, document_means
+from bench.report.statistics.jackknife import Spread
+from bench.report.statistics.spreads import asked_alike
 
-MCNEMAR, PERMUTATION, RESAMPLING = "McNemar, exact", "permutation", "resampling"
-"""Tests, as the tables name them."""
 SIGNIFICANCE = 0.05
+FEW_DOCUMENTS = 10
+"""With fewer, nothing is tested."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +40,11 @@ class Effect:
     """The score's name in the record: `token_f1`."""
     difference: float
     interval: Interval | None
-    test: str | None
     p: float | None
     p_adjusted: float | None
     """Holm-adjusted over all effects of the comparison."""
     reason: str | None
-    """In words, why there is no interval."""
+    """In words, why there is no interval or no p."""
 
 
 class Difference(NamedTuple):
@@ -57,20 +52,22 @@ class Difference(NamedTuple):
 
     mean: float
     interval: Interval | None
-    test: str | None
     p: float | None
     """Of no difference, before any adjustment."""
     reason: str | None
-    """In words, why there is no interval."""
+    """In words, why there is no interval or no p."""
 
 
-def effects(comparisons: Sequence[Comparison], reference: str, family: Sequence[str]) -> list[Effect]:
-    """The effects of all setups on the scores of the family, in the comparisons that have the reference.
+def effects(
+    comparisons: Sequence[Comparison], reference: str, family: Sequence[str], pairs: Pairs = "reference"
+) -> list[Effect]:
+    """The differences of all setups from the reference in the scores of the family, or of all pairs of setups.
 
     Args:
         comparisons: the study's comparisons.
         reference: a method, or the label of a setup.
-        family: names of scores; without a number of the setup or of the reference there is no effect.
+        family: names of scores; without a number of both setups there is no effect.
+        pairs: with `reference`, comparisons that do not have it have no effects.
 
     Raises:
         InputError: a comparison has several setups of the reference method, or no comparison has one.
@@ -78,7 +75,7 @@ def effects(comparisons: Sequence[Comparison], reference: str, family: Sequence[
     known = {name for comparison in comparisons for setup in comparison.setups for name in (setup.method, setup.label)}
     if reference not in known and reference != DEFAULT_REFERENCE:
         raise InputError(f"--reference: there is no method or setup {reference!r}, only {', '.join(sorted(known))}.")
-    return [effect for comparison in comparisons for effect in _effects(comparison, reference, family)]
+    return [effect for comparison in comparisons for effect in _effects(comparison, reference, family, pairs)]
 
 
 def reference_of(comparison: Comparison, reference: str) -> Setup | None:
@@ -106,10 +103,11 @@ def ranked(comparison: Comparison, score: Quantity) -> list[Setup]:
 
 
 def best(comparison: Comparison, score: Quantity) -> frozenset[str]:
-    """Labels of the setups with the best score or one that cannot be told apart from it; empty if that is all of them.
+    """Labels of the setups that may be the best: those with the best mean or one that cannot be told apart from it.
 
-    Told apart: the Holm-adjusted p of the difference from the best is below 0.05. Also empty if a difference cannot be
-    tested, or if it is not known whether higher or lower is better.
+    Told apart: the p of the difference from the best mean, Holm-adjusted over all setups of the comparison, is below
+    0.05. Empty if these are all setups, if a difference cannot be tested, or if it is not known whether higher or lower
+    is better.
     """
     if score.better is None:
         return frozenset()
@@ -132,72 +130,54 @@ def difference(one: Setup, other: Setup, score: Quantity) -> Difference | None:
         return None
     try:
         spreads = _paired(one, other, score)
-    except NotResampled as error:
-        return Difference(own - others, None, None, None, str(error))
-    bounds = difference_interval(*spreads, _rng(one, other, score))
+    except NoSpread as error:
+        return Difference(own - others, None, None, str(error))
+    bounds = difference_interval(*spreads) or _uniform(own - others, score.size, spreads[0].n_clusters)
     reason = None if bounds else "all differences are the same"
-    return Difference(own - others, bounds, *_test(one, other, score, spreads), reason)
+    return Difference(own - others, bounds, difference_p(*spreads), reason)
 
 
-def _effects(comparison: Comparison, reference: str, family: Sequence[str]) -> list[Effect]:
-    base = reference_of(comparison, reference)
-    if base is None:
-        return []
+def _uniform(difference: float, size: float | None, n_clusters: int) -> Interval | None:
+    """The interval of a mean's difference if no document differs, or all as far as can be."""
+    if size is None or difference not in (-size, 0.0, size):
+        return None
+    return uniform_interval(difference, -size, size, n_clusters)
+
+
+def _effects(comparison: Comparison, reference: str, family: Sequence[str], pairs: Pairs) -> list[Effect]:
     scores = [comparison.scores[name] for name in family if name in comparison.scores]
-    pairs = [(setup, score) for setup in comparison.setups if setup is not base for score in scores]
     unadjusted = []
-    for setup, score in pairs:
-        if less := difference(setup, base, score):
-            mean, bounds, test, p, reason = less
-            names = (comparison.title, setup.label, base.label, score.name)
-            unadjusted.append(Effect(*names, mean, bounds, test, p, None, reason))
+    for base, setup in _pairs(comparison, reference_of(comparison, reference), pairs):
+        for score in scores:
+            if less := difference(setup, base, score):
+                mean, bounds, p, reason = less
+                names = (comparison.title, setup.label, base.label, score.name)
+                unadjusted.append(Effect(*names, mean, bounds, p, None, reason))
     adjusted = iter(holm([effect.p for effect in unadjusted if effect.p is not None]))
     return [effect if effect.p is None else replace(effect, p_adjusted=next(adjusted)) for effect in unadjusted]
 
 
-def _test(one: Setup, other: Setup, score: Quantity, spreads: tuple[Spread, Spread]) -> tuple[str, float]:
-    """The name of a difference's test, and its p."""
-    answers = [[setup.predictions[cell.folder] for cell in setup.ok] for setup in (one, other)]
-    rng = _rng(one, other, score)
-    if score.name not in answers[0][0].scores:
-        return RESAMPLING, difference_p(*spreads, rng)
-    if _is_right_or_wrong(answers, score.name) and _plain_pairs(answers):
-        right, other_right = (_right(own[0], score.name) for own in answers)
-        return MCNEMAR, mcnemar_p(len(right - other_right), len(other_right - right))
-    differences = document_means(score.name, answers[0]) - document_means(score.name, answers[1])
-    return PERMUTATION, permutation_p(differences, *spreads, rng)
-
-
-def _is_right_or_wrong(answers: Sequence[Sequence[Predictions]], score: str) -> bool:
-    """Whether every example scores 0 or 1."""
-    return all(bool(np.isin(seed.scores[score], (0.0, 1.0)).all()) for own in answers for seed in own)
-
-
-def _plain_pairs(answers: Sequence[Sequence[Predictions]]) -> bool:
-    """Whether each has one seed, and each document one example, as McNemar's test requires."""
-    clusters = answers[0][0].clusters
-    return all(len(own) == 1 for own in answers) and len(set(clusters)) == len(clusters)
-
-
-def _right(answers: Predictions, score: str) -> frozenset[str]:
-    """The ids of the examples that are answered right."""
-    return frozenset(example for example, value in zip(answers.ids, answers.scores[score], strict=True) if value > 0)
+def _pairs(comparison: Comparison, base: Setup | None, pairs: Pairs) -> list[tuple[Setup, Setup]]:
+    """The setups to compare, the one that is subtracted first: the reference in every pair that has it."""
+    others = [setup for setup in comparison.setups if setup is not base]
+    if pairs == "all":
+        return list(combinations([base, *others] if base else others, 2))
+    return [(base, setup) for setup in others] if base else []
 
 
 def _paired(one: Setup, other: Setup, score: Quantity) -> tuple[Spread, Spread]:
-    """The spreads of two setups that answered the same examples.
+    """The spreads of two setups that answered the same examples, and can be tested.
 
     Raises:
-        NotResampled: one has no spread, or they answered different examples.
+        NoSpread: one has no spread, they answered different examples, or they have too few seeds or documents.
     """
     spreads = one.spread(score), other.spread(score)
     prints = {cell.record.data and cell.record.data.validation_fingerprint for cell in (*one.ok, *other.ok)}
     if len(prints) > 1 or not asked_alike(*(setup.predictions[setup.ok[0].folder] for setup in (one, other))):
-        raise NotResampled("the two were not asked the same examples")
+        raise NoSpread("the two were not asked the same examples")
+    if why := one.too_few_seeds or other.too_few_seeds:
+        raise NoSpread(why)
+    if spreads[0].n_clusters < FEW_DOCUMENTS:
+        few = f"{spreads[0].n_clusters} documents"
+        raise NoSpread(f"{few}: with fewer than {FEW_DOCUMENTS}, no test can separate methods")
     return spreads
-
-
-def _rng(one: Setup, other: Setup, score: Quantity) -> np.random.Generator:
-    # The same for a difference and its opposite
-    own = " ".join((*sorted(setup.cells[0].setup for setup in (one, other)), score.name)).encode()
-    return np.random.default_rng([one.report_seed, zlib.crc32(own)])

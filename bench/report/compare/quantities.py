@@ -46,6 +46,14 @@ class Quantity:
         return self.score.better if self.score else None
 
     @property
+    def size(self) -> float | None:
+        """How far apart the bounds of a mean over examples are; None if it is no such score, or lacks a bound."""
+        info = self.score
+        if info is None or info.pooling != "mean" or info.lowest is None or info.highest is None:
+            return None
+        return info.highest - info.lowest
+
+    @property
     def heading(self) -> str:
         """Title and unit: `Peak power (W)`."""
         return f"{self.title} ({self.unit})" if self.unit else self.title

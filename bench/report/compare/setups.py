@@ -1,21 +1,22 @@
 """Setups: cells that differ in nothing but their seed. They are the rows of tables and figures."""
 
 import math
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean
 
-import numpy as np
-
 from bench.report.compare.quantities import MEMORIES, Quantity
 from bench.report.read.cells import StoredCell
 from bench.report.read.predictions import Predictions
-from bench.report.statistics.formulas import NotResampled
-from bench.report.statistics.intervals import Interval, Spread, interval, over_seeds
-from bench.report.statistics.resampling import spread_of
+from bench.report.statistics.formulas import NoSpread
+from bench.report.statistics.intervals import Interval, over_seeds, score_interval, uniform_interval
+from bench.report.statistics.jackknife import Spread
+from bench.report.statistics.spreads import spread_of
 from bench.report.wording import listed, mid_sentence
+
+ENOUGH_SEEDS = 3
+"""With two, tests find differences that are not there in up to 10 % of simulated studies."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,8 @@ class Setup:
     """One per seed, at least one, in the order of the seeds."""
     predictions: Mapping[str, Predictions] = field(default_factory=dict, repr=False)
     """Answers by the cell's `folder`."""
-    report_seed: int = 0
-    """Of all resampling."""
     _estimates: dict[Quantity, Estimate] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _spreads: dict[str, Spread | NotResampled] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _spreads: dict[str, Spread | NoSpread] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def ok(self) -> tuple[StoredCell, ...]:
@@ -104,45 +103,60 @@ class Setup:
 
     def _estimate_of_score(self, score: Quantity, mean: float, by_seed: tuple[float, ...]) -> Estimate:
         try:
-            bounds = interval(self.spread(score), self._rng(score))
-        except NotResampled as error:
+            spread = self.spread(score)
+        except NoSpread as error:
             return Estimate(mean, by_seed, None, None, str(error))
-        if bounds is None:
-            return Estimate(mean, by_seed, None, None, "all examples have the same score")
-        low, high = _limits(score)
-        return Estimate(mean, by_seed, None, Interval(max(low, bounds.low), min(high, bounds.high)))
+        low, high = (score.score.lowest, score.score.highest) if score.score else (None, None)
+        if bounds := score_interval(spread, low, high):
+            return Estimate(mean, by_seed, None, bounds)
+        if score.size is None or mean not in (low, high):
+            return Estimate(mean, by_seed, None, None, "it is the same for all documents")
+        assert low is not None
+        return Estimate(mean, by_seed, None, uniform_interval(mean, low, low + score.size, spread.n_clusters))
 
     def spread(self, score: Quantity) -> Spread:
-        """A score on resampled documents, for the seeds that ended ok.
+        """A score without each document in turn, for the seeds that ended ok.
 
         Raises:
-            NotResampled: why it has none.
+            NoSpread: why it has none.
         """
         if score.name not in self._spreads:
             try:
-                self._spreads[score.name] = self._resampled(score)
-            except NotResampled as error:
+                self._spreads[score.name] = self._spread(score)
+            except NoSpread as error:
                 self._spreads[score.name] = error
         spread = self._spreads[score.name]
-        if isinstance(spread, NotResampled):
+        if isinstance(spread, NoSpread):
             raise spread
         return spread
 
-    def _resampled(self, score: Quantity) -> Spread:
+    def _spread(self, score: Quantity) -> Spread:
         answers = [self.predictions[cell.folder] for cell in self.ok if cell.folder in self.predictions]
         if not answers or len(answers) < len(self.ok):
-            raise NotResampled("its answers cannot be read")
-        spread = spread_of(score.name, score.score and score.score.pooling, answers, self.report_seed)
+            raise NoSpread("its answers cannot be read")
+        spread = spread_of(score.name, score.score and score.score.pooling, answers)
         values = [score.get(cell) for cell in self.ok]
         recorded = fmean(math.nan if value is None else value for value in values)
         if not math.isclose(spread.mean, recorded, rel_tol=1e-6, abs_tol=1e-9):
-            raise NotResampled(f"the answers give {spread.mean:.6g}, and the record says {recorded:.6g}")
+            raise NoSpread(f"the answers give {spread.mean:.6g}, and the record says {recorded:.6g}")
         return spread
 
-    def _rng(self, score: Quantity) -> np.random.Generator:
-        """Draws beside the documents: the same for the same setup and score in every report."""
-        own = f"{self.cells[0].setup} {score.name}".encode()
-        return np.random.default_rng([self.report_seed, zlib.crc32(own)])
+    @property
+    def n_documents(self) -> int | None:
+        """How many documents the validation examples are from."""
+        return next((cell.record.data.n_clusters_validation for cell in self.ok if cell.record.data), None)
+
+    @property
+    def trains(self) -> bool:
+        """Whether any cell that ended ok trained something."""
+        return any(cell.trains for cell in self.ok)
+
+    @property
+    def too_few_seeds(self) -> str:
+        """In words, why it is not known how other seeds would differ; empty if it is, or if nothing is trained."""
+        if not self.trains or len(self.ok) >= ENOUGH_SEEDS:
+            return ""
+        return f"{('one seed', 'two seeds')[len(self.ok) - 1]}: run seed=0,1,2"
 
     def describe(self, get: Callable[[StoredCell], str | None]) -> str:
         """The texts that `get` gives for the cells that ended ok, by seed unless all are the same; empty if none."""
@@ -182,13 +196,6 @@ def _ending_with_peak(cells: list[StoredCell]) -> str:
         if reached:
             return f"{cells[0].ending} ({mid_sentence(memory.title)} {max(reached) / 1e9:.2f} GB)"
     return cells[0].ending
-
-
-def _limits(score: Quantity) -> tuple[float, float]:
-    """The lowest and the highest possible score."""
-    info = score.score
-    low, high = (info.lowest, info.highest) if info else (None, None)
-    return -math.inf if low is None else low, math.inf if high is None else high
 
 
 def _by_seed(texts: Mapping[int, str], n_seeds: int) -> str:

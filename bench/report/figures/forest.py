@@ -26,12 +26,15 @@ PANEL, BESIDE = 1.9, 0.8
 def forest_figures(effects: Sequence[Effect], comparisons: Sequence[Comparison]) -> list[Figure]:
     """Pages with a row for each setup that has an effect; none without an effect.
 
-    Only the first scores are drawn, and if some have tests, only those. The others are in the table.
+    Only the differences from the first reference and the first scores are drawn, and if some have tests, only those.
+    The others are in the table.
 
     Args:
         effects: differences from the references, in any scores.
         comparisons: all of the study.
     """
+    first = {effect.comparison: effect.reference for effect in reversed(effects)}
+    effects = [effect for effect in effects if effect.reference == first[effect.comparison]]
     tested = [effect for effect in effects if effect.p_adjusted is not None]
     scores = list(dict.fromkeys(effect.score for effect in tested or effects))[:MOST_SCORES]
     together = {score: [effect for effect in effects if effect.score == score] for score in scores}

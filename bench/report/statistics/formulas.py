@@ -6,13 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import coo_array
 
 from bench.report.read.predictions import Predictions
-from bench.report.statistics.intervals import Floats, Formula, mean_formula
+from bench.report.statistics.jackknife import Floats, Formula, Parts, mean_formula
 
-Parts = Floats | csr_array
-"""k numbers for each of n examples: (n, k)."""
 Pooling = Literal["mean", "macro_f1", "corpus_bleu", "corpus_chrf", "exp_ratio"]
 """As `ScoreInfo.pooling`."""
 
@@ -21,25 +19,25 @@ CHRF_BETA = 2
 """Recall counts this many times as much as precision."""
 
 
-class NotResampled(Exception):
-    """Why a score cannot be computed on resampled examples: one sentence without its full stop."""
+class NoSpread(Exception):
+    """Why it is not known how a score varies: one sentence without its full stop."""
 
 
 def parts_of(score: str, pooling: Pooling | None, answers: Predictions) -> tuple[Parts, Formula]:
     """The parts of each example in a score, and the formula that computes the score from their sums.
 
     Raises:
-        NotResampled: it is not a mean, and its parts were not kept; or an example has no number.
+        NoSpread: it is not a mean, and its parts were not kept; or an example has no number.
     """
     if score in answers.scores:
         values = answers.scores[score]
         if np.isnan(values).any():
-            raise NotResampled("not every example has a number")
+            raise NoSpread("not every example has a number")
         return np.column_stack([values, np.ones(len(values))]), mean_formula
     # Likelihoods of the references are kept for every cell, and by no score's name
     parts = answers.parts.get(score, answers.likelihoods if pooling == "exp_ratio" else ())
     if pooling is None or pooling not in POOLS or not parts:
-        raise NotResampled("it is computed over all examples at once, and what each contributes was not kept")
+        raise NoSpread("it is computed over all examples at once, and what each contributes was not kept")
     return POOLS[pooling](parts)
 
 
@@ -128,7 +126,7 @@ def corpus_chrf(counts: Sequence[Sequence[int]]) -> tuple[Parts, Formula]:
 def exp_ratio(pairs: Sequence[tuple[float | None, int]]) -> tuple[Parts, Formula]:
     """The exponential of a ratio of sums, as perplexity is: of pairs of negative log-likelihood in nats and tokens."""
     if any(nats is None for nats, _ in pairs):
-        raise NotResampled("not every example has a number")
+        raise NoSpread("not every example has a number")
     return np.array(pairs, dtype=float), lambda sums: np.exp(sums[0] / sums[1])
 
 

@@ -1,38 +1,28 @@
-"""Intervals and tests for scores. Pure functions over arrays: no files, no clocks.
+"""Intervals and tests for scores: pure functions over numbers, without files, clocks or random draws.
 
-Scores vary for two reasons: other validation documents could have been asked, and another seed would have trained
-another model. All seeds answer the same documents (the two are crossed), so they are treated separately:
+A score varies for two reasons: other documents could have been asked, and another seed would have trained another
+model. All seeds answer the same documents, so the two are estimated separately: the variance from documents by the
+jackknife, the variance from seeds by what their scores differ beyond that. An interval reaches as far as Student's t
+says for each, weighted by their variances (Cochran and Cox 1950).
 
-- Documents (clusters of examples) are resampled with replacement, each with all of its examples, in the same draws for
-  every seed and method. Resampling the examples inside a drawn document too would count their variance twice (Davison
-  and Hinkley 1997, section 3.8).
-- A handful of seeds cannot be resampled: three values have only ten bootstrap means, with a third too little variance.
-  Instead, the variance between seeds beyond what documents explain enters as a Student t with their degrees of freedom.
-
-`benchmarks/coverage.py` shows by simulation how often these intervals cover, and how often the plain nested bootstrap
-does. Use at least three seeds: with two, the interval of a mean can cover as little as 90 %.
-
-Axes of arrays: s seeds, c clusters, k parts, b draws. The parts of a score are numbers per example whose sums determine
-the score, such as (values, counts) for a mean, so that any score is a `Formula` of sums.
+docs/statistics.md explains the procedure, and how often it is right in simulations.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
-from scipy.sparse import csr_array
+from scipy.optimize import brentq
+from scipy.special import expit, logit, stdtrit
 
-Floats = NDArray[np.float64]
-Formula = Callable[[Floats], Floats]
-"""Sums of parts, shape (k, b), to the scores of b corpora."""
+from bench.report.statistics.jackknife import Spread, jackknife_variance
 
-LEVEL = 0.95
-N_RESAMPLES = 2_000
-N_PERMUTATIONS = 9_999
+ALPHA = 0.05
+"""Intervals miss the truth, and tests find what is not there, in this share of studies."""
+SMALLEST_P = 1e-12
 FEW_SEEDS = 5
 """With fewer seeds, a cost has its smallest and its largest value instead of a confidence interval."""
 
@@ -48,159 +38,84 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Spread:
-    """One score of one setup: on resampled documents, and between seeds."""
+class Error:
+    """How far an estimate may be off: its variance from each source, with the degrees of freedom of that variance."""
 
-    estimates: Floats
-    """(s,): the score of each seed on the documents as they are."""
-    draws: Floats
-    """(b,): the mean over seeds on each draw of documents."""
-    n_clusters: int
-    seed_sd: float
-    """Standard deviation between seeds beyond what documents explain; 0 with one seed, where it is not known."""
+    documents: float
+    documents_freedom: int
+    seeds: float = 0.0
+    seeds_freedom: float = 1.0
 
     @property
-    def mean(self) -> float:
-        """Over the seeds."""
-        return float(self.estimates.mean())
+    def sd(self) -> float:
+        """The standard error."""
+        return math.sqrt(self.documents + self.seeds)
 
-    @property
-    def n_seeds(self) -> int:
-        """How many seeds there are."""
-        return len(self.estimates)
-
-
-def resample(n_clusters: int, n_draws: int, rng: np.random.Generator) -> Floats:
-    """How often each cluster occurs in each draw of `n_clusters` clusters with replacement: (c, b)."""
-    return rng.multinomial(n_clusters, np.full(n_clusters, 1 / n_clusters), size=n_draws).T.astype(float)
+    def reach(self, alpha: float = ALPHA) -> float:
+        """Half the width of an interval that misses the truth in a share `alpha` of studies."""
+        variance = self.documents + self.seeds
+        if variance == 0:
+            return 0.0
+        by_documents, by_seeds = -stdtrit([self.documents_freedom, self.seeds_freedom], alpha / 2)
+        return float(self.documents * by_documents + self.seeds * by_seeds) / math.sqrt(variance)
 
 
-def mean_formula(sums: Floats) -> Floats:
-    """The mean of values whose sums and counts are the two parts."""
-    return sums[0] / sums[1]
+def error_of(spread: Spread) -> Error:
+    """The error of a mean over seeds. At least two clusters."""
+    seeds = spread.seed_variance / spread.n_seeds
+    documents = jackknife_variance(spread.without.mean(axis=0))
+    return Error(documents, spread.n_clusters - 1, seeds, max(1, spread.n_seeds - 1))
 
 
-def spread(pools: Sequence[tuple[Floats | csr_array, Formula]], counts: Floats) -> Spread:
-    """A score on every draw of clusters.
+def difference_error(one: Spread, other: Spread) -> Error:
+    """The error of `one` less `other`, paired by cluster. What seeds add has Welch's (1947) degrees of freedom."""
+    documents = jackknife_variance(one.without.mean(axis=0) - other.without.mean(axis=0))
+    own = [(each.seed_variance / each.n_seeds, each.n_seeds - 1) for each in (one, other) if each.seed_variance]
+    seeds = math.fsum(variance for variance, _ in own)
+    freedom = seeds**2 / math.fsum(variance**2 / n for variance, n in own) if own else 1.0
+    return Error(documents, one.n_clusters - 1, seeds, freedom)
 
-    Args:
-        pools: for each seed, the parts summed within each cluster, (c, k), and the formula of their sums.
-        counts: of `resample`, (c, b).
+
+def score_interval(spread: Spread, lowest: float | None = None, highest: float | None = None) -> Interval | None:
+    """The 95 % interval of a score between these bounds, if it has any; None if nothing varies.
+
+    Near a bound, errors are not symmetric: a score with two bounds has its interval on the logit scale, and one with a
+    lower bound of at least 0 on the log scale.
     """
-    estimates = np.array(
-        [formula(np.asarray(parts.sum(axis=0), dtype=float)[:, np.newaxis])[0] for parts, formula in pools]
-    )
-    draws = np.stack([formula(parts.T @ counts) for parts, formula in pools])
-    return Spread(estimates, draws.mean(axis=0), len(counts), _seed_sd(estimates, draws, len(counts)))
+    error = error_of(spread)
+    return None if _is_nothing(error.sd, spread.mean) else _around(spread.mean, error.reach(), lowest, highest)
 
 
-def _seed_sd(estimates: Floats, draws: Floats, n_clusters: int) -> float:
-    """Standard deviation between seeds, less the part that the documents at hand explain.
-
-    Equally good seeds have different scores by chance, because each is better on some documents. The draws, in which
-    the seeds' scores move relative to each other, show how different.
-    """
-    n_seeds = len(estimates)
-    if n_seeds < 2 or n_clusters < 2:
-        return 0.0
-    apart = draws - draws.mean(axis=1, keepdims=True)
-    apart -= apart.mean(axis=0)
-    by_documents = (apart**2).mean(axis=1).sum() / (n_seeds - 1) * n_clusters / (n_clusters - 1)
-    return math.sqrt(max(0.0, float(estimates.var(ddof=1)) - float(by_documents)))
-
-
-def interval(spread: Spread, rng: np.random.Generator) -> Interval | None:
-    """The 95 % interval of a score; None if nothing varies. It can exceed the bounds of the score."""
-    return _around(spread.mean, _errors(spread.draws, [spread], rng))
-
-
-def difference_interval(one: Spread, other: Spread, rng: np.random.Generator) -> Interval | None:
-    """The 95 % interval of `one` less `other`, both on the same draws of clusters; None if nothing varies."""
-    return _around(one.mean - other.mean, _errors(one.draws - other.draws, [one, other], rng))
-
-
-def difference_p(one: Spread, other: Spread, rng: np.random.Generator) -> float:
-    """Two-sided p of no difference between two scores, from the errors behind the interval of their difference."""
-    errors = _errors(one.draws - other.draws, [one, other], rng)
-    return _share_as_far(errors, one.mean - other.mean)
-
-
-def _around(estimate: float, errors: Floats) -> Interval | None:
-    # Sums of equal numbers differ by rounding
-    if np.abs(errors).max() <= 1e-12 * max(1.0, abs(estimate)):
+def difference_interval(one: Spread, other: Spread) -> Interval | None:
+    """The 95 % interval of `one` less `other`, which answered the same clusters; None if nothing varies."""
+    error, difference = difference_error(one, other), one.mean - other.mean
+    if _is_nothing(error.sd, one.mean):
         return None
-    low, high = np.quantile(errors, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(estimate + float(low), estimate + float(high))
+    return Interval(difference - error.reach(), difference + error.reach())
 
 
-def _errors(draws: Floats, spreads: Sequence[Spread], rng: np.random.Generator) -> Floats:
-    """Draws of an estimate's error: from documents, and from the seeds of the spreads it is made of. (b,)"""
-    # Draws of corpus scores, which lose distinct answers when resampled, are not centred at the estimate
-    errors = (draws - draws.mean()) * _stretches(spreads[0].n_clusters, len(draws), rng)
-    return errors + _seed_errors(spreads, len(draws), rng)
+def uniform_interval(value: float, lowest: float, highest: float, n_clusters: int) -> Interval:
+    """The 95 % interval of a mean with these bounds, if every cluster has the same value.
 
-
-def _share_as_far(errors: Floats, observed: float) -> float:
-    """Share of errors at least as large as `observed`; at least 1 / (b + 1) (Phipson and Smyth 2010)."""
-    # Equal up to rounding counts as equal
-    as_far = np.count_nonzero(np.abs(errors) >= abs(observed) * (1 - 1e-9) - 1e-15)
-    return (1 + int(as_far)) / (len(errors) + 1)
-
-
-def _seed_errors(spreads: Sequence[Spread], n_draws: int, rng: np.random.Generator) -> Floats:
-    """Draws of the error from few seeds: Student's t, with Welch's (1947) degrees of freedom for a difference. (b,)"""
-    squares = [(each.seed_sd**2 / each.n_seeds, each.n_seeds - 1) for each in spreads if each.seed_sd]
-    if not squares:
-        return np.zeros(n_draws)
-    total = math.fsum(square for square, _ in squares)
-    freedom = total**2 / math.fsum(square**2 / own for square, own in squares)
-    return math.sqrt(total) * rng.standard_t(freedom, n_draws)
-
-
-def _stretches(n_clusters: int, n_draws: int, rng: np.random.Generator) -> Floats:
-    """Factors that widen bootstrap draws to a Student t, for few clusters. (b,)"""
-    if n_clusters < 2:
-        return np.zeros(n_draws)
-    freedom = n_clusters - 1
-    return np.sqrt(n_clusters / freedom) * np.sqrt(freedom / rng.chisquare(freedom, n_draws))
-
-
-def permutation_p(differences: Floats, one: Spread, other: Spread, rng: np.random.Generator) -> float:
-    """Two-sided p of a paired permutation test that two setups have the same mean.
-
-    If so, the two sets of answers to a document can be swapped: the sign of each cluster's difference is flipped at
-    random. With several seeds, the error of a mean over so few is added to each flip. With one seed and clusters of one
-    example each, scored 0 or 1, this is McNemar's exact test by sampling.
-
-    Args:
-        differences: (c,), each cluster's contribution to the difference of means, which is their sum.
-        one: the spread of the first setup.
-        other: the spread of the second setup.
-        rng: for the flips.
-
-    Returns:
-        At least 1 / (N_PERMUTATIONS + 1).
+    If none of n clusters is different, at most a share u of all clusters is, with (1 - u)^n = 0.025 (Clopper and
+    Pearson 1934); and these are no farther off than the bounds.
     """
-    total = float(differences.sum())
-    flipped = 2 * _sums_of_any(differences, N_PERMUTATIONS, rng) - total
-    flipped += _seed_errors([one, other], N_PERMUTATIONS, rng)
-    return _share_as_far(flipped, total)
+    share = 1 - (ALPHA / 2) ** (1 / n_clusters)
+    return Interval(value - share * (value - lowest), value + share * (highest - value))
 
 
-def _sums_of_any(values: Floats, n_draws: int, rng: np.random.Generator) -> Floats:
-    """Sums of random subsets of the values, each value being in with probability 1/2: (b,)."""
-    sums = np.zeros(n_draws)
-    for eight in np.split(values, range(8, len(values), 8)):
-        # All 256 sums of subsets of eight values; each draw's byte picks one
-        chosen = np.unpackbits(np.arange(256, dtype=np.uint8)[:, np.newaxis], axis=1, count=len(eight))
-        sums += (chosen @ eight)[np.frombuffer(rng.bytes(n_draws), dtype=np.uint8)]
-    return sums
+def difference_p(one: Spread, other: Spread) -> float:
+    """Two-sided p of no difference: of the widest interval of their difference that excludes 0.
 
-
-def mcnemar_p(n_one_only: int, n_other_only: int) -> float:
-    """Two-sided p of McNemar's exact test, given how many examples only the one and only the other setup gets right."""
-    discordant = n_one_only + n_other_only
-    return float(stats.binomtest(n_one_only, discordant).pvalue) if discordant else 1.0
+    It is no smaller than the p of a sign test of clusters that all differ alike.
+    """
+    error, distance = difference_error(one, other), abs(one.mean - other.mean)
+    if _is_nothing(distance, one.mean):
+        return 1.0
+    least = max(SMALLEST_P, 2.0 ** (1 - one.n_clusters))
+    if error.reach(least) <= distance:
+        return least
+    return math.exp(brentq(lambda log_p: error.reach(math.exp(log_p)) - distance, math.log(least), 0.0))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -219,7 +134,28 @@ def over_seeds(values: Sequence[float]) -> Interval | None:
         return None
     if len(values) < FEW_SEEDS:
         return Interval(min(values), max(values), "range")
-    spread_of = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    reach = float(stats.t.ppf((1 + LEVEL) / 2, len(values) - 1)) * spread_of
+    standard_error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    reach = float(stats.t.ppf(1 - ALPHA / 2, len(values) - 1)) * standard_error
     mean = math.fsum(values) / len(values)
     return Interval(mean - reach, mean + reach)
+
+
+def _around(estimate: float, reach: float, lowest: float | None, highest: float | None) -> Interval:
+    """The delta method: the interval on the scale of the bounds, and back."""
+    if lowest is not None and highest is not None and lowest < estimate < highest:
+        size = highest - lowest
+        share = (estimate - lowest) / size
+        on_scale = reach / size / (share * (1 - share))
+        low, high = expit(logit(share) + np.array([-on_scale, on_scale]))
+        return Interval(lowest + size * float(low), lowest + size * float(high))
+    if lowest is not None and lowest >= 0 and highest is None and estimate > 0:
+        factor = math.exp(min(reach / estimate, 700.0))
+        return Interval(max(lowest, estimate / factor), estimate * factor)
+    low = -math.inf if lowest is None else lowest
+    high = math.inf if highest is None else highest
+    return Interval(max(low, estimate - reach), min(high, estimate + reach))
+
+
+def _is_nothing(amount: float, scale: float) -> bool:
+    """Whether an amount is rounding error: sums of equal numbers differ by that."""
+    return amount <= 1e-12 * max(1.0, abs(scale))

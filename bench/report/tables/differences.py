@@ -6,11 +6,14 @@ from bench.report.compare.comparisons import Comparison
 from bench.report.compare.effects import Effect
 from bench.report.numbers import fixed, p_value
 from bench.report.render.table import Column, Row, Table, TableCell
+from bench.report.request import Pairs
 from bench.report.tables.rows import behind, cautions
 
+TITLES = {"reference": "Differences from the reference", "all": "Differences between all methods"}
 
-def effects_table(comparisons: Sequence[Comparison], compared: Sequence[Effect]) -> Table:
-    """A row for each score of each setup."""
+
+def effects_table(comparisons: Sequence[Comparison], compared: Sequence[Effect], pairs: Pairs) -> Table:
+    """A row for each score of each setup, or of each pair of setups."""
     several = len({effect.comparison for effect in compared}) > 1
     columns = (
         Column("group", "Model" if several else "", align="left"),
@@ -20,19 +23,21 @@ def effects_table(comparisons: Sequence[Comparison], compared: Sequence[Effect])
         Column("difference", "Difference", format=fixed(4)),
         Column("p", "p", format=p_value),
         Column("p_adjusted", "p, adjusted", format=p_value),
-        Column("test", "Test", align="left"),
     )
-    remarks = (
-        "Method minus reference, paired by example. In brackets: 95 % intervals over documents, and over seeds where "
-        "there are several; one seed says nothing about other seeds. p is two-sided, and adjusted (Holm) for all tests "
-        "of one model on one data set. By default these are on two scores: the one that decides which method is best, "
-        "and the next configured one whose direction is known; --family chooses others. Permutation test: flips the "
-        "signs of whole documents' differences; McNemar: counts the examples that only one of the two answered right; "
-        "resampling: uses the draws of the interval.",
-        *behind(comparisons),
-    )
+    remarks = (_remark(pairs), *behind(comparisons))
     rows = tuple(map(_row, compared))
-    return Table("effects", "Differences from the reference", columns, rows, remarks, cautions(comparisons))
+    return Table("effects", TITLES[pairs], columns, rows, remarks, cautions(comparisons))
+
+
+def _remark(pairs: Pairs) -> str:
+    others = "" if pairs == "all" else "; --pairs all also compares the other methods with each other"
+    return (
+        "Method minus reference, paired by document. In brackets: 95 % intervals over documents and seeds. p is "
+        "two-sided, from the same errors as the interval, and adjusted (Holm) for all rows of one model on one data "
+        f"set in this table{others}. By default the scores are two: the one that decides which method is best, and the "
+        "next configured one whose direction is known; --family chooses others. A method that was trained at fewer "
+        "than three seeds is not tested: too little is known of how other seeds would differ."
+    )
 
 
 def _row(effect: Effect) -> Row:
@@ -44,6 +49,5 @@ def _row(effect: Effect) -> Row:
             TableCell(effect.difference, effect.reason, within),
             TableCell(effect.p, untested),
             TableCell(effect.p_adjusted, untested),
-            TableCell(effect.test),
         )
     )

@@ -20,6 +20,11 @@ from bench.report.tables.rows import (
 )
 from bench.report.wording import file_stem, listed, mid_sentence, printable
 
+SIMULATED_DOCUMENTS = 20
+TWO_SEEDS = "TBD"
+LEADER = "TBD"
+"""From benchmarks/results/coverage.txt."""
+
 
 def results_table(comparison: Comparison, reference: str, scores: Sequence[Quantity]) -> Table:
     """A row per setup, averaged over its seeds: these scores, and peaks of power and memory.
@@ -29,12 +34,13 @@ def results_table(comparison: Comparison, reference: str, scores: Sequence[Quant
     """
     quantities = [TRAINABLE, *scores, PEAK_POWER, comparison.memory]
     leading = {score.key: best(comparison, score) for score in scores}
+    remarks = (*_remarks(comparison, scores), *_bold(comparison, leading), *_without_reference(comparison, reference))
     return Table(
         name=file_stem("model", *comparison.names),
         title=f"{comparison.title}: quality and cost of each method",
         columns=(*name_columns([comparison]), Column("n_validation", ""), *map(number_column, quantities)),
         rows=tuple(_row(comparison, setup, quantities, leading) for setup in comparison.setups),
-        remarks=(*_remarks(comparison, scores), *_without_reference(comparison, reference)),
+        remarks=remarks,
         warnings=cautions([comparison]),
     )
 
@@ -87,7 +93,7 @@ def _remarks(comparison: Comparison, scores: Sequence[Quantity]) -> tuple[str, .
 
 
 def _brackets(comparison: Comparison) -> str:
-    """What brackets and bold numbers mean."""
+    """What brackets mean."""
     n_seeds = [len(setup.seeds) for setup in comparison.setups if setup.ok]
     most, least = max(n_seeds), min(n_seeds)
     scores = "documents and seeds" if least > 1 else "documents alone; one seed says nothing about other seeds"
@@ -98,9 +104,34 @@ def _brackets(comparison: Comparison) -> str:
     mixed = f"{many}, or in rows with fewer than {FEW_SEEDS} seeds {few}"
     costs = few if most < FEW_SEEDS else mixed if some_few else many
     others = f"; other figures: {costs}" if most > 1 else ""
-    one_seed = " With one seed, this is about these trained models and not about their methods." if least == 1 else ""
-    return (
-        f"In brackets, scores: 95 % intervals over {scores}{others}. Bold: the best score and those that cannot be "
-        "told apart from it (Holm-adjusted p of the paired difference is 0.05 or more); nothing is bold if these are "
-        f"all scores, or if a difference cannot be tested.{one_seed}"
-    )
+    return " ".join((f"In brackets, scores: 95 % intervals over {scores}{others}.", *_unsure(comparison)))
+
+
+def _unsure(comparison: Comparison) -> list[str]:
+    """Where simulations do not support the intervals."""
+    setups = [setup for setup in comparison.setups if setup.ok]
+    sentences = []
+    seeds = {len(setup.seeds) for setup in setups if setup.trains}
+    if 1 in seeds:
+        sentences.append("With one seed, this is about these trained models and not about their methods.")
+    if 2 in seeds:
+        sentences.append(f"Two seeds are too few: in simulations, their intervals hold the truth in {TWO_SEEDS}.")
+    documents = min((n for setup in setups if (n := setup.n_documents)), default=SIMULATED_DOCUMENTS)
+    if documents < SIMULATED_DOCUMENTS:
+        sentences.append(f"Intervals over fewer than {SIMULATED_DOCUMENTS} documents are not tried in simulations.")
+    return sentences
+
+
+def _bold(comparison: Comparison, leading: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
+    """What bold numbers mean, if there are any, and why not, if seeds are missing."""
+    if any(leading.values()):
+        return (
+            "Bold: may be the best. These are the best mean and those that cannot be told apart from it: the p of "
+            "the difference, adjusted (Holm) for all methods of this table in that score, is 0.05 or more. Nothing is "
+            "bold if that is true of all, or if a difference cannot be tested. The best of several means is too good "
+            f"on average: of four equal methods, in simulations, its interval holds the truth in {LEADER}.",
+        )
+    why = dict.fromkeys(filter(None, (setup.too_few_seeds for setup in comparison.setups if setup.ok)))
+    if why and len(comparison.setups) > 1:
+        return (f"Nothing is bold, because not all methods can be tested ({listed(why)}).",)
+    return ()

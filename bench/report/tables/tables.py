@@ -31,7 +31,7 @@ def tables(
     failures = failures_table(study)
     return [
         *map(without_empty_columns, results),
-        *([effects_table(comparisons, compared)] if compared else []),
+        *([effects_table(comparisons, compared, request.pairs)] if compared else []),
         *(published_tables(comparisons) if request.against else []),
         *_costs(comparisons),
         settings_table(comparisons),

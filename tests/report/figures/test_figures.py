@@ -11,7 +11,7 @@ from bench.report.figures import charts
 from bench.report.read.study import read_studies
 
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
-EFFECT = Effect("tiny", "lora", "baseline", "token_f1", 0.1, None, None, None, None, "no answers")
+EFFECT = Effect("tiny", "lora", "baseline", "token_f1", 0.1, None, None, None, "no answers")
 
 
 def drawn(study, *compared):
@@ -96,5 +96,5 @@ def test_names_from_outside_are_drawn_as_text(write_cell, runs):
     hostile = "$\\frac{1}{0}$ \u4e2d\u202e"
     for method in ("baseline", hostile):
         write_cell(method, folder=f"{len(method)}", model=hostile, trainable=1000, training={"evaluations": []})
-    effect = Effect("$\\frac{1}{0}$ \u4e2d\\u202e", "baseline", hostile, "token_f1", 0.1, None, "t", 0.5, 0.5, None)
+    effect = Effect("$\\frac{1}{0}$ \u4e2d\\u202e", "baseline", hostile, "token_f1", 0.1, None, 0.5, 0.5, None)
     assert len(drawn(read_studies(runs)[0], effect)) == 5

@@ -18,8 +18,7 @@ def written(runs):
 
 def effect(setup, difference, low=None, high=None, p=None, group="tiny", score="token_f1"):
     interval = None if low is None else Interval(low, high)
-    test = None if p is None else "permutation"
-    return Effect(group, setup, "baseline", score, difference, interval, test, p, p, None if interval else "no answers")
+    return Effect(group, setup, "baseline", score, difference, interval, p, p, None if interval else "no answers")
 
 
 def marks(ax):

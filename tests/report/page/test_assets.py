@@ -193,7 +193,10 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     contents = Contents(
         study=f"demo {HOSTILE}",
         summary="8 cells: 8 ok.",
-        picks=[Picks("tiny", "tiny", (Pick("Best score", "lora", HOSTILE),)), Picks("<b>", "<b>", ())],
+        picks=[
+            Picks("tiny", "tiny", "12 documents, 3 seeds", (Pick("Best score", "lora", HOSTILE),)),
+            Picks("<b>", "<b>", "3 seeds", ()),
+        ],
         tables=[TABLE, only],
         charts=[Chart("scores", "Scores by method", HOSTILE, png(200, 100), b"")],
         traces=traces,
@@ -297,7 +300,7 @@ def test_the_filter_acts_on_tables_figures_picks_and_predictions(browser, page):
     browser.open(page)
     visible = (
         "[...document.querySelectorAll('main section, figure')].filter(one => one.checkVisibility()).map("
-        "one => one.id || one.textContent.trim().slice(0, 4))"
+        "one => one.id || one.textContent.trim().slice(0, 4).trim())"
     )
     parts = ["part-picks", "part-results", "part-figures", "part-costs", "part-predictions", "part-traces"]
     assert set(browser.run(visible)) >= {*parts, "tiny", "<b>", "model-b", "figure-scores"}

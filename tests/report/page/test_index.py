@@ -76,7 +76,7 @@ def test_parts_are_in_reading_order_and_listed(contents):
             ],
             charts=[Chart("scores", "Scores", "Bars.", PNG, b"")],
             traces=[Chart("traces/one", "One", "Lines.", PNG, b"")],
-            picks=[Picks("tiny", "tiny", (Pick("Best score", "lora & co", "It <has> 0.9."),))],
+            picks=[Picks("tiny", "tiny", "12 documents, 3 seeds", (Pick("Best score", "lora & co", "It <has> 0.9."),))],
             problems=[Problem("demo/<b>", "is odd.")],
         )
     )

@@ -48,7 +48,10 @@ def test_all_tables_and_figures_are_in_it_and_wide_tables_are_turned(contents):
     assert width_pt(tables[0]) < 480 < width_pt(tables[1])
     charts = [Chart("scores", "Scores & more", "", b"", b"")]
     facts = {"Model": "tiny_1", "Seeds": "0, 1"}
-    picks = [Picks("tiny_1", "tiny_1", (Pick("Best score", "lora & co", "It has 50 %."),)), Picks("b", "b", ())]
+    picks = [
+        Picks("tiny_1", "tiny_1", "12 documents, 3 seeds", (Pick("Best score", "lora & co", "It has 50 %."),)),
+        Picks("b", "b", "3 seeds", ()),
+    ]
     text = report_tex(
         contents(
             study="a_b & \\input{x}",
@@ -74,9 +77,13 @@ def test_all_tables_and_figures_are_in_it_and_wide_tables_are_turned(contents):
         "\\noindent\\textbf{Note:} 50 \\% left out.\n"
         "\\section*{Which method, then?}\n"
         "\\subsection*{tiny\\_1}\n"
+        "\\noindent From 12 documents, 3 seeds.\n"
+        "\n"
         "\\noindent Best score: \\textbf{lora \\& co}. It has 50 \\%.\n"
         "\n"
         "\\subsection*{b}\n"
+        "\\noindent From 3 seeds.\n"
+        "\n"
         "\\input{tables/narrow.tex}\n"
         "\\begin{landscape}\\input{tables/wide.tex}\\end{landscape}\n"
         "\\clearpage\n"

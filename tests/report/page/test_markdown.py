@@ -21,7 +21,9 @@ def test_everything_is_in_it_in_reading_order(contents):
             study=f"demo {MARKUP}",
             facts={"Model": "tiny", "Commit": MARKUP},
             cautions=["Examples were left out."],
-            picks=[Picks("tiny", "tiny", (Pick("Best score", f"lora_x {MARKUP}", "It has 0.9."),))],
+            picks=[
+                Picks("tiny", "tiny", "12 documents, 3 seeds", (Pick("Best score", f"lora_x {MARKUP}", "It has 0.9."),))
+            ],
             tables=[table("provenance"), table("cells")],
             charts=[Chart("scores", "Scores", MARKUP, b"", b"")],
             traces=[Chart("traces/one-events-s0", "", "Lines.", b"", b"")],
@@ -41,7 +43,7 @@ def test_everything_is_in_it_in_reading_order(contents):
         "\n"
         "### Which method, then?\n"
         "\n"
-        "**tiny**\n"
+        "**tiny**, from 12 documents, 3 seeds\n"
         "\n"
         f"- Best score: **lora_x {ESCAPED}**. It has 0.9.\n"
         "\n"

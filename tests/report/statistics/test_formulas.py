@@ -8,7 +8,7 @@ from sklearn.metrics import f1_score
 from bench.metric import Answer
 from bench.metric.bleu import Bleu
 from bench.report.read.predictions import Predictions
-from bench.report.statistics.formulas import NotResampled, corpus_bleu, corpus_chrf, exp_ratio, macro_f1, parts_of
+from bench.report.statistics.formulas import NoSpread, corpus_bleu, corpus_chrf, exp_ratio, macro_f1, parts_of
 
 WORDS = ["the", "a", "red", "fox", "ran", "home", "away", "from", "rain"]
 
@@ -157,7 +157,7 @@ def test_repeated_metrics_keep_their_formula():
     ],
 )
 def test_what_cannot_be_resampled_says_why(score, pooling, answers, why):
-    with pytest.raises(NotResampled) as error:
+    with pytest.raises(NoSpread) as error:
         parts_of(score, pooling, answers)
     assert str(error.value) == why
 

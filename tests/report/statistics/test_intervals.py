@@ -1,217 +1,139 @@
 import math
-from itertools import product
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from bench.report.statistics.intervals import (
-    N_PERMUTATIONS,
+    Error,
     Interval,
-    Spread,
+    difference_error,
     difference_interval,
     difference_p,
+    error_of,
     holm,
-    interval,
-    mcnemar_p,
-    mean_formula,
     over_seeds,
-    permutation_p,
-    resample,
-    spread,
+    score_interval,
+    uniform_interval,
 )
+from bench.report.statistics.jackknife import mean_formula, spread
 
 
-def rng(seed=0):
-    return np.random.default_rng(seed)
-
-
-def spread_over(by_seed, n_draws=20_000, draw_seed=0):
+def spread_over(by_seed):
     """Of values by seed and document, one example each; `by_seed` has shape (s, c)."""
     values = np.asarray(by_seed, dtype=float)
     ones = np.ones(values.shape[1])
-    counts = resample(values.shape[1], n_draws, rng(draw_seed))
-    return spread([(np.column_stack([own, ones]), mean_formula) for own in values], counts)
+    return spread([(np.column_stack([own, ones]), mean_formula) for own in values])
 
 
-def alone(mean=0.0):
-    """A spread that neither seeds nor documents move."""
-    return Spread(np.array([mean]), np.full(9, mean), 2, 0.0)
-
-
-def test_a_draw_has_as_many_clusters_as_there_are():
-    counts = resample(7, 50, rng())
-    assert counts.shape == (7, 50)
-    assert (counts.sum(axis=0) == 7).all()
-    # Each is in a draw once on average, with the multinomial's variance of 1 - 1/7
-    many = resample(7, 100_000, rng())
-    assert many.mean(axis=1) == pytest.approx(np.ones(7), abs=0.02)
-    assert many.var(axis=1) == pytest.approx(np.full(7, 6 / 7), abs=0.02)
+def ends(interval):
+    return pytest.approx((interval.low, interval.high))
 
 
 def test_one_seed_is_student_s_interval_of_a_mean():
-    values = rng(1).normal(3, 2, 40)
-    found = interval(spread_over([values], 200_000), rng())
-    reach = stats.t.ppf(0.975, 39) * values.std(ddof=1) / math.sqrt(40)
+    values = np.random.default_rng(1).normal(3, 2, 40)
+    theirs = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    found = score_interval(spread_over([values]))
     assert found.kind == "confidence"
-    assert (found.low, found.high) == pytest.approx((values.mean() - reach, values.mean() + reach), rel=0.01)
+    assert (theirs.low, theirs.high) == ends(found)
 
 
-def test_one_seed_of_many_single_examples_is_scipy_s_bootstrap():
-    values = rng(2).exponential(1.0, 300)
-    found = interval(spread_over([values], 50_000), rng())
-    theirs = stats.bootstrap(
-        (values,), np.mean, n_resamples=50_000, method="percentile", rng=rng(3)
-    ).confidence_interval
-    # Theirs has no correction for few examples, which is 0.6 % of the width here
-    assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high), abs=0.02 * (theirs.high - theirs.low))
-
-
-def test_examples_of_a_document_that_agree_count_once():
-    documents = rng(4).normal(size=30)
-    counts = resample(30, 50_000, rng())
-    fivefold = spread([(np.column_stack([5 * documents, np.full(30, 5.0)]), mean_formula)], counts)
-    once = spread([(np.column_stack([documents, np.ones(30)]), mean_formula)], counts)
-    together, single = interval(fivefold, rng()), interval(once, rng())
-    assert (together.low, together.high) == pytest.approx((single.low, single.high))
-    # As if they were examples of their own, the interval would be narrower by the root of 5
-    apart = interval(spread_over([np.repeat(documents, 5)], 50_000), rng())
-    assert (together.high - together.low) / (apart.high - apart.low) == pytest.approx(math.sqrt(5), rel=0.06)
-
-
-def test_few_clusters_have_the_tails_of_student_s_t():
-    values = np.array([0.0, 1.0, 2.0, 4.0, 8.0, 9.0])
-    found = interval(spread_over([values], 100_000), rng())
-    width = 2 * stats.t.ppf(0.975, 5) * values.std(ddof=1) / math.sqrt(6)
-    assert found.high - found.low == pytest.approx(width, rel=0.03)
+def test_a_difference_of_one_seed_is_student_s_paired_test():
+    one, other = np.random.default_rng(2).normal((1.0, 0.6), 1.0, (30, 2)).T
+    theirs = stats.ttest_rel(one, other)
+    spreads = spread_over([one]), spread_over([other])
+    within = theirs.confidence_interval(0.95)
+    assert (within.low, within.high) == ends(difference_interval(*spreads))
+    assert difference_p(*spreads) == pytest.approx(theirs.pvalue)
 
 
 @pytest.mark.parametrize("seeds", [(0.3, 0.5), (0.3, 0.5, 0.6), (0.1, 0.2, 0.3, 0.35, 0.5)])
 def test_seeds_that_differ_alike_on_every_document_have_student_s_interval(seeds):
-    by_seed = np.repeat(np.array(seeds)[:, np.newaxis], 10, axis=1)
-    found = spread_over(by_seed, 100_000)
-    assert found.seed_sd == pytest.approx(np.std(seeds, ddof=1))
-    within = interval(found, rng())
-    reach = stats.t.ppf(0.975, len(seeds) - 1) * np.std(seeds, ddof=1) / math.sqrt(len(seeds))
-    assert (within.low, within.high) == pytest.approx(
-        (np.mean(seeds) - reach, np.mean(seeds) + reach), abs=0.02 * reach
-    )
-
-
-def test_seeds_that_differ_by_their_documents_alone_add_nothing():
-    # Two seeds of one mean, each better on half of the documents
-    found = spread_over([[0, 1] * 20, [1, 0] * 20])
-    assert found.estimates.tolist() == [0.5, 0.5]
-    assert found.seed_sd == 0
-    assert interval(found, rng()) is None
-
-
-def test_documents_explain_what_seeds_differ_by():
-    # 6 and 4 of 10 right: the variance between is 0.02, of which documents make as much as they vary themselves
-    one, other = np.array([1] * 6 + [0] * 4), np.array([0] * 6 + [1] * 4)
-    found = spread_over([one, other], 200_000)
-    apart = (one - other) / 2
-    by_documents = 2 * apart.var(ddof=1) / 10
-    assert found.seed_sd == pytest.approx(math.sqrt(max(0.0, 0.02 - by_documents)), abs=1e-3)
-    many = spread_over([np.repeat(one, 40), np.repeat(other, 40)])
-    assert many.seed_sd == pytest.approx(math.sqrt(0.02 - by_documents * 9 / 399), rel=0.01)
-
-
-def test_a_difference_is_paired():
-    easy = rng(5).normal(0, 5, 50)
-    gain = rng(6).normal(1, 0.1, 50)
-    one, other = spread_over([easy + gain], 100_000), spread_over([easy], 100_000)
-    found = difference_interval(one, other, rng())
-    reach = stats.t.ppf(0.975, 49) * gain.std(ddof=1) / math.sqrt(50)
-    assert (found.low, found.high) == pytest.approx((gain.mean() - reach, gain.mean() + reach), abs=0.05 * reach)
+    found = score_interval(spread_over(np.repeat(np.array(seeds)[:, np.newaxis], 10, axis=1)))
+    theirs = stats.ttest_1samp(seeds, 0).confidence_interval(0.95)
+    assert (theirs.low, theirs.high) == ends(found)
 
 
 def test_a_difference_of_seeds_is_welch_s():
     one, other = np.array([0.5, 0.6, 0.8]), np.array([0.1, 0.2, 0.25, 0.4])
-    spreads = [spread_over(np.repeat(each[:, np.newaxis], 8, axis=1), 100_000) for each in (one, other)]
-    found = difference_interval(*spreads, rng())
+    spreads = [spread_over(np.repeat(each[:, np.newaxis], 12, axis=1)) for each in (one, other)]
     theirs = stats.ttest_ind(one, other, equal_var=False)
-    low, high = theirs.confidence_interval(0.95)
-    assert (found.low, found.high) == pytest.approx((low, high), abs=0.01 * (high - low))
-    assert difference_p(*spreads, rng()) == pytest.approx(theirs.pvalue, abs=0.002)
+    within = theirs.confidence_interval(0.95)
+    assert (within.low, within.high) == ends(difference_interval(*spreads))
+    assert difference_p(*spreads) == pytest.approx(theirs.pvalue)
+
+
+def test_both_sources_reach_as_far_as_their_quantiles_weighted_by_their_variances():
+    # Cochran and Cox: (0.03 * 2.093 + 0.01 * 4.303) / 0.04 standard errors of 0.2
+    assert Error(0.03, 19, 0.01, 2).reach() == pytest.approx((0.03 * 2.093024 + 0.01 * 4.302653) / 0.04 * 0.2)
+    assert Error(0.03, 19).reach() == pytest.approx(2.093024 * math.sqrt(0.03))
+    assert Error(0.0, 19).reach() == 0
+
+
+def test_the_p_is_that_of_the_interval_which_just_excludes_0():
+    draw = np.random.default_rng(3)
+    one = spread_over(0.5 + draw.normal(0, 0.3, 25) + draw.normal(0, 0.1, (3, 1)) + draw.normal(0, 0.1, (3, 25)))
+    other = spread_over(draw.normal(0, 0.3, 25) + draw.normal(0, 0.1, (3, 1)) + draw.normal(0, 0.1, (3, 25)))
+    error, p = difference_error(one, other), difference_p(one, other)
+    assert error.seeds > 0
+    assert 0 < p < 0.05
+    assert error.reach(p) == pytest.approx(one.mean - other.mean)
+
+
+def test_a_difference_is_the_mirror_of_its_opposite():
+    draw = np.random.default_rng(4)
+    one, other = spread_over(draw.random((3, 20))), spread_over(draw.random((5, 20)))
+    there, back = difference_interval(one, other), difference_interval(other, one)
+    assert (there.low, there.high) == (-back.high, -back.low)
+    assert difference_p(one, other) == difference_p(other, one)
+
+
+def test_a_p_has_no_floor_but_that_of_documents_that_all_differ_alike():
+    # Of 2000 documents, 1200 are right at one method only: a test of signs has 2 / 2**1200
+    values = np.zeros(2000)
+    values[:1200] = 1
+    assert 0 < difference_p(spread_over([values]), spread_over([np.zeros(2000)])) <= 1e-12
+    alike = spread_over([[0.3] * 12]), spread_over([[0.1] * 12])
+    assert difference_p(*alike) == 2 / 2**12
+    assert difference_p(alike[0], alike[0]) == 1
+    assert difference_interval(*alike) is None
+
+
+def test_near_a_bound_intervals_are_on_the_logit_scale():
+    # 38 of 40 right: a standard error of sqrt(0.95 * 0.05 / 39), divided by 0.95 * 0.05 on the scale of the logit
+    values = [1.0] * 38 + [0.0] * 2
+    reach = stats.t.ppf(0.975, 39) / math.sqrt(39 * 0.95 * 0.05)
+    low, high = (1 / (1 + math.exp(-math.log(19) + sign * reach)) for sign in (1, -1))
+    found = score_interval(spread_over([values]), 0.0, 1.0)
+    assert (low, high) == ends(found)
+    assert 0.8 < found.low < found.high < 1
+    # The same of a score that is 100 times as large, or turned around
+    turned = score_interval(spread_over([100 * (1 - np.array(values))]), 0.0, 100.0)
+    assert (100 * (1 - high), 100 * (1 - low)) == ends(turned)
+
+
+def test_a_score_without_an_upper_bound_has_its_interval_on_the_log_scale():
+    values = np.random.default_rng(5).exponential(1, 30)
+    error = error_of(spread_over([values]))
+    factor = math.exp(stats.t.ppf(0.975, 29) * error.sd / values.mean())
+    found = score_interval(spread_over([values]), 0.0)
+    assert (values.mean() / factor, values.mean() * factor) == ends(found)
+    assert score_interval(spread_over([values + 1]), 1.9).low == 1.9
 
 
 def test_what_does_not_vary_has_no_interval():
-    constant = spread_over([[0.1] * 7])
-    assert interval(constant, rng()) is None
+    assert score_interval(spread_over([[0.1] * 7])) is None
     shifted = spread_over([[0.3, 0.8, 0.4]]), spread_over([[0.1, 0.6, 0.2]])
-    assert difference_interval(*shifted, rng()) is None
+    assert difference_interval(*shifted) is None
 
 
-def test_the_same_seed_gives_the_same_numbers():
-    one, other = spread_over([[0, 0, 1, 0], [1, 1, 1, 1]]), spread_over([[0, 0, 1, 0], [0, 0, 0, 0]])
-
-    def told(seed):
-        differences = np.array([0.125, 0.25, 0.125, 0.0])
-        return (
-            interval(one, rng(seed)),
-            difference_interval(one, other, rng(seed)),
-            difference_p(one, other, rng(seed)),
-            permutation_p(differences, one, other, rng(seed)),
-        )
-
-    assert told(1) == told(1)
-    assert told(1)[0] != told(2)[0]
-
-
-def test_permutations_of_four_clusters_are_those_that_can_be_counted():
-    differences = np.array([0.4, 0.3, 0.2, -0.1])
-    as_far = sum(
-        abs(sum(sign * each for sign, each in zip(signs, differences, strict=True))) >= 0.8 - 1e-12
-        for signs in product((1, -1), repeat=4)
-    )
-    assert as_far == 4  # all alike and all but the last, either way around
-    found = permutation_p(differences, alone(), alone(), rng())
-    assert found == pytest.approx(4 / 16, abs=4 * math.sqrt(0.25 * 0.75 / N_PERMUTATIONS))
-
-
-def test_permutations_are_scipy_s():
-    differences = rng(7).normal(0.02, 0.1, 25) / 25
-    theirs = stats.permutation_test(
-        (differences, np.zeros(25)),
-        lambda one, other, axis: (one - other).sum(axis=axis),
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=50_000,
-        rng=rng(8),
-    )
-    found = permutation_p(differences, alone(), alone(), rng())
-    assert found == pytest.approx(
-        theirs.pvalue, abs=4 * math.sqrt(theirs.pvalue * (1 - theirs.pvalue) / N_PERMUTATIONS)
-    )
-
-
-def test_a_p_is_never_zero_and_of_no_difference_one():
-    assert permutation_p(np.full(60, 0.1), alone(), alone(), rng()) == 1 / (N_PERMUTATIONS + 1)
-    assert permutation_p(np.zeros(10), alone(), alone(), rng()) == 1.0
-
-
-def test_of_single_0_or_1_examples_permutations_are_mcnemar_s():
-    differences = np.array([1] * 12 + [-1] * 4 + [0] * 20) / 36
-    exact = 2 * sum(math.comb(16, k) for k in range(5)) / 2**16
-    assert mcnemar_p(12, 4) == pytest.approx(exact)
-    assert permutation_p(differences, alone(), alone(), rng()) == pytest.approx(exact, abs=0.01)
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "p"),
-    [(0, 0, 1.0), (1, 0, 1.0), (3, 3, 1.0), (6, 0, 2 / 64), (1, 5, 2 * 7 / 64), (5, 1, 2 * 7 / 64)],
-)
-def test_mcnemar_by_hand(one, other, p):
-    assert mcnemar_p(one, other) == pytest.approx(p)
-
-
-def test_seeds_that_vary_take_significance_away():
-    # All of ten documents are better, but no more than seeds differ
-    differences = np.full(10, 0.01)
-    steady, wild = alone(), Spread(np.array([0.0, 0.3]), np.zeros(9), 10, 0.2)
-    assert permutation_p(differences, steady, steady, rng()) < 0.01
-    assert permutation_p(differences, wild, steady, rng()) > 0.5
+def test_none_of_n_has_clopper_and_pearson_s_interval():
+    theirs = stats.binomtest(0, 20).proportion_ci(0.95, "exact")
+    assert (theirs.low, theirs.high) == ends(uniform_interval(0.0, 0.0, 1.0, 20))
+    theirs = stats.binomtest(20, 20).proportion_ci(0.95, "exact")
+    assert (theirs.low, theirs.high) == ends(uniform_interval(1.0, 0.0, 1.0, 20))
+    found = uniform_interval(0.0, -1.0, 1.0, 20)
+    assert found.high == -found.low == pytest.approx(1 - 0.025**0.05)
 
 
 @pytest.mark.parametrize(
@@ -235,18 +157,4 @@ def test_over_seeds_by_hand():
     # A standard deviation of the root of 2.5, over the root of 5, times 2.776
     within = over_seeds([1.0, 2.0, 3.0, 4.0, 5.0])
     assert within.kind == "confidence"
-    assert (within.low, within.high) == pytest.approx((3 - 2.776445 * math.sqrt(0.5), 3 + 2.776445 * math.sqrt(0.5)))
-
-
-@pytest.mark.parametrize(("n_seeds", "seed_sd"), [(1, 0.0), (3, 0.1)])
-def test_intervals_cover_the_truth(n_seeds, seed_sd):
-    draw = rng(9)
-    counts = resample(25, 1000, draw)
-    covered = 0
-    for _ in range(400):
-        values = draw.normal(0, 0.5, 25) + seed_sd * draw.normal(size=(n_seeds, 1)) + draw.normal(0, 0.3, (n_seeds, 25))
-        found = spread([(np.column_stack([own, np.ones(25)]), mean_formula) for own in values], counts)
-        within = interval(found, draw)
-        covered += within.low <= 0 <= within.high
-    # 95 %, and three standard errors of 1.1 % beside
-    assert 0.917 <= covered / 400 <= 0.983
+    assert (3 - 2.776445 * math.sqrt(0.5), 3 + 2.776445 * math.sqrt(0.5)) == ends(within)

@@ -23,6 +23,7 @@ def test_a_header_says_what_was_run_on_which_data_and_where_the_weights_are(writ
         ("Model", "tiny"),
         ("Data set", f"events: {DATA}"),
         ("Seeds", "0 and 3"),
+        ("Learning rates", "as configured, not tuned"),
         ("Commit", COMMIT),
         ("Trained weights", f"demo/{cell.name}/adapter in the runs folder"),
     ]
@@ -35,6 +36,7 @@ def test_what_differs_is_counted(write_cell, study):
         ("Model", "llama1b and tiny"),
         ("Data set", f"squad_v2: {DATA} (1 cell); events: {DATA} (1 cell)"),
         ("Seeds", "0"),
+        ("Learning rates", "as configured, not tuned"),
         ("Commit", COMMIT),
         ("Trained weights", "demo/CELL/adapter in the runs folder; tables/cells.csv has the name of each cell"),
     ]

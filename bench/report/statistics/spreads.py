@@ -1,4 +1,4 @@
-"""Scores on resampled documents. Setups that answered the same documents get the same draws."""
+"""Spreads of a setup's scores, from what its cells answered."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -7,31 +7,28 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from bench.report.read.predictions import Predictions
-from bench.report.statistics.formulas import NotResampled, Pooling, parts_of
-from bench.report.statistics.intervals import N_RESAMPLES, Floats, Spread, resample, spread
+from bench.report.statistics.formulas import NoSpread, Pooling, parts_of
+from bench.report.statistics.jackknife import Spread, spread
 
 
-def spread_of(score: str, pooling: Pooling | None, by_seed: Sequence[Predictions], report_seed: int) -> Spread:
+def spread_of(score: str, pooling: Pooling | None, by_seed: Sequence[Predictions]) -> Spread:
     """The spread of a score over documents and seeds.
 
     Args:
         score: its name in the record.
         pooling: how it follows from its examples, as the record declares.
         by_seed: the answers of each seed, at least one.
-        report_seed: of all resampling.
 
     Raises:
-        NotResampled: why it has none.
+        NoSpread: why it has none.
     """
     first = by_seed[0]
     if not all(asked_alike(first, answers) for answers in by_seed):
-        raise NotResampled("its seeds were not asked the same examples")
-    n_documents = len(set(first.clusters))
-    if n_documents < 2:
-        raise NotResampled("all examples are from one document")
+        raise NoSpread("its seeds were not asked the same examples")
+    if len(set(first.clusters)) < 2:
+        raise NoSpread("all examples are from one document")
     pools = [(_documents(answers.clusters), *parts_of(score, pooling, answers)) for answers in by_seed]
-    counts = _counts(n_documents, report_seed)
-    return spread([(documents @ parts, formula) for documents, parts, formula in pools], counts)
+    return spread([(documents @ parts, formula) for documents, parts, formula in pools])
 
 
 def asked_alike(one: Predictions, other: Predictions) -> bool:
@@ -42,20 +39,9 @@ def asked_alike(one: Predictions, other: Predictions) -> bool:
     return asked == other_asked
 
 
-def document_means(score: str, by_seed: Sequence[Predictions]) -> Floats:
-    """Each document's contribution to the mean score over examples and seeds: (c,), with the mean as their sum."""
-    sums = [_documents(answers.clusters) @ answers.scores[score] for answers in by_seed]
-    return np.mean(sums, axis=0) / len(by_seed[0].ids)
-
-
 @lru_cache(maxsize=64)
 def _documents(clusters: tuple[str, ...]) -> csr_array:
     """1 where an example is from a document: (c, n), documents in the order of their names."""
     _, codes = np.unique(np.array(clusters), return_inverse=True)
     ones = np.ones(len(codes))
     return csr_array((ones, (codes, np.arange(len(codes)))), shape=(int(codes.max()) + 1, len(codes)))
-
-
-@lru_cache(maxsize=64)
-def _counts(n_documents: int, report_seed: int) -> Floats:
-    return resample(n_documents, N_RESAMPLES, np.random.default_rng([report_seed, n_documents]))
