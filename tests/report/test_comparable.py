@@ -114,10 +114,14 @@ def test_the_settings_of_a_score_that_nobody_had_refuse_nothing(write_cell, grou
     assert group().refusals == []
 
 
-def test_another_base_model_of_the_same_name_is_refused(write_cell, runs, group):
+def test_another_base_model_of_the_same_name_is_another_comparison(write_cell, runs):
     write_cell("baseline")
     path = write_cell("lora") / "record.json"
     record = json.loads(path.read_text())
     record["cell"]["model"]["path"] = "/elsewhere"
     path.write_text(json.dumps(record))
-    assert group().refusals == ["the cells of tiny differ in model.path: not set for baseline; /elsewhere for lora."]
+    found = comparisons_of(read_studies(runs)[0].cells)
+    assert [(each.title, [setup.label for setup in each.setups]) for each in found] == [
+        ("tiny ()", ["baseline"]),
+        ("tiny (/elsewhere)", ["lora"]),
+    ]

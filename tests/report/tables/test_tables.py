@@ -27,8 +27,8 @@ POOLED = "no interval: it is computed over all examples at once, and what each c
 CONSTANT = "no interval: it is the same for all documents"
 BRACKETS = (
     "In brackets, scores: 95 % intervals over documents alone; one seed says nothing about other seeds. With one seed, "
-    "this is about these trained models and not about their methods. Intervals over fewer than 20 documents are not "
-    "tried in simulations."
+    "this is about these trained models and not about their methods. Intervals over fewer than 20 documents were not "
+    "simulated."
 )
 
 
