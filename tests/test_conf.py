@@ -90,9 +90,12 @@ def test_nothing_but_configurations_lies_in_a_group(group: str) -> None:
     assert [file.name for file in CONF.iterdir() if file.is_file()] == ["config.yaml"]
 
 
-@pytest.mark.parametrize("method", FILES["method"])
-@pytest.mark.parametrize("model", FILES["model"])
-def test_every_method_of_every_model(compose: Compose, model: str, method: str) -> None:
+# Either is composed without a look at the other.
+@pytest.mark.parametrize(
+    ("model", "method"),
+    [*((model, "lora") for model in FILES["model"]), *(("tiny", method) for method in FILES["method"])],
+)
+def test_every_model_and_every_method(compose: Compose, model: str, method: str) -> None:
     given = content("model", model)
     path = [] if given["path"] else ["model.path=someone/Small-0.1B"]
     cell = job_of(compose(f"model={model}", f"method={method}", *path)).cell
@@ -194,6 +197,25 @@ def test_the_study_is_the_published_one_at_three_seeds(compose: Compose, monkeyp
     assert study == {
         (model, method, seed): cell for (model, method, _), cell in published.items() for seed in (0, 1, 2)
     }
+
+
+def test_the_experiment_with_all_methods(compose: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = planned(monkeypatch, compose("experiment=methods", multirun=True))
+    methods = {job.cell.method.name for job in jobs}
+    # Llama has no biases, and `peft` is a method only with a type.
+    assert methods == {*FILES["method"]} - {"bitfit", "peft"}
+    assert len(methods) >= 19
+    assert sorted((job.cell.method.name, job.cell.seed) for job in jobs) == [
+        (method, seed) for method in sorted(methods) for seed in range(3)
+    ]
+    assert {(job.cell.model.name, job.study) for job in jobs} == {("tiny", "methods")}
+
+
+def test_its_methods_fit_its_model(compose: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench.child import check
+
+    jobs = planned(monkeypatch, compose("experiment=methods", "seed=0", multirun=True))
+    assert [fault for job in jobs for fault in check._in_model(job.cell)] == []
 
 
 def test_the_study_has_its_twelve_cells_and_settings(compose: Compose, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,6 +96,10 @@ def code_of(card: str) -> list[str]:
         {"method": "qlora", "method.bits": 8},
         {"method": "toplayer"},
         {"method": "full", "model.precision": "bfloat16"},
+        {"method": "prompt_tuning"},
+        {"method": "prefix", "model.precision": "bfloat16"},
+        {"method": "ln_tuning", "model.precision": "bfloat16"},
+        {"method": "dora", "method.bits": 4},
         {"method": "toplayer", "method.output_embedding": True, "model.precision": "bfloat16", "prompt": "chat"},
         {
             "method": "lora",
