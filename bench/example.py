@@ -36,6 +36,24 @@ class Example(BaseModel):
     JSON if it is empty, so that such examples have the fingerprints that they had before there were conversations."""
 
 
+SplitName = Literal["train", "validation"]
+SAMPLES = 3
+"""As many of the examples that a step left out are shown."""
+
+
+class Step(BaseModel):
+    """What one step of reading a data set left out of a split. Steps that left out nothing are not listed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    """What was wrong with the examples, such as `empty answer`."""
+    split: SplitName
+    n_dropped: int = Field(ge=1)
+    samples: tuple[str, ...] = Field(max_length=SAMPLES)
+    """Where the first ones are, such as `faq.csv:7`, and what they say."""
+
+
 class Splits(BaseModel):
     """The two disjoint parts of a data set, in a fixed order."""
 
@@ -45,6 +63,8 @@ class Splits(BaseModel):
     validation: tuple[Example, ...]
     origin: str = "the source's own splits"
     """How the two came about, for display."""
+    steps: tuple[Step, ...] = ()
+    """What was left out, in the order of the steps."""
 
 
 def fingerprint(examples: Iterable[Example]) -> str:

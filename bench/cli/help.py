@@ -18,10 +18,10 @@ examples:
   {report} --study demo
 
   # look at your data first: columns, lengths, prompts, warnings
-  {data} dataset=alpaca dataset.train=faq.csv
+  {data} dataset=records dataset.train=faq.csv
 
   # your data: one cell
-  {command} dataset=alpaca dataset.name=faq dataset.train=faq.csv \\
+  {command} dataset=records dataset.name=faq dataset.train=faq.csv \\
       dataset.instruction_column=question dataset.input_column=null dataset.output_column=answer
 
   # your model: one cell
@@ -29,14 +29,14 @@ examples:
 
   # both in a grid of twelve cells: with -m, commas sweep
   {command} -m model.path=~/models/qwen model.name=qwen \\
-      dataset=alpaca dataset.name=faq dataset.train=faq.csv \\
+      dataset=records dataset.name=faq dataset.train=faq.csv \\
       dataset.instruction_column=question dataset.input_column=null dataset.output_column=answer \\
       method=baseline,lora,qlora,toplayer seed=0,1,2
 
 your model and your data:
   model.path                  a folder with config.json, tokenizer and safetensors weights, or a name on the hub
   model.name, dataset.name    what they are called in folders and reports
-  dataset.train               a .csv, .tsv, .json, .jsonl (each also with .gz) or .parquet file, for dataset=alpaca
+  dataset.train               a .csv, .tsv, .json, .jsonl (each also with .gz) or .parquet file, for dataset=records
   dataset.validation          another such file; without one, a tenth of the documents is held out of training
   dataset.instruction_column  the column with the question
   dataset.input_column        the column with the text that the question is about; null if there is none

@@ -11,8 +11,8 @@ model reads them, with warnings and the command for a first run. Trains nothing 
 usage: {command} [GROUP=CHOICE ...] [KEY=VALUE ...]
 
 examples:
-  {command} dataset=alpaca dataset.train=faq.csv
-  {command} dataset=alpaca dataset.name=faq dataset.train=faq.csv \\
+  {command} dataset=records dataset.train=faq.csv
+  {command} dataset=records dataset.name=faq dataset.train=faq.csv \\
       dataset.instruction_column=question dataset.input_column=null dataset.output_column=answer
   {command} dataset=squad_v2 dataset.train=train.json dataset.validation=dev.json model.path=~/models/qwen
 

@@ -87,7 +87,7 @@ def likely_settings(columns: Iterable[Column]) -> list[str]:
         context = _named(CONTEXTS, [column for column in others if column.median_characters >= SHORTEST_CONTEXT])
         document = _named(DOCUMENTS, [column for column in others if column != context and column.repeats])
         return [
-            "dataset=alpaca",
+            "dataset=records",
             f"dataset.instruction_column={question.name}",
             f"dataset.input_column={context.name if context else 'null'}",
             f"dataset.output_column={answer.name}",

@@ -71,7 +71,7 @@ def test_faults_of_data(faults: Faults, tmp_path: Path) -> None:
     shared.write_text('{"instruction": "Why?", "input": "It rained.", "output": "So."}\n')
     datasets = [
         part("dataset", "events", train=missing),
-        part("dataset", "alpaca", train=str(shared), validation=str(shared), cluster_column="output"),
+        part("dataset", "records", train=str(shared), validation=str(shared), cluster_column="output"),
     ]
     assert faults(datasets, []) == [
         f"{missing}: cannot be read (No such file or directory); name an existing file",
@@ -162,7 +162,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("the check must download nothing")
 
     monkeypatch.setattr("bench.checkpoint.snapshot", refuse)
-    monkeypatch.setattr("bench.dataset.alpaca.read_hub_data", refuse)
+    monkeypatch.setattr("bench.dataset.table.read_hub_data", refuse)
     monkeypatch.setattr("bench.dataset.squad_v2.read_hub_data", refuse)
 
 

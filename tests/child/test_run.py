@@ -27,7 +27,7 @@ def cell(make_cell: Callable[..., Cell], tmp_path: Path) -> Callable[..., Cell]:
         return str(path)
 
     data = {
-        "dataset": "alpaca",
+        "dataset": "records",
         "dataset.train": write("train.jsonl", ("a boat",)),
         "dataset.validation": write("validation.jsonl", ANSWERS),
     }

@@ -8,6 +8,7 @@ from bench.configuration import choices
 from bench.errors import InputError
 
 METHODS = f"choose one of {', '.join(choices('method'))}"
+MODELS = f"choose one of {', '.join(choices('model'))}"
 HELP = "see `python -m bench --help` and `--hydra-help`"
 
 
@@ -32,10 +33,13 @@ def test_flags_go_first(typed: list[str], ordered: list[str]) -> None:
         ("method=null", f"method: null is not a valid choice; {METHODS}"),
         ("prompt=null", "prompt: null is not a valid choice; choose one of alpaca, chat, squad"),
         ("train=null", "train: null is not a valid choice; choose one of default"),
-        ("dataset=null", "dataset: null is not a valid choice; choose one of alpaca, events, squad_v2"),
-        ("model=null", "model: null is not a valid choice; choose one of llama1b, llama3b, llama8b, mistral7b, tiny"),
+        (
+            "dataset=null",
+            f"dataset: null is not a valid choice; choose one of {', '.join(choices('dataset'))}",
+        ),
+        ("model=null", f"model: null is not a valid choice; {MODELS}"),
         ("tracker=null", "tracker: null is not a valid choice; choose one of none, tensorboard, wandb"),
-        ("++model=3", "model: 3 is not a valid choice; choose one of llama1b, llama3b, llama8b, mistral7b, tiny"),
+        ("++model=3", f"model: 3 is not a valid choice; {MODELS}"),
         ("method=lora,null", f"method: null is not a valid choice; {METHODS}"),
         # Merged, they would be a cell of neither.
         ("method=[lora,qlora]", f"method: [lora,qlora] is not a valid choice; {METHODS}"),

@@ -30,6 +30,7 @@ WaitUntil = Callable[[Callable[[], bool]], None]
 
 REPOSITORY = Path(__file__).parents[2]
 METHODS = ", ".join(choices("method"))
+METRICS = ", ".join(choices("metric"))
 SMALL = (
     "metric=[token_f1]",
     "train.max_steps=2",
@@ -126,7 +127,7 @@ def test_the_table_is_printed_whatever_a_cell_raises(
     data = tmp_path / "data.csv"
     data.write_text("q;a\nWhat is 1 + 1?;2\n")
     columns = ("dataset.instruction_column=q", "dataset.input_column=null", "dataset.output_column=a")
-    settings = [*SMALL, f"runs={tmp_path}", "method=baseline", "dataset=alpaca", f"dataset.train={data}", *columns]
+    settings = [*SMALL, f"runs={tmp_path}", "method=baseline", "dataset=records", f"dataset.train={data}", *columns]
     # The first cell cannot write its settings, and the data of the last one is deleted while the second runs.
     (job_of(compose(*settings, "seed=0")).folder() / "config.yaml").mkdir(parents=True)
     process = start("-m", *settings, "seed=0,1,2", LIGHT_CELL_S="1")
@@ -236,8 +237,7 @@ MISTAKES = {
     ),
     "one bad choice of a list": (
         ["metric=[bleu,nope]"],
-        "metric: there is no 'nope'; choose one of answer_macro_f1, bertscore, bleu, evaluate, exact_match, "
-        "perplexity, rouge, token_f1",
+        f"metric: there is no 'nope'; choose one of {METRICS}",
     ),
     "a sweep over nothing": (
         ["-m", "seed=range(0)"],
@@ -275,7 +275,8 @@ MISTAKES = {
     ),
     "a class from outside": (
         ["method._target_=os.system"],
-        "method: _target_ must name a class of this project (bench. ...), got 'os.system' (conf/method/lora.yaml)",
+        "method: _target_ must name a class of tunebench, got 'os.system'; to let the code of os run with your rights, "
+        "start the command with TUNEBENCH_ALLOW=os (conf/method/lora.yaml)",
     ),
 }
 
@@ -336,7 +337,7 @@ def test_all_faults_of_data_and_models_are_listed_together(bench: Bench, tmp_pat
     shutil.copytree(REPOSITORY / "bench" / "tiny", model, ignore=shutil.ignore_patterns("*.safetensors"))
     done = bench(
         *("-m", f"runs={tmp_path / 'runs'}", "model=local", f"model.path=bench/tiny,{model}", "seed=0,1"),
-        *("method=lora", "method.target_modules=[nope]", "dataset=alpaca"),
+        *("method=lora", "method.target_modules=[nope]", "dataset=records"),
         *(f"dataset.train={columns},{overlap}", f"dataset.validation={validation}"),
         modules=None,
     )

@@ -53,7 +53,7 @@ LONG = "A report about an exercise at sea, in which four ships took part and whi
     ],
 )
 def test_usual_names_are_recognised(record: dict[str, str], settings: list[str]) -> None:
-    assert likely_settings(columns_of([record])) == ["dataset=alpaca", *settings]
+    assert likely_settings(columns_of([record])) == ["dataset=records", *settings]
 
 
 def test_a_column_of_documents_has_values_that_repeat() -> None:

@@ -112,7 +112,7 @@ sys.exit(status)
 
 def test_a_table_is_shown_from_its_columns_to_the_first_run(data: Run, faq: Path) -> None:
     done = data(
-        "dataset=alpaca",
+        "dataset=records",
         "dataset.name=faq",
         "dataset.train=faq.csv",
         "dataset.instruction_column=Question",
@@ -138,7 +138,7 @@ def test_a_table_is_shown_from_its_columns_to_the_first_run(data: Run, faq: Path
     ]
     assert sections[-1] == [
         "A first run  with the embedded model; add model.path=... for yours",
-        "  tunebench -m method=baseline,lora seed=0,1,2 study=faq dataset=alpaca dataset.name=faq \\",
+        "  tunebench -m method=baseline,lora seed=0,1,2 study=faq dataset=records dataset.name=faq \\",
         "      dataset.train=faq.csv dataset.instruction_column=Question dataset.input_column=null \\",
         "      dataset.output_column=Answer dataset.cluster_column=page",
         "  tunebench report --study faq",
@@ -146,7 +146,7 @@ def test_a_table_is_shown_from_its_columns_to_the_first_run(data: Run, faq: Path
 
 
 def test_columns_are_shown_where_the_settings_do_not_fit_them(data: Run, faq: Path) -> None:
-    done = data("dataset=alpaca", "dataset.train=faq.csv")
+    done = data("dataset=records", "dataset.train=faq.csv")
     assert done.returncode == 2
     assert done.stderr == (
         "\nfaq.csv:2: no column 'instruction'; name one of the columns 'Question', 'Answer', 'page' with "
@@ -162,7 +162,7 @@ Columns of faq.csv  train, 40 rows
   page       text      0 %             0
 
 Likely settings  by the names of the columns
-  tunebench data dataset=alpaca dataset.name=faq dataset.train=faq.csv \\
+  tunebench data dataset=records dataset.name=faq dataset.train=faq.csv \\
       dataset.instruction_column=Question dataset.input_column=null dataset.output_column=Answer \\
       dataset.cluster_column=page
 """
@@ -180,7 +180,7 @@ Likely settings  by the names of the columns
         ),
         (["dataset=nosuch"], "dataset: there is no 'nosuch'; choose one of"),
         (
-            ["dataset=alpaca", "dataset.train=none.csv"],
+            ["dataset=records", "dataset.train=none.csv"],
             "none.csv: cannot be read (No such file or directory); name an existing file",
         ),
         (["prompt.max_length=0"], "prompt.max_length: must be at least 1, got 0 (conf/prompt/squad.yaml)"),
@@ -195,7 +195,7 @@ def test_mistakes_are_answered_with_a_sentence(data: Run, faq: Path, arguments: 
 
 def test_data_that_training_would_refuse_is_shown_all_the_same(data: Run, faq: Path) -> None:
     done = data(
-        "dataset=alpaca",
+        "dataset=records",
         "dataset.train=faq.csv",
         "dataset.validation=faq.csv",
         "dataset.instruction_column=Question",
@@ -213,7 +213,7 @@ def test_data_that_training_would_refuse_is_shown_all_the_same(data: Run, faq: P
     ]
     titles = [line for line in done.stdout.splitlines() if line and not line.startswith(" ")]
     assert titles == [
-        "alpaca  faq.csv and faq.csv",
+        "records  faq.csv and faq.csv",
         "Columns of faq.csv  train, 40 rows",
         "Columns of faq.csv  validation, 40 rows",
         "Splits  the source's own splits",

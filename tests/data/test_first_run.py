@@ -9,7 +9,7 @@ Make = Callable[..., Inspection]
 
 
 def test_what_was_typed_counts_more_than_what_is_proposed(inspection: Make) -> None:
-    typed = ["dataset.train=my faq.csv", "dataset=alpaca", "seed=7"]
+    typed = ["dataset.train=my faq.csv", "dataset=records", "seed=7"]
     assert first_run(inspection(cell={"dataset.name": "faq"}), typed) == [
         [
             "tunebench",
@@ -17,7 +17,7 @@ def test_what_was_typed_counts_more_than_what_is_proposed(inspection: Make) -> N
             "method=baseline,lora",
             "seed=7",
             "study=faq",
-            "dataset=alpaca",
+            "dataset=records",
             "'dataset.train=my faq.csv'",
         ],
         ["tunebench", "report", "--study", "faq"],
@@ -44,12 +44,12 @@ def test_limits_that_are_too_low_are_raised_to_what_99_percent_need(inspection: 
 
 
 def test_the_name_of_a_data_set_is_made_of_its_file() -> None:
-    likely = ["dataset=alpaca", "dataset.output_column=answer"]
+    likely = ["dataset=records", "dataset.output_column=answer"]
     typed = ["dataset=events", "dataset.train=data/my faq.v2.csv.gz"]
     assert look_again(likely, "data/my faq.v2.csv.gz", typed) == [
         "tunebench",
         "data",
-        "dataset=alpaca",
+        "dataset=records",
         "dataset.name=my_faq",
         "'dataset.train=data/my faq.v2.csv.gz'",
         "dataset.output_column=answer",

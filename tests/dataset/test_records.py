@@ -4,20 +4,19 @@ from typing import Any
 
 import pytest
 import yaml
-from pydantic import ValidationError
 
 from bench.dataset import Dataset
-from bench.dataset.alpaca import Alpaca
 from bench.dataset.overlap import require_disjoint
+from bench.dataset.records import Records
 from bench.dataset.split import hold_out
 from bench.errors import InputError
-from bench.example import Example
+from bench.example import Example, Step
 
-SETTINGS = yaml.safe_load((Path(__file__).parents[2] / "conf/dataset/alpaca.yaml").read_text())
+SETTINGS = yaml.safe_load((Path(__file__).parents[2] / "conf/dataset/records.yaml").read_text())
 
 CAPITAL = {"instruction": "Name the capital of France.", "input": "", "output": "Paris"}
 SUM = {"instruction": "Add the numbers.", "input": "1, 2", "output": "3"}
-ORDER = {"instruction": "Sort the numbers.", "input": " 1,  2", "output": ""}
+ORDER = {"instruction": "Sort the numbers.", "input": " 1,  2", "output": "1, 2"}
 
 
 @pytest.fixture(autouse=True)
@@ -46,8 +45,8 @@ def message(records: list[dict[str, Any]], **changes: Any) -> str:
 
 
 def test_configuration_lists_every_field() -> None:
-    assert isinstance(dataset(), Alpaca)
-    assert set(SETTINGS) == {"_target_", *Alpaca.model_fields}
+    assert isinstance(dataset(), Records)
+    assert set(SETTINGS) == {"_target_", *Records.model_fields}
 
 
 def test_records_become_examples() -> None:
@@ -65,11 +64,11 @@ def test_records_become_examples() -> None:
         references=("3",),
     )
     assert order == Example(
-        id="fe7a342ba4d5f704",
+        id="b621632bbc984ab4",
         cluster="cac3e86c5710f8ec",
         question="Sort the numbers.",
         context=" 1,  2",
-        references=("",),
+        references=("1, 2",),
     )
 
 
@@ -95,7 +94,7 @@ def test_hashed_ids_are_unique_and_do_not_depend_on_the_order() -> None:
         "ffed7c0d6d256bf7",
         "e096df12986ea439-2",
         "e096df12986ea439-3",
-        "fe7a342ba4d5f704",
+        "b621632bbc984ab4",
     ]
     assert sorted(example.id for example in examples(rows[::-1])) == sorted(ids)
 
@@ -129,10 +128,41 @@ def test_unusable_record_is_named_with_its_line(record: dict[str, Any], expected
 
 
 def test_without_a_source() -> None:
-    with pytest.raises(ValidationError) as caught:
-        dataset(path=None)
-    assert caught.value.errors()[0]["msg"] == (
-        "Value error, no source: set train to a local file, or path to the name of a data set on the hub"
+    with pytest.raises(InputError) as caught:
+        dataset(path=None).load()
+    assert str(caught.value) == (
+        "records has no source; name a local file with dataset.train=PATH, or a data set on the hub with "
+        "dataset.path=NAME"
+    )
+
+
+EMPTY = {"instruction": "Name nothing.", "input": "", "output": " "}
+
+
+def test_an_empty_answer_is_refused_unless_it_was_asked_for() -> None:
+    assert message([CAPITAL, EMPTY]) == (
+        "train.jsonl:2: column 'output' is empty, which would train the model to answer nothing; set "
+        "dataset.empty_output=drop to leave such records out, or keep if an empty answer is right; "
+        "the default is refuse"
+    )
+    assert [example.references for example in examples([CAPITAL, EMPTY], empty_output="keep")] == [("Paris",), (" ",)]
+
+
+def test_empty_answers_that_are_dropped_are_counted_and_shown() -> None:
+    train = write("train.jsonl", [EMPTY, CAPITAL, EMPTY, EMPTY, EMPTY])
+    splits = dataset(train=train, validation=write("validation.jsonl", [SUM]), empty_output="drop").load()
+    assert [example.references for example in splits.train] == [("Paris",)]
+    samples = ("train.jsonl:1", "train.jsonl:3", "train.jsonl:4")
+    assert splits.steps == (Step(name="empty answer", split="train", n_dropped=4, samples=samples),)
+
+
+def test_the_first_of_several_cluster_columns_that_a_record_has_names_its_document() -> None:
+    columns = ["document", "instruction"]
+    with_document, without = examples([CAPITAL | {"document": "d1"}, CAPITAL], cluster_column=columns)
+    assert (with_document.cluster, without.cluster) == ("d1", "Name the capital of France.")
+    assert message([CAPITAL], cluster_column=["document", "page"]) == (
+        "train.jsonl:1: no column 'document' or 'page'; name one of the columns 'instruction', 'input', 'output' with "
+        "dataset.cluster_column, or set it to null"
     )
 
 
