@@ -118,6 +118,28 @@ def test_what_is_saved_answers_as_what_was_trained(
 
 
 @pytest.mark.parametrize(
+    ("kind", "checkpointing"),
+    [
+        ("ADAPTION_PROMPT", False),
+        ("PREFIX_TUNING", False),
+        ("PROMPT_TUNING", False),
+        ("PROMPT_TUNING", True),
+        ("VERA", True),
+    ],
+)
+def test_training_sees_the_model_that_answers(run: Make, kind: str, checkpointing: bool) -> None:
+    """Shorter sequences are padded on the right in training, and on the left in evaluation."""
+    from bench.child.generate import reference_likelihoods
+
+    method = peft(kind, SETTINGS[kind], learning_rate=1e-9)
+    done = run({"method": method, **ONE_BATCH, "train.gradient_checkpointing": checkpointing})
+    found = reference_likelihoods(done.model, done.tokenizer, done.training, 4)
+    mean = sum(one.nll_nats for one in found) / sum(one.tokens for one in found)
+    assert done.results.first_loss == pytest.approx(mean, rel=1e-4)
+    assert all(step.grad_norm > 0 for step in done.steps())
+
+
+@pytest.mark.parametrize(
     "method",
     [
         peft("LORA", {"use_dora": True, "lora_dropout": 0.1}),
