@@ -186,7 +186,7 @@ class ScoreInfo(Section):
     better: Literal["higher", "lower"] | None
     """Which direction is better; None if it is not known, and then the score ranks nothing."""
     pooling: Literal["mean", "macro_f1", "corpus_bleu", "corpus_chrf", "exp_ratio"] | None
-    """How the score follows from its examples, so that it can be resampled. `mean`: the mean of one number per example.
+    """How the score follows from its examples, for its error. `mean`: the mean of one number per example.
     `macro_f1`: from (predicted, true) classes, or (true,) where no class was predicted. `corpus_bleu`, `corpus_chrf`:
     from n-gram counts. `exp_ratio`: exp of a sum over a sum.
     None: what each example contributes was not kept."""

@@ -48,7 +48,7 @@ def _scores(
 
 
 def persist(path: Path, answers: Sequence[Answer], scores: Scores) -> None:
-    """Write one JSON line per answer, with its contribution to every score, so that scores can be resampled."""
+    """Write one JSON line per answer, with its contribution to every score, so that their errors can be computed."""
     lines = []
     for at, answer in enumerate(answers):
         own = {name: values[at] for name, values in scores.examples.items()}
