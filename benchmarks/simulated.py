@@ -188,7 +188,9 @@ class Perplexity(Kind):
     def parts(self, study: Latent, rng: np.random.Generator) -> list[list[tuple[Parts, Formula]]]:
         tokens = rng.integers(3, 13, study.values.shape[-1])
         nats = tokens * np.exp(0.3 - 0.35 * study.values)
-        return [[exp_ratio(list(zip(own.tolist(), tokens.tolist(), strict=True))) for own in by_seed] for by_seed in nats]
+        return [
+            [exp_ratio(list(zip(own.tolist(), tokens.tolist(), strict=True))) for own in by_seed] for by_seed in nats
+        ]
 
     def scored(self, shift: float) -> float:
         return math.exp(math.exp(0.3 - 0.35 * shift + (0.35 * TOTAL_SD) ** 2 / 2))
