@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.report.compare.comparisons import Comparison
-from bench.report.compare.effects import SIGNIFICANCE, difference, ranked
+from bench.report.compare.effects import difference, ranked, ties, untested
 from bench.report.compare.quantities import TRAINING_ENERGY, TRAINING_SECONDS, Quantity
 from bench.report.compare.setups import Setup
 from bench.report.numbers import fixed, significant, with_interval
-from bench.report.statistics.intervals import Interval, holm
+from bench.report.statistics.intervals import Interval
 from bench.report.statistics.pareto import front
 from bench.report.wording import counted, listed, mid_sentence
 
@@ -90,25 +90,10 @@ def _best(scored: Sequence[Setup], score: Quantity) -> Pick:
 
 def _answer(scored: Sequence[Setup], score: Quantity) -> str:
     """Which setups may be the best of these, the one with the best mean first."""
-    if why := _why_untested(scored, score):
-        return f"cannot be said ({why})"
-    leader, *others = scored
-    p_values = [_p(leader, setup, score) or 0.0 for setup in others]
-    ties = [setup.label for setup, p in zip(others, holm(p_values), strict=True) if p >= SIGNIFICANCE]
-    return f"{listed([leader.label, *ties], 'or')}: no significant difference" if ties else leader.label
-
-
-def _why_untested(scored: Sequence[Setup], score: Quantity) -> str:
-    """In words, why the differences from the first setup are not tested; empty if all are."""
-    leader, *others = scored
-    tested = [difference(leader, setup, score) for setup in others]
-    reasons = dict.fromkeys(each.reason or "" for each in tested if each and each.p is None)
-    return listed(reasons) if reasons else ""
-
-
-def _p(one: Setup, other: Setup, score: Quantity) -> float | None:
-    tested = difference(one, other, score)
-    return tested.p if tested else None
+    if why := untested(scored, score):
+        return f"cannot be said ({listed(why)})"
+    labels = [setup.label for setup in (scored[0], *ties(scored, score))]
+    return labels[0] if len(labels) == 1 else f"{listed(labels, 'or')}: no significant difference"
 
 
 def _next(scored: Sequence[Setup], score: Quantity) -> str:
@@ -141,9 +126,9 @@ def _cheapest_close(scored: list[Setup], score: Quantity) -> Pick:
     cost = TRAINING_ENERGY if measured else TRAINING_SECONDS
     name = mid_sentence(cost.title)
     wanted = f"Within {100 * (1 - CLOSE):.0f} % of the best {score.title}, least {name}"
-    leader, untested = scored[0], _why_untested(scored, score)
+    leader, why = scored[0], untested(scored, score)
     by_mean = [setup for setup in scored if _is_close(setup, leader, score)]
-    close = [setup for setup in by_mean if untested or setup is leader or _is_surely_close(setup, leader, score)]
+    close = [setup for setup in by_mean if why or setup is leader or _is_surely_close(setup, leader, score)]
     known = [(amount, setup) for setup in close if (amount := setup.cost(cost).mean) is not None]
     if not known:
         return Pick(wanted, "cannot be said", f"The {name} of {listed(setup.label for setup in close)} is not known.")
@@ -155,8 +140,8 @@ def _cheapest_close(scored: list[Setup], score: Quantity) -> Pick:
         reason.append(f"Energy was not measured ({_unmeasured(scored)}), so time decides.")
     if cheapest is not leader:
         reason.append(f"The best is {_with_score(leader, score)}: {_apart(leader, cheapest, score)}")
-    if untested:
-        return Pick(wanted, f"cannot be said ({untested})", f"By means alone: {' '.join(reason)}")
+    if why:
+        return Pick(wanted, f"cannot be said ({listed(why)})", f"By means alone: {' '.join(reason)}")
     return Pick(wanted, cheapest.label, " ".join(reason))
 
 

@@ -105,22 +105,30 @@ def ranked(comparison: Comparison, score: Quantity) -> list[Setup]:
 def best(comparison: Comparison, score: Quantity) -> frozenset[str]:
     """Labels of the setups that may be the best: those with the best mean or one that cannot be told apart from it.
 
-    Told apart: the p of the difference from the best mean, Holm-adjusted over all setups of the comparison, is below
-    0.05. Empty if these are all setups, if a difference cannot be tested, or if it is not known whether higher or lower
-    is better.
+    Empty if these are all setups, if a difference cannot be tested, or if it is not known whether higher or lower is
+    better.
     """
-    if score.better is None:
+    setups = ranked(comparison, score) if score.better else []
+    if len(setups) < 2 or untested(setups, score):
         return frozenset()
-    setups = ranked(comparison, score)
-    if len(setups) < 2:
-        return frozenset()
-    leader, *others = setups
-    differences = [difference(other, leader, score) for other in others]
-    p_values = [each.p for each in differences if each and each.p is not None]
-    if len(p_values) < len(others):
-        return frozenset()
-    ties = [setup.label for setup, p in zip(others, holm(p_values), strict=True) if p >= SIGNIFICANCE]
-    return frozenset() if len(ties) == len(others) else frozenset((leader.label, *ties))
+    together = (setups[0], *ties(setups, score))
+    return frozenset() if len(together) == len(setups) else frozenset(setup.label for setup in together)
+
+
+def ties(setups: Sequence[Setup], score: Quantity) -> list[Setup]:
+    """The setups that cannot be told apart from the first one, whose differences from it can all be tested.
+
+    Told apart: the p of the difference, Holm-adjusted over all of these setups, is below 0.05.
+    """
+    first, *others = setups
+    p_values = [tested.p for each in others if (tested := difference(each, first, score)) and tested.p is not None]
+    return [each for each, p in zip(others, holm(p_values), strict=True) if p >= SIGNIFICANCE]
+
+
+def untested(setups: Sequence[Setup], score: Quantity) -> list[str]:
+    """In words, why differences from the first of these setups are not tested; empty if all are."""
+    found = [difference(each, setups[0], score) for each in setups[1:]]
+    return list(dict.fromkeys(each.reason or "" for each in found if each and each.p is None))
 
 
 def difference(one: Setup, other: Setup, score: Quantity) -> Difference | None:
