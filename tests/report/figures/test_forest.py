@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from bench.report.compare.comparisons import comparisons_of
@@ -120,3 +122,12 @@ def test_no_label_overlaps_another_or_leaves_the_figure(
         assert overlaps(figure) == []
         assert outside(figure) == []
     assert sum(text == "p = 0.50" for figure in drawn for text, _ in texts_of(figure)) == n_setups * min(n_scores, 3)
+
+
+def test_only_differences_from_the_first_reference_are_drawn(write_cell, written):
+    for method in ("baseline", "lora", "qlora"):
+        write_cell(method)
+    pair = replace(effect("qlora", -0.3), reference="lora")
+    (figure,) = forest_figures([effect("lora", 0.2), effect("qlora", -0.1), pair], written())
+    (ax,) = figure.axes
+    assert [line.get_xdata()[0] for line in marks(ax)] == [0.2, -0.1]

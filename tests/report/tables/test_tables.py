@@ -5,6 +5,7 @@ import pytest
 
 from bench.record import Error
 from bench.report.render.formats import csv_table, latex_table, markdown_table
+from bench.report.request import Request
 
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="Tried to allocate 2 GiB", phase="train")}
 
@@ -296,3 +297,43 @@ def test_what_brackets_mean_holds_for_rows_of_few_and_of_many_seeds(tables_of, w
         for seed in range(n_seeds):
             write_cell(method, seed=seed)
     assert f"over documents and seeds; other figures: {costs}. Intervals" in tables_of(runs)["model-tiny"].remarks[1]
+
+
+def test_all_pairs_have_a_table_of_their_own_name(tables_of, write_cell, runs):
+    for method in ("baseline", "lora", "qlora"):
+        for seed in range(3):
+            write_cell(method, seed=seed)
+    table = tables_of(runs, Request(family=("token_f1",), pairs="all"))["effects"]
+    assert table.title == "Differences between all methods"
+    assert columns_of(table, "setup", "reference") == [("lora", "baseline"), ("qlora", "baseline"), ("qlora", "lora")]
+    assert "--pairs all" not in table.remarks[0]
+    usual = tables_of(runs, Request(family=("token_f1",)))["effects"]
+    assert usual.title == "Differences from the reference"
+    assert columns_of(usual, "setup", "reference") == [("lora", "baseline"), ("qlora", "baseline")]
+    assert "; --pairs all also compares the other methods with each other." in usual.remarks[0]
+
+
+def test_bold_says_what_it_means_and_of_which_family(tables_of, write_cell, runs):
+    for method, f1 in (("baseline", 0.2), ("lora", 0.8), ("qlora", 0.8)):
+        for seed in range(3):
+            write_cell(method, seed=seed, scores={"token_f1": f1})
+    table = tables_of(runs)["model-tiny"]
+    at = [column.key for column in table.columns].index("scores.token_f1")
+    assert [row.cells[at].bold for row in table.rows] == [False, True, True]
+    (meaning,) = (remark for remark in table.remarks if remark.startswith("Bold"))
+    assert meaning.startswith(
+        "Bold: may be the best. These are the best mean and those that cannot be told apart from it: the p of the "
+        "difference, adjusted (Holm) for all methods of this table in that score, is 0.05 or more."
+    )
+
+
+@pytest.mark.parametrize(
+    ("n_seeds", "said"), [(2, "Two seeds are too few: in simulations"), (3, "Macro F1 over fewer")]
+)
+def test_where_simulations_do_not_support_intervals_the_table_says_so(tables_of, write_cell, runs, n_seeds, said):
+    data = {"n_clusters_validation": 30}
+    for seed in range(n_seeds):
+        write_cell("lora", seed=seed, data=data)
+    brackets = tables_of(runs)["model-tiny"].remarks[1]
+    assert said in brackets
+    assert ("Two seeds" in brackets) == (n_seeds == 2)
