@@ -99,7 +99,10 @@ def answers_of(examples: Sequence[Example]) -> list[list[Answer]]:
         lambda own, _: " ".join(own.context.split()[:12]),
     ]
     return [
-        [Answer.of(own, kind(own, other), 2.0, 6) for own, other in zip(examples, others, strict=True)]
+        [
+            Answer(**dict(own), prediction=kind(own, other), reference_nll_nats=2.0, reference_tokens=6)
+            for own, other in zip(examples, others, strict=True)
+        ]
         for kind in kinds
     ]
 
@@ -113,7 +116,7 @@ class Answers:
         self._scoring = cell.model_copy(update={"metric": kept})
         self.examples = cell.dataset.load().validation
         self._answers = answers_of(self.examples)
-        self._scores = [score(self._scoring, answers) for answers in self._answers]
+        self._scores = [score(self._scoring, answers, None, None) for answers in self._answers]
 
     def draw(self, skill: float, path: Path, rng: random.Random) -> Scores:
         """Write the predictions.jsonl of a cell of such a skill, and give its scores."""
