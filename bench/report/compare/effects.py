@@ -140,16 +140,16 @@ def difference(one: Setup, other: Setup, score: Quantity) -> Difference | None:
         spreads = _paired(one, other, score)
     except NoSpread as error:
         return Difference(own - others, None, None, str(error))
-    bounds = difference_interval(*spreads) or _uniform(own - others, score.size, spreads[0].n_clusters)
+    bounds = difference_interval(*spreads) or _uniform(own - others, score.span, spreads[0].n_clusters)
     reason = None if bounds else "all differences are the same"
     return Difference(own - others, bounds, difference_p(*spreads), reason)
 
 
-def _uniform(difference: float, size: float | None, n_clusters: int) -> Interval | None:
+def _uniform(difference: float, span: float | None, n_clusters: int) -> Interval | None:
     """The interval of a mean's difference if no document differs, or all as far as can be."""
-    if size is None or difference not in (-size, 0.0, size):
+    if span is None or difference not in (-span, 0.0, span):
         return None
-    return uniform_interval(difference, -size, size, n_clusters)
+    return uniform_interval(difference, -span, span, n_clusters)
 
 
 def _effects(comparison: Comparison, reference: str, family: Sequence[str], pairs: Pairs) -> list[Effect]:

@@ -46,7 +46,7 @@ class Quantity:
         return self.score.better if self.score else None
 
     @property
-    def size(self) -> float | None:
+    def span(self) -> float | None:
         """How far apart the bounds of a mean over examples are; None if it is no such score, or lacks a bound."""
         info = self.score
         if info is None or info.pooling != "mean" or info.lowest is None or info.highest is None:

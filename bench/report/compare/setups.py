@@ -109,10 +109,10 @@ class Setup:
         low, high = (score.score.lowest, score.score.highest) if score.score else (None, None)
         if bounds := score_interval(spread, low, high):
             return Estimate(mean, by_seed, None, bounds)
-        if score.size is None or mean not in (low, high):
+        if score.span is None or mean not in (low, high):
             return Estimate(mean, by_seed, None, None, "it is the same for all documents")
         assert low is not None
-        return Estimate(mean, by_seed, None, uniform_interval(mean, low, low + score.size, spread.n_clusters))
+        return Estimate(mean, by_seed, None, uniform_interval(mean, low, low + score.span, spread.n_clusters))
 
     def spread(self, score: Quantity) -> Spread:
         """A score without each document in turn, for the seeds that ended ok.
