@@ -156,10 +156,7 @@ def verdicts(rows: Sequence[Row], n_studies: int) -> list[str]:
 
     return [
         claim(f"1, 3 and 5 seeds: intervals of scores {span}", usual, ["score"], low, high),
-        claim(
-            f"1, 3 and 5 seeds: those of differences in {low:g} % or more", [*usual, *few], ["difference"], low, 100.0
-        ),
-        claim(f"near a bound: both in {low:g} % or more", near, ["score", "difference"], low, 100.0),
+        claim(f"1, 3 and 5 seeds: those of differences in {low:g} % or more", relied, ["difference"], low, 100.0),
         claim(
             f"3 and 5 seeds: {found} in {FALSE_PERCENT:g} % or less", tested, ["reference", "pairs"], 0.0, FALSE_PERCENT
         ),
@@ -170,6 +167,7 @@ def verdicts(rows: Sequence[Row], n_studies: int) -> list[str]:
             0.0,
             FALSE_PERCENT,
         ),
+        note("near a bound: intervals of scores contain the truth", near, ["score"]),
         note(f"macro F1 of {min(DOCUMENTS)} documents: intervals contain the truth", few, ["score"]),
         note("2 seeds: intervals of scores contain the truth", two, ["score"]),
         note(f"1 seed, which a report does not test: {found}", one, ["reference", "pairs"]),
@@ -209,7 +207,7 @@ def designs() -> list[Design]:
 def main() -> None:
     """Simulate and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--studies", type=int, default=1000, help="of each kind of score in each design")
+    parser.add_argument("--studies", type=int, default=800, help="of each kind of score in each design")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "coverage.txt")
     options = parser.parse_args()
