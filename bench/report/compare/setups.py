@@ -16,7 +16,7 @@ from bench.report.statistics.spreads import spread_of
 from bench.report.wording import listed, mid_sentence
 
 ENOUGH_SEEDS = 3
-"""With two, tests find differences that are not there in up to 10 % of simulated studies."""
+"""With two, tests find what is not there in up to 10 % of simulated studies (docs/statistics.md)."""
 
 
 @dataclass(frozen=True)

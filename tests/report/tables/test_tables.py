@@ -29,7 +29,7 @@ CONSTANT = "no interval: it is the same for all documents"
 BRACKETS = (
     "In brackets, scores: 95 % intervals over documents alone; one seed says nothing about other seeds. With one seed, "
     "this is about these trained models and not about their methods. Intervals over fewer than 20 documents were not "
-    "simulated."
+    "simulated. Near the bounds of a score, in simulations, intervals hold the truth in 91 to 98 % of studies."
 )
 
 
