@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: setup lint test demo report lock gpu-check
+.PHONY: setup lint test demo report lock gpu-check slurm-check
 
 setup: .venv/installed
 
@@ -43,6 +43,11 @@ report: setup
 # What can only be seen on a machine with a GPU; one line with a verdict for each check.
 gpu-check: setup
 	$(BIN)/python benchmarks/gpu_check.py
+
+# What can only be seen with Slurm: ten minutes on a Slurm of two nodes, which is started on this machine (as root, on Debian).
+slurm-check: setup
+	bash tests/slurm/cluster.sh up
+	$(BIN)/python -m pytest -m slurm tests/slurm; status=$$?; bash tests/slurm/cluster.sh down; exit $$status
 
 # After a change of the dependencies in pyproject.toml; see .ci/lock.py.
 lock:

@@ -35,6 +35,17 @@ class Gpu(Section):
 
 
 @final
+class Scheduler(Section):
+    """The job of a batch system that a cell ran in."""
+
+    name: str
+    job_id: str
+    node: str
+    restarts: int
+    """How often the system had started the job before, such as after a preemption."""
+
+
+@final
 class Environment(Section):
     """The machine and the software that the numbers were measured with."""
 
@@ -51,6 +62,8 @@ class Environment(Section):
     cpu: str
     cpu_count: int
     memory_bytes: int
+    scheduler: Scheduler | None = None
+    """None for a cell that no batch system ran, and in records from before this was noted."""
 
 
 @final
@@ -243,8 +256,9 @@ class Record(Section):
         return cls(**sections, missing=missing)
 
     def _nulls(self) -> list[str]:
-        # A metric need not say everything about its scores: that is no missing measurement.
-        content = self.model_dump(exclude={"cell", "missing"})
+        # A metric need not say everything about its scores, and a cell need not run in a batch system's job: neither is
+        # a missing measurement.
+        content = self.model_dump(exclude={"cell": True, "missing": True, "environment": {"scheduler"}})
         content["score_info"] = None if self.score_info is None else {}
         return list(null_paths(content))
 

@@ -17,7 +17,7 @@ RECORD = "record.json"
 LOCK = ".lock"
 WRITTEN = (
     *(RECORD, "record.broken.json", "config.yaml", "events.jsonl", "log.txt", "predictions.jsonl"),
-    *("telemetry.jsonl", "trace.json", "checkpoints", "adapter", "tensorboard", "wandb"),
+    *("telemetry.jsonl", "trace.json", "checkpoints", "adapter", "tensorboard", "wandb", ".job"),
 )
 """What runs of a cell leave in its folder, besides temporary files. The record comes first: it is removed first."""
 ADVICE = {

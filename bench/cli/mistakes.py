@@ -33,12 +33,17 @@ DEMANDS = {
 }
 """What a setting must be, by the type of pydantic's error."""
 
+LAUNCHERS = {"submitit_slurm": "tunebench[slurm]", "joblib": "tunebench[joblib]"}
+"""What to install for launchers that are packages of their own."""
+
 
 def explain(error: Exception) -> str:
     """What Hydra refused, in one sentence with the choices that there are. A fault of tunebench is printed in full."""
     cause = error.__cause__ if isinstance(error, ConfigCompositionException) else error
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, choice = error.missing_cfg_file.rpartition("/")
+        if group == "hydra/launcher" and choice in LAUNCHERS:
+            return f"hydra/launcher: {choice} is not installed; type: pip install '{LAUNCHERS[choice]}'"
         # Where a list of choices was given, Hydra does not say which ones exist.
         if group and (options := error.options or choices(group)):
             return f"{group}: there is no {choice!r}; choose one of {', '.join(options)}{_suggestion(choice, options)}"

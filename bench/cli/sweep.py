@@ -4,7 +4,7 @@ import multiprocessing
 import signal
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from threading import Event
 from typing import Any, NamedTuple
@@ -18,14 +18,14 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from bench import store
-from bench.cli import arguments, check, mistakes, place
+from bench.cli import arguments, check, mistakes, place, slurm
 from bench.cli.compose import as_typed, job_of
 from bench.configuration import CONF
 from bench.errors import InputError
 from bench.job import Job
 from bench.record import Record
 from bench.supervisor.progress import console, point_to_weights, summarise, warn
-from bench.supervisor.stop import on_stop_signals
+from bench.supervisor.signals import on_stop_signals
 from bench.supervisor.supervise import is_done, supervise
 
 REFUSED, NOT_OK = 2, 3
@@ -40,8 +40,10 @@ class PlannedCell(NamedTuple):
     """Its folder as of the start: if one of its data files is deleted later, the folder cannot be computed again."""
     overrides: list[str]
     """What the user typed or swept for it."""
-    before: Record | None = None
-    """The record of an earlier run that is to be replaced (`force=true`), or None."""
+    before: Record | None
+    """The record of an earlier run, or None."""
+    done: bool
+    """Whether that record is kept, so that the cell need not run."""
 
 
 planned: list[PlannedCell] = []
@@ -63,7 +65,9 @@ def run(typed: list[str]) -> int:
         if not planned:
             return refuse(mistakes.explain(error))
         status = NOT_OK
-        if isinstance(error, OSError):
+        if isinstance(error, InputError):
+            warn(str(error))
+        elif isinstance(error, OSError):
             # Hydra writes a file, too.
             warn(store.explain(error, planned[0].folder.parent))
         elif not stopped.is_set():
@@ -78,12 +82,15 @@ def run(typed: list[str]) -> int:
 def run_cell(config: DictConfig) -> None:
     """Supervise one composed cell. Whatever happens to it, the sweep goes on; only a request to stop ends it."""
     if not planned:
-        on_stop_signals(lambda *_: stopped.set())
+        on_stop_signals(lambda *_: stopped.set(), leave_to_launcher=True)
     if stopped.is_set():
         return
     hydra_node = HydraConfig.get()
     try:
-        supervise(job_of(OmegaConf.create({"hydra": hydra_node, **config})), place.place_of(hydra_node))
+        job = job_of(OmegaConf.create({"hydra": hydra_node, **config}))
+        if not planned:
+            slurm.rename_own_job(f"{job.study}/{job.folder().name}")
+        supervise(job, place.place_of(hydra_node))
     except InputError as error:
         warn(str(error))
     except KeyboardInterrupt:
@@ -131,14 +138,15 @@ def conclude() -> int:
     if stopped.is_set():
         warn("Stopped.")
     swept = place.swept([cell.overrides for cell in planned])
-    ended = [(place.label(cell.overrides, swept) or cell.job.title(), _new_record(cell)) for cell in planned]
+    queued = slurm.in_queue([cell.folder for cell in planned])
+    ended = [(place.label(cell.overrides, swept) or cell.job.title(), _outcome(cell, queued)) for cell in planned]
     if ended:
         summarise(ended)
         point_to_weights(cell.folder for cell in planned)
     for name, tracker in {name: tracker for cell in planned for name, tracker in cell.job.tracker.items()}.items():
         if line := tracker.closing_line([cell.folder for cell in planned if name in cell.job.tracker]):
             console.print(f"\n{line}")
-    return 0 if all(record is not None and record.status == "ok" for _, record in ended) else NOT_OK
+    return 0 if all(isinstance(outcome, Record) and outcome.status == "ok" for _, outcome in ended) else NOT_OK
 
 
 def _faults(configs: Iterable[DictConfig]) -> Iterator[str]:
@@ -154,8 +162,9 @@ def _faults(configs: Iterable[DictConfig]) -> Iterator[str]:
             faulty = True
             yield from str(error).splitlines()
         else:
-            planned.append(PlannedCell(job, folder, as_typed(config), record if job.force else None))
-            if not is_done(job, record):
+            done = is_done(job, record)
+            planned.append(PlannedCell(job, folder, as_typed(config), record, done))
+            if not done:
                 to_run.append(job.cell)
     if faulty:
         return
@@ -209,11 +218,13 @@ def _pass_on(*_: object) -> None:
         worker.terminate()
 
 
-def _new_record(cell: PlannedCell) -> Record | None:
-    """The cell's record, unless it is still the one that was to be replaced."""
+def _outcome(cell: PlannedCell, queued: Mapping[Path, str]) -> Record | str:
+    """The cell's record, unless it is the one that was to be replaced; without one, the reason."""
+    if cell.folder in queued:
+        return queued[cell.folder]
     try:
         record = store.read_record(cell.folder)
     except InputError:
         # Its cell has already said why.
-        return None
-    return None if record == cell.before else record
+        return "not run"
+    return "not run" if record is None or (cell.job.force and record == cell.before) else record

@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from bench.record import Environment, Gpu, null_paths
+from bench.record import Environment, Gpu, Scheduler, null_paths
 from bench.telemetry import Source, Unavailable
 
 Answer = tuple[dict[str, Any], dict[str, str]]
@@ -53,6 +54,7 @@ def environment(source: Source | None) -> tuple[Environment, dict[str, str]]:
         cpu=_cpu(),
         cpu_count=os.cpu_count() or 1,
         memory_bytes=psutil.virtual_memory().total,
+        scheduler=scheduler(os.environ),
     )
     reasons = dict.fromkeys(("gpu", "driver", "cuda"), unread.get("", "not_reported"))
     reasons |= dict.fromkeys(("git_commit", "git_dirty"), "not_a_git_checkout")
@@ -60,7 +62,22 @@ def environment(source: Source | None) -> tuple[Environment, dict[str, str]]:
         f"gpu.{index}.memory_bytes": unread.get(uuid) or unread.get(f"{uuid}.memory_used_bytes", "not_reported")
         for index, uuid in enumerate(devices)
     }
-    return content, {f"environment.{path}": reasons[path] for path in null_paths(content.model_dump())}
+    return content, {
+        f"environment.{path}": reasons[path] for path in null_paths(content.model_dump(exclude={"scheduler"}))
+    }
+
+
+def scheduler(variables: Mapping[str, str]) -> Scheduler | None:
+    """The job of Slurm that set the environment `variables`; None if there is none."""
+    if (job_id := variables.get("SLURM_JOB_ID")) is None:
+        return None
+    array, task = variables.get("SLURM_ARRAY_JOB_ID"), variables.get("SLURM_ARRAY_TASK_ID")
+    return Scheduler(
+        name="slurm",
+        job_id=job_id if array is None else f"{array}_{task}",
+        node=variables.get("SLURMD_NODENAME", platform.node()),
+        restarts=int(variables.get("SLURM_RESTART_COUNT", "0")),
+    )
 
 
 def _git(*arguments: str) -> str | None:

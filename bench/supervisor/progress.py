@@ -179,12 +179,12 @@ def warn(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def summarise(cells: Iterable[tuple[str, Record | None]]) -> None:
-    """Print the table of all cells of a sweep; a cell without a record was not run."""
+def summarise(cells: Iterable[tuple[str, Record | str]]) -> None:
+    """Print the table of all cells of a sweep, each with its record or with the reason why it has none."""
     table = Table("cell", "status", "score", "time", "peak memory", box=None, pad_edge=False)
     for title, record in cells:
-        if record is None:
-            table.add_row(title, "not run", "-", "-", "-")
+        if isinstance(record, str):
+            table.add_row(title, record, "-", "-", "-")
         else:
             table.add_row(title, record.status, main_score(record), duration(record.seconds), peak_memory(record))
     console.print()

@@ -13,6 +13,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import IO, Any, NamedTuple, cast
 
+from bench.supervisor.signals import BATCH
+
 PRELOADED = ["bench.child.warm"]
 """What the server imports: torch and everything else that a cell needs."""
 LONGEST_TMPDIR = 75
@@ -121,7 +123,8 @@ def _call(target: str, *arguments: Any) -> None:
 def _inheritance() -> Iterator[None]:
     """Set what a server started inside inherits.
 
-    It ignores SIGINT and SIGHUP and blocks SIGTERM, which the whole process group gets but only the supervisor answers.
+    It ignores Ctrl-C, SIGHUP and the signals of batch systems, and blocks SIGTERM: all processes get them, but only the
+    supervisor answers.
     SIGTERM is blocked and not ignored, so that a cell gets it as soon as it is ready. Output goes to a file and not the
     terminal. Asking whether there is a GPU does not initialise CUDA, which would not survive a fork.
     """
@@ -136,7 +139,7 @@ def _inheritance() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         undo.callback(signal.pthread_sigmask, signal.SIG_UNBLOCK, {signal.SIGTERM})
         if threading.current_thread() is threading.main_thread():
-            for ignored in (signal.SIGINT, signal.SIGHUP):
+            for ignored in (signal.SIGINT, signal.SIGHUP, *BATCH):
                 undo.callback(signal.signal, ignored, signal.signal(ignored, signal.SIG_IGN))
         for number in (1, 2):
             copy = os.dup(number)

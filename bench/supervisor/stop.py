@@ -8,10 +8,11 @@ import time
 from collections.abc import Iterator
 from multiprocessing.context import ForkServerProcess
 from types import FrameType
-from typing import Any, Literal
+from typing import Literal
 
 from bench.supervisor import server
 from bench.supervisor.progress import warn
+from bench.supervisor.signals import Handlers, on_stop_signals
 
 GRACE_S = 60.0
 """How long a cell that was asked to stop has for its last step and checkpoint."""
@@ -24,6 +25,8 @@ class Stop:
 
     def __init__(self) -> None:
         self.reason: StopReason | None = None
+        self.signals: list[signal.Signals] = []
+        """The signals that asked for it, each once, in the order of their arrival."""
         self.ended = False
         """Whether the cell's process has ended, so that only its record is left to write."""
         self._kill_at_s = math.inf
@@ -61,6 +64,8 @@ class Stop:
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         # Only Ctrl-C again is impatience: a closing terminal and batch systems send one request several times.
         self._presses += number == signal.SIGINT
+        if number not in self.signals:
+            self.signals.append(signal.Signals(number))
         # Set before any call: another signal can arrive at each of them, and is not the first one then.
         before, self.reason = self.reason, "interrupted"
         if self.ended:
@@ -73,10 +78,31 @@ class Stop:
             warn("\nStopping at once.")
             self._kill()
 
+    def cause(self) -> str:
+        """What stopped the cell, for its record."""
+        if self.reason == "timeout":
+            return "the cell ran longer than timeout_s"
+        sent = [number.name for number in self.signals if number is not signal.SIGINT]
+        return f"stopped by {' and '.join(sent)}" if sent else "stopped by the user"
+
+    def hand_back(self, before: Handlers) -> None:
+        """Let the handlers of before, which waited for the record, answer the signals: the sweep's or a launcher's.
+
+        Raises:
+            KeyboardInterrupt: a signal had no handler.
+        """
+        for number in self.signals:
+            if not callable(handler := before[number]):
+                raise KeyboardInterrupt
+            handler(number, None)
+
 
 @contextlib.contextmanager
 def stopping() -> Iterator[Stop]:
-    """Have signals ask the cell to stop, a second Ctrl-C kill it, and no further one prevent its record."""
+    """Have signals ask the cell to stop, a second Ctrl-C kill it, and no further one prevent its record.
+
+    Afterwards the signals are answered as they would have been without this.
+    """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
@@ -87,11 +113,4 @@ def stopping() -> Iterator[Stop]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def on_stop_signals(handler: Any) -> dict[signal.Signals, Any]:
-    """Handle Ctrl-C, SIGTERM and SIGHUP with `handler`; gives the handlers before. `nohup` keeps SIGHUP ignored."""
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)
-    return {number: signal.signal(number, handler) for number in numbers}
+    stop.hand_back(before)

@@ -20,7 +20,7 @@ from bench.supervisor.environment import environment
 from bench.supervisor.journal import Journal
 from bench.supervisor.progress import Line, Place, announce, heading, warn
 from bench.supervisor.sinks import Sinks
-from bench.supervisor.stop import Stop, StopReason, stopping
+from bench.supervisor.stop import Stop, stopping
 from bench.telemetry.sampler import Sampler
 from bench.telemetry.trace import to_json
 from bench.tracker import CellInfo
@@ -41,6 +41,7 @@ def supervise(job: Job, place: Place | None = None) -> None:
 
     Raises:
         KeyboardInterrupt: the user asked to stop; the cell that was running is recorded as `interrupted`.
+        SystemExit: a launcher put the job back into its queue, once the record was written.
     """
     show_one_gpu()
     title = heading(job.title(), place)
@@ -84,14 +85,12 @@ def _run(job: Job, folder: Path, line: Line) -> None:
     store.write_atomically(folder / "config.yaml", OmegaConf.to_yaml(settings))
     account = Account(job.cell, job.cell.key(), job.study, time.monotonic())
     sinks = Sinks({Journal(folder / "events.jsonl", account.start_s): "events.jsonl", line: "terminal"})
-    with contextlib.ExitStack() as at_the_end, stopping() as stop:
+    with stopping() as stop, contextlib.ExitStack() as at_the_end:
         record = _measured(job, folder, account, sinks, stop)
         at_the_end.callback(sinks.close, record)
         store.write_record(folder, record)
         if record.status == "ok":
             shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    if stop.reason == "interrupted":
-        raise KeyboardInterrupt
 
 
 def _measured(job: Job, folder: Path, account: Account, sinks: Sinks, stop: Stop) -> Record:
@@ -106,12 +105,12 @@ def _measured(job: Job, folder: Path, account: Account, sinks: Sinks, stop: Stop
     try:
         child = server.fork("bench.child.run:main", (job.cell.model_dump_json(), folder), job.title())
     except server.ServerFailed as error:
-        ending = how_it_ended(account, None, stop.reason, str(error))
+        ending = how_it_ended(account, None, stop, str(error))
     else:
         sampler.watch(child.pid)
         stop.attach(child.process)
         exitcode = _listen(child, account, sinks, sampler, stop, job.timeout_s)
-        ending = how_it_ended(account, exitcode, stop.reason, server.last_line())
+        ending = how_it_ended(account, exitcode, stop, server.last_line())
     stop.ended = True
     end_s = time.monotonic()
     recording = sampler.stop()
@@ -132,9 +131,7 @@ def _with_own_code(job: Job, environment: Environment, reasons: dict[str, str]) 
     return environment.model_copy(update={"packages": environment.packages | own}), reasons
 
 
-def how_it_ended(
-    account: Account, exitcode: int | None, stopped: StopReason | None, output: str
-) -> tuple[Status, Error | None]:
+def how_it_ended(account: Account, exitcode: int | None, stop: Stop, output: str) -> tuple[Status, Error | None]:
     """The cell's status and error, from what its process reported and its exit code (None if there was no process).
 
     `output` is the last line that the process or its server printed before the cell's log began.
@@ -148,10 +145,9 @@ def how_it_ended(
     else:
         status, kind, message = _silent_end(exitcode, "" if account.started else output)
         phase = account.open.phase if account.open else None
-    if stopped is not None:
-        cause = "the cell ran longer than timeout_s" if stopped == "timeout" else "stopped by the user"
-        message = f"{cause}; run it again and it goes on from its last checkpoint"
-        status, kind = stopped, stopped.title()
+    if stop.reason is not None:
+        message = f"{stop.cause()}; run it again and it goes on from its last checkpoint"
+        status, kind = stop.reason, stop.reason.title()
     return status, Error(type=kind, message=message, phase=phase)
 
 

@@ -28,7 +28,7 @@ from bench.job import Job
 from bench.record import Record
 from bench.supervisor.account import Account
 from bench.supervisor.server import Child
-from bench.supervisor.stop import StopReason
+from bench.supervisor.stop import Stop, StopReason
 from bench.supervisor.supervise import _listen, how_it_ended, supervise
 from bench.telemetry.trace import from_json
 from bench.telemetry.windows import Stretch
@@ -302,6 +302,41 @@ def test_one_interrupt_stops_after_the_step_with_a_checkpoint(
     assert numbers(resumed) == numbers(undisturbed)
 
 
+def test_a_launcher_answers_a_batch_signal_once_the_record_is_written(
+    job: Callable[..., Job], when: Callable[[Job, str, Callable[[], Any]], None], undisturbed: Record
+) -> None:
+    """A launcher puts the job back into the queue, upon which the batch system ends it."""
+    answered = []
+
+    def requeue(number: int, _frame: object) -> None:
+        answered.append((number, record_of(job()).status))
+        raise SystemExit(-1)
+
+    def preempt() -> None:
+        for process in (cell_process(), os.getpid()):
+            os.kill(process, signal.SIGUSR2)
+
+    when(job(), '"step":2,', preempt)
+    before = signal.signal(signal.SIGUSR2, requeue)
+    try:
+        with pytest.raises(SystemExit):
+            supervise(job())
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    record = record_of(job())
+    assert answered == [(signal.SIGUSR2, "interrupted")]
+    assert record.error is not None
+    assert (record.error.phase, record.error.message) == (
+        "train",
+        "stopped by SIGUSR2; run it again and it goes on from its last checkpoint",
+    )
+    supervise(job())
+    resumed = record_of(job())
+    assert resumed.training is not None
+    assert resumed.training.resumed_from_step >= 2
+    assert numbers(resumed) == numbers(undisturbed)
+
+
 def test_two_interrupts_stop_at_once(
     job: Callable[..., Job], when: Callable[[Job, str, Callable[[], Any]], None]
 ) -> None:
@@ -519,6 +554,8 @@ def test_how_a_silent_cell_ended(
 ) -> None:
     account = Account(job().cell, "key", "study", 0.0)
     account.handle(protocol.PhaseStarted(phase="train", at_s=1.0))
-    status, error = how_it_ended(account, exitcode, stopped, "")
+    stop = Stop()
+    stop.reason = stopped
+    status, error = how_it_ended(account, exitcode, stop, "")
     assert error is not None
     assert (status, error.type, error.phase) == (*expected, "train")
