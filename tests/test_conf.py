@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 CONF = Path(__file__).parents[1] / "conf"
-GROUPS = sorted(folder.name for folder in CONF.iterdir() if folder.is_dir())
+GROUPS = sorted({file.parent.name for file in CONF.glob("*/*.yaml")})
 FILES = {group: sorted(file.stem for file in (CONF / group).glob("*.yaml")) for group in GROUPS}
 NESTED = {"tracker", "metric"}
 """Groups of which a cell can have several: a mapping of names to parts."""

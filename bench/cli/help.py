@@ -51,6 +51,7 @@ groups and their choices:
 settings outside the groups:
 {settings}
 
+hydra/launcher=slurm runs every cell as a job of Slurm; hydra/launcher=joblib runs several at the same time.
 A setting of a group is written GROUP.SETTING=VALUE, such as method.rank=16 or train.epochs=1.
 `{command} --cfg job method=qlora` prints every setting of a choice with its value; --hydra-help lists Hydra's
 own options. A cell whose record is complete is skipped; force=true runs it again.
@@ -61,7 +62,7 @@ of a mistake in the settings, the data or a model.
 
 def text(command: str = "python -m bench", folders: Sequence[Path] = (CONF,)) -> str:
     """The help text for the current content of conf/ and of the user's own `folders`, as `command` shows it."""
-    groups = sorted(folder for folder in CONF.iterdir() if folder.is_dir())
+    groups = sorted({file.parent for file in CONF.glob("*/*.yaml")})
     return TEXT.format(
         command=command,
         report=f"{command} report" if command == "tunebench" else f"{command}.report",
