@@ -68,7 +68,7 @@ def test_the_wheel_has_a_command(installed: Path) -> None:
 def test_help_from_the_wheel_lists_the_choices_of_its_own_conf(tunebench: Run) -> None:
     done = tunebench("--help")
     assert (done.returncode, done.stderr) == (0, "")
-    assert all(method in done.stdout for method in ("  method       baseline", "qlora", "toplayer"))
+    assert all(method in done.stdout for method in ("  method       adalora, baseline", "qlora", "toplayer"))
 
 
 def test_a_cell_is_composed_from_the_wheel(tunebench: Run, installed: Path, tmp_path: Path) -> None:

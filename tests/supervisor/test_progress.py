@@ -104,7 +104,7 @@ def test_an_error_is_shown_as_it_is(record: Record, capsys: pytest.CaptureFixtur
 
 def test_the_table_at_the_end(printed: Printed, record: Record) -> None:
     without_memory = with_error(record, "gone", None).model_copy(update={"memory": None, "scores": None})
-    progress.summarise([("tiny lora", record), ("tiny qlora [4]", without_memory), ("llama1b lora", None)])
+    progress.summarise([("tiny lora", record), ("tiny qlora [4]", without_memory), ("llama1b lora", "not run")])
     assert [line.rstrip() for line in printed().splitlines()] == [
         "",
         "cell            status   score           time  peak memory",
