@@ -55,6 +55,25 @@ class Cell(Settings):
     seed: int = Field(ge=0, lt=2**32)
 
     @model_validator(mode="after")
+    def _asks_or_continues(self) -> Self:
+        if self.dataset.asks and not self.prompt.asks:
+            raise ValueError(
+                f"prompt={self.prompt.name} is for plain text, and dataset={self.dataset.name} has questions; "
+                "choose another prompt, such as prompt=squad"
+            )
+        if self.prompt.asks and not self.dataset.asks:
+            raise ValueError(
+                f"dataset={self.dataset.name} has plain text, and prompt={self.prompt.name} is for questions; "
+                "choose prompt=plain"
+            )
+        if self.metric and not self.scored_by:
+            raise ValueError(
+                f"dataset={self.dataset.name} has plain text, which {', '.join(self.metric)} cannot score, since "
+                "nothing is answered; choose metric=[perplexity]"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _room_for_an_answer(self) -> Self:
         if self.generation.max_new_tokens >= self.prompt.max_length:
             raise ValueError(
@@ -68,6 +87,11 @@ class Cell(Settings):
         if self.method.trains:
             self.method.require_recipe(self.train)
         return self
+
+    @property
+    def scored_by(self) -> tuple[Metric, ...]:
+        """The metrics that have something to score."""
+        return tuple(metric for metric in self.metric.values() if self.prompt.asks or not metric.reads_answers)
 
     def key(self) -> str:
         """Hash (12 hex digits) of what determines the result; local files count by content, not by path.

@@ -1,6 +1,8 @@
-"""Examples as token ids. Training and generation use the same ids; a context that is too long is shortened here."""
+"""Examples as token ids. Training and generation use the same ids; what is too long is shortened or cut here."""
 
+import math
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from bench.example import Example
@@ -12,12 +14,23 @@ if TYPE_CHECKING:
 
 
 class Encoded(NamedTuple):
-    """An example as a model sees it."""
+    """An example as a model sees it, or a piece of one."""
 
     example: Example
     prompt_ids: tuple[int, ...]
     completion_ids: tuple[int, ...]
-    """The first reference and an end-of-sequence token: what the model learns, and perplexity is computed from."""
+    """The first reference and the tokens that end it: what the model learns, and perplexity is computed from."""
+    learned: tuple[bool, ...] = ()
+    """Which of the prompt's tokens are learned, too: the assistant's earlier turns. Empty if none are."""
+    n_shots: int = 0
+    """Demonstrations in the prompt."""
+    n_end: int = 1
+    """Tokens of the completion that end it."""
+
+    @property
+    def n_answer_tokens(self) -> int:
+        """Tokens of the reference without its end, which generation does not have to reach."""
+        return len(self.completion_ids) - self.n_end
 
 
 class Room(NamedTuple):
@@ -30,28 +43,38 @@ class Room(NamedTuple):
 
 
 def encode(
-    examples: Sequence[Example], prompt: Prompt, tokenizer: "PreTrainedTokenizerBase", room: Room
+    examples: Sequence[Example],
+    prompt: Prompt,
+    tokenizer: "PreTrainedTokenizerBase",
+    room: Room,
+    demonstrations: Sequence[Example] = (),
 ) -> tuple[list[Encoded], SplitCounts]:
-    """Encode a split. If prompt and answer do not fit, the context loses its end; an answer is never cut.
+    """Encode a split. What does not fit loses demonstrations, then the end of its context or its oldest turns.
+
+    An answer is never cut, and without a prompt nothing is lost: a long text becomes several pieces.
 
     Returns the examples that fit, in their order, and how many were read, shortened and dropped.
+
+    Raises:
+        InputError: the prompt cannot be rendered, or the assistant's turns in it cannot be told apart.
     """
-    prompts = [prompt.render(example, example.context, tokenizer) for example in examples]
-    pairs = [(text, prompt.completion(example.references[0])) for text, example in zip(prompts, examples, strict=True)]
+    end = prompt.ending(tokenizer)
     encoded: list[Encoded] = []
-    n_truncated = 0
-    split = _ids(pairs, prompt, tokenizer)
-    for example, (_, after), (prompt_ids, completion_ids) in zip(examples, pairs, split, strict=True):
-        limit = room.total - max(len(completion_ids), room.answer)
-        if len(prompt_ids) > limit:
-            shorter = _shortened(example, after, prompt, tokenizer, limit, excess=len(prompt_ids) - limit)
-            if shorter is None:
-                continue
-            prompt_ids = shorter
-            n_truncated += 1
-        encoded.append(Encoded(example, tuple(prompt_ids), tuple(completion_ids)))
-    counts = SplitCounts(n_read=len(examples), n_dropped=len(examples) - len(encoded), n_truncated=n_truncated)
-    return encoded, counts
+    n_dropped = n_truncated = 0
+    for item in _whole(examples, prompt, tokenizer, demonstrations):
+        whole = item._replace(completion_ids=item.completion_ids + end, n_end=len(end))
+        if not prompt.asks:
+            encoded += _pieces(whole, tokenizer.bos_token_id, room.total)
+            continue
+        limit = room.total - max(len(whole.completion_ids), room.answer)
+        fitting = _fitting(whole, prompt, tokenizer, limit, demonstrations)
+        if fitting is None:
+            n_dropped += 1
+            continue
+        shortened, short = fitting
+        n_truncated += shortened
+        encoded.append(short._replace(example=whole.example, completion_ids=whole.completion_ids, n_end=len(end)))
+    return encoded, SplitCounts(n_read=len(examples), n_dropped=n_dropped, n_truncated=n_truncated)
 
 
 def batched_by_length(encoded: Sequence[Encoded], size: int) -> Iterator[list[int]]:
@@ -61,44 +84,102 @@ def batched_by_length(encoded: Sequence[Encoded], size: int) -> Iterator[list[in
         yield order[start : start + size]
 
 
-def _ids(
-    pairs: Sequence[tuple[str, str]], prompt: Prompt, tokenizer: "PreTrainedTokenizerBase"
-) -> list[tuple[list[int], list[int]]]:
-    """Prompt and completion ids of every pair of texts. Each pair is tokenised as one text and then split."""
-    eos = tokenizer.eos_token_id
+def _whole(
+    examples: Sequence[Example],
+    prompt: Prompt,
+    tokenizer: "PreTrainedTokenizerBase",
+    demonstrations: Sequence[Example] = (),
+) -> Iterator[Encoded]:
+    """The examples at full length, without the ends of their answers.
+
+    Prompt and answer are tokenised as one text, which is then split.
+    """
+    prompts = [prompt.render(example, example.context, tokenizer, demonstrations) for example in examples]
     joined = tokenizer(
-        [before + after for before, after in pairs],
+        [before + prompt.completion(example.references[0]) for before, example in zip(prompts, examples, strict=True)],
         add_special_tokens=not prompt.brings_special_tokens,
     )
-    split: list[tuple[list[int], list[int]]] = []
-    for at, ((before, _), ids) in enumerate(zip(pairs, joined["input_ids"], strict=True)):
-        if ids and ids[-1] == eos:
-            # The tokenizer ends every text with it; the completion gets its own below.
+    for at, (example, before, ids) in enumerate(zip(examples, prompts, joined["input_ids"], strict=True)):
+        if ids and ids[-1] == tokenizer.eos_token_id:
+            # The tokenizer ends every text with it; the answer gets its own end.
             ids = ids[:-1]
         # A token that spans both texts belongs to the completion: in the prompt it would give the answer away. Ends are
         # compared because some tokenizers, such as Pythia's, leave the blank before a word out of its offsets.
-        ends = (end for _, end in joined[at].offsets)
+        ends = [end for _, end in joined[at].offsets[: len(ids)]]
         seam = next((token for token, end in enumerate(ends) if end > len(before)), len(ids))
-        split.append((ids[:seam], [*ids[seam:], eos]))
-    return split
+        spans = [] if demonstrations else prompt.earlier_answers(example, tokenizer)
+        learned = tuple(any(first < end <= last for first, last in spans) for end in ends[:seam]) if spans else ()
+        yield Encoded(example, tuple(ids[:seam]), tuple(ids[seam:]), learned, len(demonstrations))
 
 
-def _shortened(
-    example: Example, after: str, prompt: Prompt, tokenizer: "PreTrainedTokenizerBase", limit: int, excess: int
-) -> list[int] | None:
-    """The ids of the prompt before `after`, with as much of the beginning of its context as fits into `limit` tokens.
+def _fitting(
+    whole: Encoded,
+    prompt: Prompt,
+    tokenizer: "PreTrainedTokenizerBase",
+    limit: int,
+    demonstrations: Sequence[Example],
+) -> tuple[bool, Encoded] | None:
+    """The example with a prompt of at most `limit` tokens, and whether its own text was shortened for that.
 
-    The prompt with the whole context has `excess` tokens more. None if not even an empty context fits.
+    None if not even the shortest prompt fits.
     """
+    if len(whole.prompt_ids) <= limit:
+        return False, whole
+    for n_shots in reversed(range(len(demonstrations))):
+        (fewer,) = _whole([whole.example], prompt, tokenizer, demonstrations[:n_shots])
+        if len(fewer.prompt_ids) <= limit:
+            return False, fewer
+    shorter = _with_fewer_turns(whole.example, prompt, tokenizer, limit)
+    if shorter is None and whole.example.context:
+        shorter = _with_less_context(whole.example, prompt, tokenizer, limit)
+    return shorter and (True, shorter)
+
+
+def _with_fewer_turns(
+    example: Example, prompt: Prompt, tokenizer: "PreTrainedTokenizerBase", limit: int
+) -> Encoded | None:
+    """The conversation without as many of its oldest turns as it takes to fit; None if it never does."""
+    shorter = example.without_oldest_turns()
+    while shorter is not None:
+        (item,) = _whole([shorter], prompt, tokenizer)
+        if len(item.prompt_ids) <= limit:
+            return item
+        shorter = shorter.without_oldest_turns()
+    return None
+
+
+def _with_less_context(
+    example: Example, prompt: Prompt, tokenizer: "PreTrainedTokenizerBase", limit: int
+) -> Encoded | None:
+    """The example with as much of the beginning of its context as fits; None if not even an empty one does."""
+
+    def with_context(end: int) -> Encoded:
+        (item,) = _whole([example.model_copy(update={"context": example.context[:end]})], prompt, tokenizer)
+        return item
+
     context_ids = tokenizer(example.context, return_offsets_mapping=True, add_special_tokens=False)
     ends = [end for _, end in context_ids["offset_mapping"]]
-    kept = len(ends) - excess
+    kept = len(ends) - (len(with_context(len(example.context)).prompt_ids) - limit)
     # Tokens at the cut can merge or split with the text around them, so the first try may be a few too long.
     while kept > 0:
-        context = example.context[: ends[kept - 1]]
-        ((ids, _),) = _ids([(prompt.render(example, context, tokenizer), after)], prompt, tokenizer)
-        if len(ids) <= limit:
-            return ids
-        kept -= len(ids) - limit
-    ((ids, _),) = _ids([(prompt.render(example, "", tokenizer), after)], prompt, tokenizer)
-    return ids if len(ids) <= limit and example.context else None
+        item = with_context(ends[kept - 1])
+        if len(item.prompt_ids) <= limit:
+            return item
+        kept -= len(item.prompt_ids) - limit
+    item = with_context(0)
+    return item if len(item.prompt_ids) <= limit else None
+
+
+def _pieces(whole: Encoded, bos: int | None, size: int) -> Iterator[Encoded]:
+    """A text in pieces of at most `size` tokens, as long as one another.
+
+    The first token of a piece is only context: the beginning of sequence, for tokenizers that have one. No other token
+    is repeated, and none is lost.
+    """
+    head = whole.prompt_ids or (() if bos is None else (bos,))
+    n_pieces = math.ceil(len(whole.completion_ids) / (size - len(head)))
+    cuts = [len(whole.completion_ids) * piece // n_pieces for piece in range(n_pieces + 1)]
+    for start, end in pairwise(cuts):
+        ids = head + whole.completion_ids[start:end]
+        n_context = max(len(head), 1)
+        yield whole._replace(prompt_ids=ids[:n_context], completion_ids=ids[n_context:])

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -34,6 +34,14 @@ class Example(BaseModel):
     messages: tuple[Message, ...] = Field(default=(), exclude_if=lambda messages: not messages)
     """The conversation that the answer continues, up to the question; empty for a single question. It is left out of
     JSON if it is empty, so that such examples have the fingerprints that they had before there were conversations."""
+
+    def without_oldest_turns(self) -> Self | None:
+        """The conversation from its second question on, with its system message; None if it has only one question."""
+        system = self.messages[:1] if self.messages and self.messages[0].role == "system" else ()
+        asked = [at for at, message in enumerate(self.messages) if message.role == "user"]
+        if len(asked) < 2:
+            return None
+        return self.model_copy(update={"messages": (*system, *self.messages[asked[1] :])})
 
 
 SplitName = Literal["train", "validation"]

@@ -2,10 +2,10 @@
 
 import re
 from abc import abstractmethod
-from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import AfterValidator, PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt
 
 from bench.errors import InputError
 from bench.example import Example
@@ -33,8 +33,22 @@ def _has_placeholders(*required: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _line_breaks(text: str) -> str:
+    if r"\n" in text:
+        raise ValueError(
+            r"""\n is a backslash and an n here; for a line break, type $'prompt.KEY="first line\nsecond line"'"""
+        )
+    return text
+
+
+Text = Annotated[str, AfterValidator(_line_breaks)]
+
+
 class Prompt(Part):
     """The text before the answer, and the answer as it follows that text."""
+
+    asks: ClassVar[bool] = True
+    """Whether a model is asked for an answer. If not, a text is learned and its likelihood is all that is scored."""
 
     brings_special_tokens: ClassVar[bool]
     """Whether the rendered text already has the tokenizer's special tokens, such as BOS. If so, encode it with
@@ -46,14 +60,18 @@ class Prompt(Part):
 
     max_length: PositiveInt
     """The most tokens that prompt and answer may have together."""
-    template: Annotated[str, _has_placeholders("question", "context")]
-    """A text with the placeholders `{question}` and `{context}`. Other braces, as in JSON, stay as they are."""
-    template_without_context: Annotated[str, _has_placeholders("question")]
-    """A text with the placeholder `{question}`, used if the context is empty or blank."""
 
     @abstractmethod
-    def render(self, example: Example, context: str, tokenizer: "PreTrainedTokenizerBase") -> str:
+    def render(
+        self,
+        example: Example,
+        context: str,
+        tokenizer: "PreTrainedTokenizerBase",
+        demonstrations: Sequence[Example] = (),
+    ) -> str:
         """The prompt of `example` with `context` in place of the example's own, which may be too long.
+
+        The questions of `demonstrations` come first, each with its answer.
 
         Raises:
             InputError: the tokenizer cannot render it.
@@ -63,6 +81,35 @@ class Prompt(Part):
     def completion(self, answer: str) -> str:
         """The text that follows the prompt when the answer is `answer`; empty for an abstention."""
 
+    def ending(self, tokenizer: "PreTrainedTokenizerBase") -> tuple[int, ...]:
+        """The tokens that are learned after an answer; generation stops at the last of them."""
+        return (tokenizer.eos_token_id,)
+
+    def earlier_answers(self, example: Example, tokenizer: "PreTrainedTokenizerBase") -> list[tuple[int, int]]:
+        """Where the rendered prompt has the assistant's earlier turns with their ends: positions of characters.
+
+        Raises:
+            InputError: that cannot be found out.
+        """
+        return []
+
+    def equip(self, tokenizer: "PreTrainedTokenizerBase") -> None:
+        """Give a tokenizer that is saved for use elsewhere what rendering needs."""
+
+    @property
+    def demonstration_starts(self) -> tuple[str, ...]:
+        """Texts before which an answer ends if demonstrations come first, since a model may go on with another one."""
+        return ()
+
+
+class Form(Prompt):
+    """A prompt with a form that is filled with a question and its context."""
+
+    template: Annotated[Text, _has_placeholders("question", "context")]
+    """A text with the placeholders `{question}` and `{context}`. Other braces, as in JSON, stay as they are."""
+    template_without_context: Annotated[Text, _has_placeholders("question")]
+    """A text with the placeholder `{question}`, used if the context is empty or blank."""
+
     def filled(self, question: str, context: str) -> str:
         """The template with its values, filled in one pass, so that braces in the data stay as they are."""
         values = {"question": question, "context": context}
@@ -70,82 +117,74 @@ class Prompt(Part):
         return _PLACEHOLDER.sub(lambda match: values[match[1]], form)
 
 
-_FILLING_CODE = r"""import re
+FILLING_CODE = r"""import re
 
 form = prompt["template"] if context.strip() else prompt["template_without_context"]
 values = {"question": question, "context": context}
 text = re.sub(r"\{(\w*)\}", lambda match: values[match[1]], form)
 """
+"""The `rendering_code` that fills a form."""
 
 
-class Template(Prompt):
-    """The text of the template and nothing else."""
+class Template(Form):
+    """The text of the template and nothing else. Demonstrations are separated by a blank line."""
 
     brings_special_tokens = False
-    rendering_code = _FILLING_CODE
+    rendering_code = FILLING_CODE
 
-    completion_prefix: str
+    completion_prefix: Text
     """What stands between prompt and answer, such as a space. It is learned with the answer."""
 
-    def render(self, example: Example, context: str, tokenizer: "PreTrainedTokenizerBase") -> str:
-        return self.filled(example.question, context)
+    def render(
+        self,
+        example: Example,
+        context: str,
+        tokenizer: "PreTrainedTokenizerBase",
+        demonstrations: Sequence[Example] = (),
+    ) -> str:
+        for one in (example, *demonstrations):
+            if len(one.messages) > 1:
+                raise InputError(
+                    f"prompt={self.name} has room for a question alone, and example {one.id} is a conversation of "
+                    f"{len(one.messages)} messages before the answer; choose prompt=chat"
+                )
+        shown = [
+            self.filled(demo.question, demo.context) + self.completion(demo.references[0]) for demo in demonstrations
+        ]
+        return "\n\n".join([*shown, self.filled(example.question, context)])
 
     def completion(self, answer: str) -> str:
         return self.completion_prefix + answer if answer else ""
 
+    @property
+    def demonstration_starts(self) -> tuple[str, ...]:
+        forms = (self.template, self.template_without_context)
+        starts = (_PLACEHOLDER.split(form, maxsplit=1)[0].partition("\n")[0].rstrip() for form in forms)
+        return tuple(dict.fromkeys(f"\n\n{start}" for start in starts))
 
-class Chat(Prompt):
-    """The text of the template as a user's message, in the chat template that the model's tokenizer has."""
 
-    brings_special_tokens = True
-    rendering_code = f"""{_FILLING_CODE}
-messages = [] if prompt["system"] is None else [{{"role": "system", "content": prompt["system"]}}]
-messages.append({{"role": "user", "content": text}})
-# A chat template that asks for the date gets today's here; in training it got prompt["today"].
-text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-"""
+class Plain(Prompt):
+    """No prompt: the model continues texts. Long ones are cut into pieces of `max_length` tokens."""
 
-    system: str | None
-    """The system message; None for no such message."""
-    today: Annotated[str, AfterValidator(lambda day: date.fromisoformat(day).isoformat())]
-    """The date (ISO 8601) for chat templates that ask for today's, as Llama 3.2's does. With the real one, the same
-    cell would have other prompts tomorrow."""
+    asks = False
+    brings_special_tokens = False
+    rendering_code = "text = question  # the beginning of a text\n"
 
-    def render(self, example: Example, context: str, tokenizer: "PreTrainedTokenizerBase") -> str:
-        from jinja2 import TemplateError
+    max_length: Annotated[int, Field(ge=3)]
+    """The most tokens of a piece. Two would leave some pieces without a token to learn."""
 
-        if tokenizer.chat_template is None:
+    def render(
+        self,
+        example: Example,
+        context: str,
+        tokenizer: "PreTrainedTokenizerBase",
+        demonstrations: Sequence[Example] = (),
+    ) -> str:
+        if demonstrations:
             raise InputError(
-                f"the tokenizer of {tokenizer.name_or_path} has no chat template; choose another prompt: prompt=alpaca"
+                f"prompt={self.name} asks nothing, so that there is nothing to show; choose another method"
             )
-        messages = [] if self.system is None else [{"role": "system", "content": self.system}]
-        messages.append({"role": "user", "content": self.filled(example.question, context)})
-        try:
-            rendered: Any = tokenizer.apply_chat_template(
-                messages,
-                chat_template=_with_fixed_date(tokenizer.get_chat_template(), self.today),
-                add_generation_prompt=True,
-                tokenize=False,
-            )
-        except TemplateError as error:
-            raise InputError(
-                f"the chat template of {tokenizer.name_or_path} refuses the messages ({error}); "
-                "if it knows no system message, set prompt.system=null"
-            ) from error
-        return str(rendered)
+        return ""
 
     def completion(self, answer: str) -> str:
         return answer
-
-
-def _with_fixed_date(chat_template: str, today: str) -> str:
-    """The chat template with a macro in place of transformers' `strftime_now`, which reads the clock.
-
-    Passing a function of that name to `apply_chat_template` does not work: transformers turns it into text.
-    """
-    if "strftime_now" not in chat_template:
-        return chat_template
-    day = date.fromisoformat(today)
-    codes = [f"%{dash}{letter}" for letter in "ABHIMSYabdjmpy" for dash in ("", "-")]
-    filled = "".join(f"|replace({code!r}, {day.strftime(code)!r})" for code in codes)
-    return f"{{%- macro strftime_now(format) -%}}{{{{ format{filled} }}}}{{%- endmacro -%}}{chat_template}"

@@ -106,7 +106,15 @@ class Data(Section):
     n_truncated: int
     n_references_too_long: int | None
     """Validation examples whose first reference, without its end of sequence, has more tokens than
-    `generation.max_new_tokens`: every answer ends before it. None in records of schema version 1."""
+    `generation.max_new_tokens`: every answer ends before it. None in records of schema version 1, and where nothing is
+    answered."""
+    reference_tokens: dict[Literal["p50", "p99", "largest"], int] = Field(default_factory=dict)
+    """Quantiles of the validation references' lengths, without the end of sequence. Empty in older records, and where
+    nothing is answered."""
+    n_shots_mean: float = 0.0
+    """Demonstrations in a validation prompt, on average."""
+    n_fewer_shots: int = 0
+    """Validation prompts with fewer demonstrations than the method asks for, so that they fit."""
     n_clusters_validation: int
     train: SplitCounts
     validation: SplitCounts

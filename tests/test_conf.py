@@ -104,6 +104,9 @@ def test_every_model_and_every_method(compose: Compose, model: str, method: str)
     lists_every_field(cell.method, content("method", method))
 
 
+GOES_WITH = {"text": ["prompt=plain"], "plain": ["dataset=text"]}
+
+
 @pytest.mark.parametrize(
     ("group", "name"),
     [
@@ -114,7 +117,7 @@ def test_every_model_and_every_method(compose: Compose, model: str, method: str)
     ],
 )
 def test_every_other_choice(compose: Compose, group: str, name: str) -> None:
-    built = parts(group, job_of(compose(f"{group}={name}")))
+    built = parts(group, job_of(compose(f"{group}={name}", *GOES_WITH.get(name, []))))
     if name == "none":
         assert built == []
         return

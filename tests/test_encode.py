@@ -3,9 +3,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bench.chat import Chat
 from bench.encode import Encoded, Room, batched_by_length, encode
 from bench.example import Example
-from bench.prompt import Chat, Prompt, Template
+from bench.prompt import Prompt, Template
 from bench.record import SplitCounts
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ CHAT = Chat(
     template="{question}\n\n{context}",
     template_without_context="{question}",
     today="2024-07-26",
+    chat_template=None,
+    variables={},
 )
 CHAT_TEMPLATE = "{{ bos_token }}{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>"
 WIDE = Room(total=10_000, answer=0)

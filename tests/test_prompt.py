@@ -5,9 +5,10 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from bench.chat import Chat
 from bench.errors import InputError
 from bench.example import Example
-from bench.prompt import Chat, Prompt, Template
+from bench.prompt import Prompt, Template
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -142,7 +143,8 @@ def test_tokenizer_without_a_chat_template(
     with pytest.raises(InputError) as caught:
         prompt("chat").render(example("Who?"), "", tokenizer)
     assert str(caught.value) == (
-        "the tokenizer of characters has no chat template; choose another prompt: prompt=alpaca"
+        "the tokenizer of characters has no chat template; choose a simple one with prompt.chat_template=simple, or "
+        "another prompt: prompt=alpaca"
     )
 
 
@@ -150,8 +152,8 @@ def test_chat_template_that_refuses_the_messages(tokenizer: "PreTrainedTokenizer
     with pytest.raises(InputError) as caught:
         prompt("chat", system="forbidden").render(example("Who?"), "", tokenizer)
     assert str(caught.value) == (
-        "the chat template of characters refuses the messages (System role not supported); "
-        "if it knows no system message, set prompt.system=null"
+        "the chat template of characters refuses the messages of example 1 (System role not supported); "
+        "if it knows no system message, set prompt.system=null and leave them out of the data"
     )
 
 

@@ -33,6 +33,7 @@ def save_adapter(
 ) -> int:
     """Write the changed weights, the tokenizer, prompt.json and a model card; returns the weights' size in bytes."""
     n_bytes = cell.method.save(model, folder)
+    cell.prompt.equip(tokenizer)
     tokenizer.save_pretrained(str(folder))
     prompt = json.dumps(cell.prompt.model_dump(mode="json"), ensure_ascii=False, indent=1)
     store.write_atomically(folder / "prompt.json", prompt + "\n")
@@ -42,7 +43,7 @@ def save_adapter(
         base=base,
         data=data,
         scores=scores,
-        end_ids=greedy(tokenizer, model, cell.generation.max_new_tokens).eos_token_id,
+        end_ids=greedy(tokenizer, model, 1, end=cell.prompt.ending(tokenizer)[-1]).eos_token_id,
         library="peft" if (folder / "adapter_config.json").exists() else "transformers",
         source=cell.model.path if local is None else str(local.resolve()),
         quantization=_quantization(cell, base),

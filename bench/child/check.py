@@ -69,6 +69,7 @@ def _in_model(cell: Cell) -> Iterator[str]:
             tokenizer = load_tokenizer(source, trust_remote_code=model.trust_remote_code)
             require_vocabulary(model, base, tokenizer)
             context.room(cell, context_length(base.config, tokenizer))
+            cell.prompt.ending(tokenizer)
     except InputError as error:
         yield str(error)
         return

@@ -19,12 +19,16 @@ class ReferenceLikelihood(NamedTuple):
     tokens: int
 
 
-def greedy(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, max_new_tokens: int) -> GenerationConfig:
-    """Greedy decoding. Of the checkpoint's own generation settings, only its end-of-sequence tokens are used."""
-    ends = model.generation_config.eos_token_id
-    ends = [] if ends is None else [ends] if isinstance(ends, int) else list(ends)
-    if tokenizer.eos_token_id not in ends:
-        ends.append(tokenizer.eos_token_id)
+def greedy(
+    tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, max_new_tokens: int, end: int | None = None
+) -> GenerationConfig:
+    """Greedy decoding, up to the token `end` or the tokenizer's end of sequence.
+
+    Of the checkpoint's own generation settings, only its end-of-sequence tokens are used.
+    """
+    own = model.generation_config.eos_token_id
+    ends = [] if own is None else [own] if isinstance(own, int) else list(own)
+    ends += [id for id in dict.fromkeys((tokenizer.eos_token_id, end)) if id is not None and id not in ends]
     return GenerationConfig(
         do_sample=False,
         num_beams=1,
@@ -46,17 +50,22 @@ def answer(
     stop: Sequence[str],
     progress: Callable[[int], None],
 ) -> list[str]:
-    """The model's answer to every example, in order. `progress` is called with the number of answers so far."""
+    """The model's answer to every example, in order. `progress` is called with the number of answers so far.
+
+    Generation ends with the token that ends the examples' own answers, and an answer before the first text of `stop`.
+    """
     model.eval()
-    config = greedy(tokenizer, model, max_new_tokens)
+    config = greedy(tokenizer, model, max_new_tokens, end=validation[0].completion_ids[-1])
+    ended = {*config.eos_token_id, config.pad_token_id}
     answers = [""] * len(validation)
     n_answered = 0
     for positions in batched_by_length(validation, batch):
         ids, mask = left_padded([validation[at].prompt_ids for at in positions], tokenizer.pad_token_id, model.device)
         output = model.generate(input_ids=ids, attention_mask=mask, generation_config=config)
         texts = tokenizer.batch_decode(output[:, ids.shape[1] :], skip_special_tokens=True)
-        for at, text in zip(positions, texts, strict=True):
-            answers[at] = _before_stop(text, stop).strip()
+        for at, text, last in zip(positions, texts, output[:, -1].tolist(), strict=True):
+            whole = text if last in ended else _before_broken_stop(text, stop)
+            answers[at] = _before_stop(whole, stop).strip()
         n_answered += len(positions)
         progress(n_answered)
     return answers
@@ -106,3 +115,9 @@ def left_padded(
 
 def _before_stop(text: str, stop: Sequence[str]) -> str:
     return text[: min([at for end in stop if (at := text.find(end)) >= 0], default=len(text))]
+
+
+def _before_broken_stop(text: str, stop: Sequence[str]) -> str:
+    """An answer that ran into the limit, without the beginning of a string in `stop` that it breaks off in."""
+    beginnings = (end[:length] for end in stop for length in range(len(end) - 1, 0, -1))
+    return text.removesuffix(next(filter(text.endswith, beginnings), ""))

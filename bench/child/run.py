@@ -6,8 +6,11 @@ import signal
 import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
+from statistics import fmean
+from typing import Literal
 
 import datasets
+import numpy as np
 import transformers
 from transformers import PreTrainedTokenizerBase, set_seed
 
@@ -17,17 +20,16 @@ from bench.child import checkpoints
 from bench.child import load as models
 from bench.child.adapter import save_adapter
 from bench.child.device import is_out_of_memory, release_memory
-from bench.child.generate import answer, finite, reference_likelihoods
+from bench.child.generate import answer, reference_likelihoods
 from bench.child.interrupt import Interrupted, StopRequest
 from bench.child.latency import latency
 from bench.child.phases import Phases
-from bench.child.scores import persist, score
+from bench.child.scores import answered, persist, score
 from bench.child.train import train
 from bench.dataset import overlap
 from bench.encode import Encoded, Room, encode
 from bench.errors import InputError
 from bench.example import fingerprint
-from bench.metric import Answer
 from bench.record import Base, Data, Parameters
 
 FULL_BYTES = 2**20
@@ -89,6 +91,7 @@ def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
             phases.warn(shortened)
         training, validation, data = prepare(cell, tokenizer, context_length)
         phases.send(protocol.DataPrepared(data=data))
+        phases.send(protocol.Missing(reasons={"data.n_references_too_long": "nothing_asked"}))
 
     if cell.method.trains:
         with phases.phase("train"):
@@ -96,23 +99,22 @@ def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
             model = cell.method.settle(model, dtype)
             release_memory()
 
-    with phases.phase("generate"):
-        texts = answer(
-            model,
-            tokenizer,
-            validation,
-            cell.generation.batch,
-            cell.generation.max_new_tokens,
-            cell.generation.stop,
-            progress=lambda answered: phases.send(protocol.Answering(answered=answered, n_examples=len(validation))),
-        )
+    texts = [""] * len(validation)
+    if cell.prompt.asks:
+        with phases.phase("generate"):
+            texts = answer(
+                model,
+                tokenizer,
+                validation,
+                cell.generation.batch,
+                cell.generation.max_new_tokens,
+                stop=cell.generation.stop + (cell.prompt.demonstration_starts if data.n_shots_mean else ()),
+                progress=lambda done: phases.send(protocol.Answering(answered=done, n_examples=len(validation))),
+            )
 
     with phases.phase("score"):
         likelihoods = reference_likelihoods(model, tokenizer, validation, cell.generation.batch)
-        answers = [
-            Answer(**dict(item.example), prediction=text, reference_nll_nats=finite(nll_nats), reference_tokens=tokens)
-            for item, text, (nll_nats, tokens) in zip(validation, texts, likelihoods, strict=True)
-        ]
+        answers = answered(validation, texts, likelihoods)
         scores = score(cell, answers, model, tokenizer)
         persist(folder / "predictions.jsonl", answers, scores)
         phases.send(
@@ -146,28 +148,40 @@ def prepare(
     """
     splits = cell.dataset.load()
     shared = overlap.require_disjoint(splits)
-    longest = context.room(cell, context_length)
-    max_new_tokens = cell.generation.max_new_tokens
-    training, train_counts = encode(splits.train, cell.prompt, tokenizer, Room(longest, 0))
-    validation, validation_counts = encode(splits.validation, cell.prompt, tokenizer, Room(longest, max_new_tokens))
+    room = Room(context.room(cell, context_length), answer=0)
+    training, train_counts = encode(splits.train, cell.prompt, tokenizer, room)
+    shown = cell.method.demonstrations(splits.train, cell.seed)
+    validation, validation_counts = encode(
+        splits.validation, cell.prompt, tokenizer, room._replace(answer=cell.generation.max_new_tokens), shown
+    )
     for name, encoded in (("training", training), ("validation", validation)):
         context.require_examples(cell, context_length, name, len(encoded))
     context.require_room_for_latency(cell, context_length, max(len(item.prompt_ids) for item in validation))
+    trained, validated = ([*dict.fromkeys(item.example for item in part)] for part in (training, validation))
+    n_tokens = [item.n_answer_tokens for item in validation] if cell.prompt.asks else []
     data = Data(
-        n_train=len(training),
-        n_validation=len(validation),
+        n_train=len(trained),
+        n_validation=len(validated),
         n_dropped=train_counts.n_dropped + validation_counts.n_dropped,
         n_truncated=train_counts.n_truncated + validation_counts.n_truncated,
-        # The end of sequence is not part of an answer: generation may stop without it.
-        n_references_too_long=sum(len(item.completion_ids) - 1 > max_new_tokens for item in validation),
-        n_clusters_validation=len({item.example.cluster for item in validation}),
+        n_references_too_long=sum(n > cell.generation.max_new_tokens for n in n_tokens) if n_tokens else None,
+        reference_tokens=_quantiles(n_tokens) if n_tokens else {},
+        n_shots_mean=fmean(item.n_shots for item in validation),
+        n_fewer_shots=sum(item.n_shots < len(shown) for item in validation),
+        n_clusters_validation=len({example.cluster for example in validated}),
         train=train_counts,
         validation=validation_counts,
-        train_fingerprint=fingerprint(item.example for item in training),
-        validation_fingerprint=fingerprint(item.example for item in validation),
+        train_fingerprint=fingerprint(trained),
+        validation_fingerprint=fingerprint(validated),
         overlap=shared,
     )
     return training, validation, data
+
+
+def _quantiles(n_tokens: list[int]) -> dict[Literal["p50", "p99", "largest"], int]:
+    """Each is one of the numbers, so that at least that share of them is not larger."""
+    p50, p99 = (int(np.quantile(n_tokens, share, method="inverted_cdf")) for share in (0.5, 0.99))
+    return {"p50": p50, "p99": p99, "largest": max(n_tokens)}
 
 
 def _failure(error: BaseException, phases: Phases, folder: Path) -> protocol.Failed:

@@ -3,6 +3,7 @@
 import json
 import traceback
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -10,8 +11,24 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from bench import store
 from bench.cell import Cell
 from bench.child.device import is_out_of_memory
+from bench.child.generate import ReferenceLikelihood, finite
+from bench.encode import Encoded
 from bench.errors import first_line
 from bench.metric import Answer, Language, Metric, Scores, together, unscored
+
+
+def answered(
+    validation: Sequence[Encoded], texts: Sequence[str], likelihoods: Sequence[ReferenceLikelihood]
+) -> list[Answer]:
+    """The answer to every example, in order. The likelihood of a text that is in pieces is that of all its pieces."""
+    answers = []
+    for _, group in groupby(zip(validation, texts, likelihoods, strict=True), key=lambda piece: piece[0].example.id):
+        (item, text, _), *_ = pieces = list(group)
+        nll_nats = sum(likelihood.nll_nats for _, _, likelihood in pieces)
+        tokens = sum(likelihood.tokens for _, _, likelihood in pieces)
+        content = dict(item.example)
+        answers.append(Answer(**content, prediction=text, reference_nll_nats=finite(nll_nats), reference_tokens=tokens))
+    return answers
 
 
 def score(cell: Cell, answers: Sequence[Answer], model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Scores:
@@ -21,9 +38,7 @@ def score(cell: Cell, answers: Sequence[Answer], model: PreTrainedModel, tokeniz
     replaced by None.
     """
     language = cell.dataset.language
-    scores = together(
-        (metric.name, _scores(metric, answers, language, model, tokenizer)) for metric in cell.metric.values()
-    )
+    scores = together((metric.name, _scores(metric, answers, language, model, tokenizer)) for metric in cell.scored_by)
     if cell.model.weights == "pretrained":
         return scores
     names = dict.fromkeys(scores.values)

@@ -175,10 +175,16 @@ def _ends_epoch(state: TrainerState) -> bool:
 
 
 def _table(encoded: Sequence[Encoded]) -> Dataset:
-    """Token ids and labels. Labels are -100 on the prompt: the loss covers the completion and its end of sequence."""
+    """Token ids and labels. The loss covers the completion, its end, and what is learned of the prompt."""
     return Dataset.from_dict(
         {
             "input_ids": [list(item.prompt_ids + item.completion_ids) for item in encoded],
-            "labels": [[-100] * len(item.prompt_ids) + list(item.completion_ids) for item in encoded],
+            "labels": [_prompt_labels(item) + list(item.completion_ids) for item in encoded],
         }
     )
+
+
+def _prompt_labels(item: Encoded) -> list[int]:
+    if not item.learned:
+        return [-100] * len(item.prompt_ids)
+    return [id if learned else -100 for id, learned in zip(item.prompt_ids, item.learned, strict=True)]

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from operator import attrgetter
 
 from bench import context
+from bench.chat import Chat
 from bench.data.amounts import many, share
 from bench.data.composition import Composition
 from bench.data.inspection import Inspection, Reading
 from bench.data.lengths import SplitLengths
-from bench.prompt import Chat
 from bench.report.wording import listed
 
 ENOUGH_DOCUMENTS = 100

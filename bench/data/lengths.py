@@ -64,7 +64,7 @@ def measure(
     whole, _ = encode(evenly(examples, MEASURED), prompt, tokenizer, _UNLIMITED)
     too_long = [item.example for item in whole if not _fits(item, room)]
     counts = encode(too_long, prompt, tokenizer, room)[1] if too_long else None
-    answers = [answer_tokens(item) for item in whole]
+    answers = [item.n_answer_tokens for item in whole]
     return SplitLengths(
         n_measured=len(whole),
         prompt=Distribution.of([len(item.prompt_ids) for item in whole]),
@@ -74,11 +74,6 @@ def measure(
         n_dropped=counts.n_dropped if counts else 0,
         n_answers_too_long=sum(tokens > max_new_tokens for tokens in answers),
     )
-
-
-def answer_tokens(item: Encoded) -> int:
-    """The length of the answer without the end of sequence, which generation does not have to reach."""
-    return len(item.completion_ids) - 1
 
 
 def evenly(examples: Sequence[Example], n: int) -> Sequence[Example]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
 from bench.encode import Encoded, Room, encode
@@ -55,7 +56,7 @@ def rendered(
 
 
 def _pieces(item: Encoded, tokenizer: "PreTrainedTokenizerBase") -> tuple[Piece, ...]:
-    return (
-        Piece(tokenizer.decode(item.prompt_ids), False, len(item.prompt_ids)),
-        Piece(tokenizer.decode(item.completion_ids), True, len(item.completion_ids)),
-    )
+    learned = (*(item.learned or [False] * len(item.prompt_ids)), *[True] * len(item.completion_ids))
+    ids = iter(item.prompt_ids + item.completion_ids)
+    stretches = ((trained, list(islice(ids, len(list(same))))) for trained, same in groupby(learned))
+    return tuple(Piece(tokenizer.decode(tokens), trained, len(tokens)) for trained, tokens in stretches)

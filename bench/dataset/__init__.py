@@ -1,7 +1,7 @@
 """Data sets: one module for each source, a frozen model of its settings with one verb, `load`."""
 
 from abc import abstractmethod
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import PositiveInt
 
@@ -12,6 +12,9 @@ from bench.settings import Part
 
 class Dataset(Part):
     """Where the examples come from, and how many are used. `bench.dataset.files` lists the formats of local files."""
+
+    asks: ClassVar[bool] = True
+    """Whether the examples are questions with answers. If not, they are texts, and their likelihood is scored."""
 
     language: Literal["en", "zh"]
     """How metrics split answers into words."""

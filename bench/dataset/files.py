@@ -1,7 +1,8 @@
 """Local files of records. Whatever is wrong with a file is one sentence that names the file and the place in it.
 
 The formats are `.json` (a list of objects), `.jsonl` (an object in each line), `.csv` (with a header; separated by
-commas, semicolons or tabs), `.tsv` (with a header) and `.parquet`; all but Parquet also with gzip, as `.jsonl.gz`.
+commas, semicolons or tabs), `.tsv` (with a header), `.parquet` and `.txt` (one record, whose column `text` holds the
+file); all but Parquet also with gzip, as `.jsonl.gz`.
 """
 
 import csv
@@ -42,13 +43,14 @@ def read_records(path: str) -> Numbered:
         ".csv": _csv_records,
         ".tsv": _csv_records,
         ".parquet": _parquet_records,
+        ".txt": _txt_records,
     }
     suffix = _suffix(path)
     if suffix not in readers or (suffix == ".parquet" and path.endswith(".gz")):
         given = "".join(Path(path).suffixes[-2:] if path.endswith(".gz") else Path(path).suffix) or "suffixless"
         raise InputError(
-            f"{path}: cannot read a {given} file; name a .json, .jsonl, .csv or .tsv file (with or without .gz), "
-            "or a .parquet file"
+            f"{path}: cannot read a {given} file; name a .json, .jsonl, .csv, .tsv or .txt file (with or without "
+            ".gz), or a .parquet file"
         )
     records = readers[suffix](path)
     if not records:
@@ -149,6 +151,11 @@ def _jsonl_records(path: str) -> Numbered:
     # Not splitlines(): it also splits at characters such as U+2028, which JSON strings may hold.
     lines = enumerate(_read_text(path).split("\n"), start=1)
     return _objects(((number, _parse_json(line, path, number)) for number, line in lines if line.strip()), path)
+
+
+def _txt_records(path: str) -> Numbered:
+    text = _read_text(path)
+    return [(1, {"text": text})] if text.strip() else []
 
 
 def _csv_records(path: str) -> Numbered:

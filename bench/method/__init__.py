@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import PositiveFloat
 
+from bench.example import Example
 from bench.settings import Part
 
 if TYPE_CHECKING:
@@ -47,6 +49,14 @@ class Method(Part):
         Raises:
             InputError: the base model lacks something that the settings name.
         """
+
+    def demonstrations(self, training: Sequence[Example], seed: int) -> tuple[Example, ...]:
+        """Training examples that every prompt shows with their answers, in this order.
+
+        Raises:
+            InputError: there are not enough.
+        """
+        return ()
 
     def require_recipe(self, recipe: Recipe) -> None:
         """Raise ValueError if the method cannot be trained with `recipe`."""

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -85,6 +85,9 @@ def fraction(title: str) -> ScoreInfo:
 
 class Metric(Part):
     """How good a set of answers is. A metric implements `score`; the defaults of the rest usually do."""
+
+    reads_answers: ClassVar[bool] = True
+    """Whether it needs what the model answered. Others score plain text, too, where nothing is asked."""
 
     def check(self, validation: Sequence[Example]) -> None:
         """Refuse, before anything is trained, what `score` could not work with; the default refuses nothing.

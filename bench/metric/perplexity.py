@@ -17,6 +17,8 @@ class Perplexity(Metric):
     likelihood is not finite or the score is too large for a float.
     """
 
+    reads_answers = False
+
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
         nlls = [answer.reference_nll_nats for answer in answers if answer.reference_nll_nats is not None]
         tokens = sum(answer.reference_tokens for answer in answers)

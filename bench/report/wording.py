@@ -63,6 +63,7 @@ REASONS = {
     "unexplained": "no reason was recorded, which is a fault of tunebench",
     "random_weights": "the model's weights are random, so its answers mean nothing",
     "nothing_trained": "nothing is trained",
+    "nothing_asked": "the model is asked nothing",
     "not_reached": "the cell ended before this",
     "not_in_record": "not in this cell's record",
     "encoder_not_available": "the metric's encoder model is not available",

@@ -154,9 +154,24 @@ def data_warning(data: Data) -> str:
     if data.n_references_too_long:
         texts.append(
             f"{data.n_references_too_long:,} of {data.n_validation:,} references longer than an answer may be: "
-            "raise generation.max_new_tokens"
+            f"raise generation.max_new_tokens{_to_cover(data)}"
+        )
+    if data.n_fewer_shots:
+        texts.append(
+            f"{data.n_fewer_shots:,} of {data.n_validation:,} prompts with fewer examples than method.shots "
+            f"({data.n_shots_mean:.1f} on average) to fit: raise prompt.max_length"
         )
     return "; ".join(texts)
+
+
+def _to_cover(data: Data) -> str:
+    """How far: for 99 % of the references, unless fewer than 1 % are too long; empty for records without lengths."""
+    lengths = data.reference_tokens
+    if not lengths or data.n_references_too_long is None:
+        return ""
+    if data.n_references_too_long < 0.01 * data.n_validation:
+        return f" to {lengths['largest']:,}, which covers all of them"
+    return f" to {lengths['p99']:,}, which covers 99 % of them"
 
 
 def announce(title: str, message: str) -> None:

@@ -12,7 +12,7 @@ from bench.content import digest
 from bench.dataset.files import place, read_json, read_records
 from bench.errors import InputError
 
-KINDS = "name a .json, .jsonl, .csv or .tsv file (with or without .gz), or a .parquet file"
+KINDS = "name a .json, .jsonl, .csv, .tsv or .txt file (with or without .gz), or a .parquet file"
 RECORDS = [{"id": "a", "text": 'one,\n"two"'}, {"id": "b", "text": "äö 漢\u2028字"}]
 
 
@@ -134,8 +134,9 @@ def test_the_home_folder_is_known_by_its_sign(tmp_path: Path, monkeypatch: pytes
         ("a.csv", "x,y\n1,2\n3\n", "a.csv:3: broken CSV: 1 fields where the header has 2"),
         ("a.csv", 'x,y\n1,"2\n', "a.csv:2: broken CSV: unexpected end of data"),
         ("a.csv", "x,y,x\n1,2,3\n", "a.csv:1: the header names a column twice: 'x', 'y', 'x'"),
-        ("a.txt", "x", f"a.txt: cannot read a .txt file; {KINDS}"),
-        ("a.txt.gz", "x", f"a.txt.gz: cannot read a .txt.gz file; {KINDS}"),
+        ("a.pdf", "x", f"a.pdf: cannot read a .pdf file; {KINDS}"),
+        ("a.pdf.gz", "x", f"a.pdf.gz: cannot read a .pdf.gz file; {KINDS}"),
+        ("a.txt", " \n", "a.txt is empty; it must hold at least one record"),
         ("a.parquet.gz", "x", f"a.parquet.gz: cannot read a .parquet.gz file; {KINDS}"),
         ("data", "x", f"data: cannot read a suffixless file; {KINDS}"),
     ],
@@ -177,3 +178,9 @@ def test_place_is_a_line_where_the_file_has_lines() -> None:
 def test_digest_is_of_the_content_alone() -> None:
     expected = hashlib.sha256(b"[1]").hexdigest()
     assert digest(write("a.json", "[1]")) == digest(write("b.json", "[1]")) == expected
+
+
+def test_a_text_file_is_one_record(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("One line,\nand another.\n")
+    assert read_records(str(path)) == [(1, {"text": "One line,\nand another.\n"})]

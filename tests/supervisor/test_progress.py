@@ -199,6 +199,36 @@ def test_a_warning_names_every_loss_of_data_and_what_to_do(cell_events: list[Any
 
 
 @pytest.mark.parametrize(
+    ("n_too_long", "advice"),
+    [
+        (20, "raise generation.max_new_tokens to 140, which covers 99 % of them"),
+        (1, "raise generation.max_new_tokens to 900, which covers all of them"),
+    ],
+)
+def test_a_warning_of_long_references_says_what_covers_them(
+    cell_events: list[AnyEvent], n_too_long: int, advice: str
+) -> None:
+    data = next(event.data for event in cell_events if event.kind == "data_prepared")
+    lengths = {"p50": 12, "p99": 140, "largest": 900}
+    changes = {"n_validation": 200, "n_references_too_long": n_too_long, "reference_tokens": lengths}
+    whole = {"train": SplitCounts(n_read=9, n_dropped=0, n_truncated=0)} | {
+        "validation": SplitCounts(n_read=200, n_dropped=0, n_truncated=0)
+    }
+    assert progress.data_warning(data.model_copy(update=changes | whole)) == (
+        f"{n_too_long} of 200 references longer than an answer may be: {advice}"
+    )
+
+
+def test_a_warning_says_how_many_demonstrations_fit(cell_events: list[AnyEvent]) -> None:
+    data = next(event.data for event in cell_events if event.kind == "data_prepared")
+    whole = SplitCounts(n_read=8, n_dropped=0, n_truncated=0)
+    changes = {"train": whole, "validation": whole, "n_validation": 8, "n_fewer_shots": 3, "n_shots_mean": 3.25}
+    assert progress.data_warning(data.model_copy(update=changes)) == (
+        "3 of 8 prompts with fewer examples than method.shots (3.2 on average) to fit: raise prompt.max_length"
+    )
+
+
+@pytest.mark.parametrize(
     ("place", "heading"),
     [
         (None, "tiny lora events seed 0"),

@@ -28,6 +28,12 @@ def _losses(cell: StoredCell, data: Data) -> str:
             f"{data.n_references_too_long} of {data.n_validation} validation references are longer than an answer can "
             f"be (generation.max_new_tokens={limit})"
         )
+    if data.n_fewer_shots:
+        losses.append(
+            f"{data.n_fewer_shots} of {data.n_validation} prompts have fewer than "
+            f"{cell.settings.get('method.shots', 'all')} solved examples, so that they fit: {data.n_shots_mean:.1f} on "
+            "average"
+        )
     return "; ".join(losses)
 
 
