@@ -209,7 +209,8 @@ def test_data_that_training_would_refuse_is_shown_all_the_same(data: Run, faq: P
         "validation shares 40 of its 40 documents with training ('1008ba9a8b84fcc2', '1bd6e12ee48b6e47', "
         "'2237740a8b90e0e7', ...); remove them from one of the two and name the files with dataset.train=PATH "
         "dataset.validation=PATH",
-        f"the tokenizer of {REPOSITORY}/bench/tiny has no chat template; choose another prompt: prompt=alpaca",
+        f"the tokenizer of {REPOSITORY}/bench/tiny has no chat template; choose a simple one with "
+        "prompt.chat_template=simple, or another prompt: prompt=alpaca",
     ]
     titles = [line for line in done.stdout.splitlines() if line and not line.startswith(" ")]
     assert titles == [
