@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 ALL_LINEAR = "all-linear"
+SEPARATE = ("q_proj", "k_proj", "v_proj")
+FUSED = ("qkv_proj", "query_key_value", "c_attn", "Wqkv")
+"""How architectures name the one layer that computes what these three do."""
 
 
 class LoRA(Adapter):
@@ -25,7 +28,8 @@ class LoRA(Adapter):
     dropout: float = Field(ge=0, lt=1)
     target_modules: Strings | Literal["all-linear"] | None
     """Names of the linear layers that get an adapter, such as `q_proj`; `all-linear` for all but the output embedding;
-    None for those that peft chooses for the architecture."""
+    None for those that peft chooses for the architecture. Where one layer computes queries, keys and values, as in
+    GPT-2, it stands for `q_proj`, `k_proj` and `v_proj`."""
 
     @field_validator("target_modules", mode="before")
     @classmethod
@@ -40,13 +44,13 @@ class LoRA(Adapter):
     def configuration(self, base: PreTrainedModel) -> PeftConfig:
         from peft import LoraConfig, TaskType
 
-        _require_linear_layers(base, self.target_modules)
+        targets = _targets(base, self.target_modules)
         return LoraConfig(
             task_type=TaskType.CAUSAL_LM,
             r=self.rank,
             lora_alpha=self.alpha,
             lora_dropout=self.dropout,
-            target_modules=list(self.target_modules) if isinstance(self.target_modules, tuple) else self.target_modules,
+            target_modules=targets,
             bias="none",
             use_rslora=False,
             use_dora=False,
@@ -54,22 +58,29 @@ class LoRA(Adapter):
         )
 
 
-def _require_linear_layers(base: PreTrainedModel, target_modules: tuple[str, ...] | str | None) -> None:
+def _targets(base: PreTrainedModel, names: tuple[str, ...] | str | None) -> list[str] | str | None:
+    """The target modules for peft, given those of the settings."""
     import torch
     from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as CHOICES
     from transformers.pytorch_utils import Conv1D  # a linear layer with its weights transposed, as in GPT-2
 
-    if target_modules == ALL_LINEAR or (target_modules is None and base.config.model_type in CHOICES):
-        return
+    if isinstance(names, str) or (names is None and base.config.model_type in CHOICES):
+        return names
     kinds = (torch.nn.Linear, Conv1D)
     linear = {name.rpartition(".")[2] for name, module in base.named_modules() if isinstance(module, kinds)}
     has = f"it has {', '.join(sorted(linear))}"
-    if target_modules is None:
+    if names is None:
         raise InputError(
             f"method.target_modules: peft has no choice for the architecture {base.config.model_type}; name layers "
             f"of this model ({has}), or give {ALL_LINEAR}"
         )
-    absent = [name for name in target_modules if name not in linear]
-    if absent or not target_modules:
+    fused = next((name for name in FUSED if name in linear), None)
+    found = [fused if fused and name in SEPARATE and name not in linear else name for name in names]
+    absent = [name for name in found if name not in linear]
+    if absent or not found:
         given = ", ".join(absent) or "nothing"
-        raise InputError(f"method.target_modules: this model has no linear layer named {given}; {has}")
+        raise InputError(
+            f"method.target_modules: this model has no linear layer named {given}; {has}; name those, or give "
+            f"{ALL_LINEAR}"
+        )
+    return [*dict.fromkeys(found)]

@@ -134,7 +134,7 @@ def test_a_model_in_the_hubs_cache_is_checked(
     model = part("model", "hub", name="cached", path="someone/model", revision=COMMIT)
     assert faults([], [(model, part("method", "lora", target_modules=["nope"]))]) == [
         "method.target_modules: this model has no linear layer named nope; it has down_proj, gate_proj, k_proj, "
-        "lm_head, o_proj, q_proj, up_proj, v_proj (model cached, method lora)"
+        "lm_head, o_proj, q_proj, up_proj, v_proj; name those, or give all-linear (model cached, method lora)"
     ]
 
 

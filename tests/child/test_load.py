@@ -143,7 +143,8 @@ def test_a_skeleton_of_a_local_checkpoint(small_model: SmallModel, checkpoint: P
             "lora",
             {"target_modules": ["c_attn"]},
             "method.target_modules: this model has no linear layer named c_attn; "
-            "it has down_proj, gate_proj, k_proj, lm_head, o_proj, q_proj, up_proj, v_proj",
+            "it has down_proj, gate_proj, k_proj, lm_head, o_proj, q_proj, up_proj, v_proj; "
+            "name those, or give all-linear",
         ),
         ("toplayer", {"blocks": 3}, "method.blocks: must be at most 2, the blocks this model has, got 3"),
     ],

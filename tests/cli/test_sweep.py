@@ -349,7 +349,7 @@ def test_all_faults_of_data_and_models_are_listed_together(bench: Bench, tmp_pat
         "validation shares 1 of its 1 documents with training ('056cc9f5a7bad779'); "
         "remove them from one of the two and name the files with dataset.train=PATH dataset.validation=PATH",
         "method.target_modules: this model has no linear layer named nope; it has down_proj, gate_proj, k_proj, "
-        "lm_head, o_proj, q_proj, up_proj, v_proj (model tiny, method lora)",
+        "lm_head, o_proj, q_proj, up_proj, v_proj; name those, or give all-linear (model tiny, method lora)",
         f"{model} has no safetensors weights, and no others are read. Convert it first, "
         "point model.path at a local copy, or measure resources alone with model.weights=random.",
         "Nothing was started.",

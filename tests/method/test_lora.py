@@ -80,7 +80,8 @@ def test_a_layer_that_the_model_lacks(method: Make, load: Make, targets: list[st
         lora.prepare(load(lora))
     assert str(caught.value) == (
         f"method.target_modules: this model has no linear layer named {said}; "
-        "it has down_proj, gate_proj, k_proj, lm_head, o_proj, q_proj, up_proj, v_proj"
+        "it has down_proj, gate_proj, k_proj, lm_head, o_proj, q_proj, up_proj, v_proj; "
+        "name those, or give all-linear"
     )
 
 
@@ -123,6 +124,31 @@ def test_one_name_is_a_list_of_one(method: Make) -> None:
         ("target_modules",),
         "must be a list of names such as [q_proj,v_proj], all-linear, or null for peft's choice, got 'q_proj'",
     )
+
+
+@pytest.mark.parametrize(
+    ("architecture", "layer"),
+    [
+        ("gpt2", "transformer.h.0.attn.c_attn"),
+        ("gpt_neox", "gpt_neox.layers.0.attention.query_key_value"),
+        ("falcon", "transformer.h.0.self_attention.query_key_value"),
+        ("mpt", "transformer.blocks.0.attn.Wqkv"),
+        ("phi3", "model.layers.0.self_attn.qkv_proj"),
+    ],
+)
+def test_a_layer_that_computes_queries_keys_and_values_stands_for_each_of_them(
+    method: Make, trained_names: Make, architecture: str, layer: str
+) -> None:
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 16}
+    fixed = {"gpt2": {"n_inner": 8}, "mpt": {"d_model": 8, "n_layers": 1, "n_heads": 2}, "phi3": {"pad_token_id": 0}}
+    base = AutoModelForCausalLM.from_config(AutoConfig.for_model(architecture, **sizes, **fixed.get(architecture, {})))
+    for targets in (["q_proj", "v_proj"], ["k_proj"]):
+        model = method("lora", target_modules=targets).prepare(base)
+        names = {f"base_model.model.{layer}.lora_{matrix}.default.weight" for matrix in "AB"}
+        assert trained_names(model) == names
+        base = model.unload()
 
 
 def test_gpt2s_transposed_layers_can_get_adapters(method: Make, trained_names: Make) -> None:

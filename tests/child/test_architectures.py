@@ -1,0 +1,199 @@
+"""Each method on tiny models of many architectures: trained, saved, and loaded again to the same answers."""
+
+from collections.abc import Callable
+from multiprocessing import Pipe
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import tiny
+from bench.cell import Cell
+from bench.child.generate import answer, left_padded, reference_likelihoods
+from bench.child.interrupt import StopRequest
+from bench.child.load import Loaded, load, skeleton
+from bench.child.phases import Phases
+from bench.child.train import train
+from bench.encode import Encoded, Room, encode
+from bench.example import Example
+from bench.tokenizer import load_tokenizer
+
+MakeCell = Callable[..., Cell]
+Base = Callable[..., Loaded]
+
+ARCHITECTURES: dict[str, dict[str, Any]] = {
+    "llama": {"tie_word_embeddings": True},
+    "mistral": {"sliding_window": 24},
+    "mixtral": {"num_local_experts": 4},
+    "qwen2": {},
+    "qwen2_moe": {"num_experts": 4, "moe_intermediate_size": 64, "shared_expert_intermediate_size": 64},
+    "qwen3": {"head_dim": 32},
+    # Tied, their scaled embeddings would repeat the last token of the prompt.
+    "gemma2": {"head_dim": 32, "sliding_window": 24, "tie_word_embeddings": False},
+    "gemma3_text": {"head_dim": 32, "sliding_window": 24, "tie_word_embeddings": False},
+    "phi3": {"pad_token_id": 2},
+    "olmo2": {},
+    "gpt2": {"n_inner": 128, "max_position_embeddings": 128},
+    "gpt_neox": {},
+    "falcon": {"ffn_hidden_size": 128},
+    "opt": {"ffn_dim": 128, "word_embed_proj_dim": 64, "max_position_embeddings": 128},
+    "bloom": {},
+}
+METHODS = ("baseline", "lora", "qlora", "toplayer", "full")
+
+
+def architecture(name: str) -> dict[str, Any]:
+    """Two blocks of 64 dimensions with two heads; the vocabulary is padded to more than the tokenizer has."""
+    return {
+        "model_type": name,
+        "vocab_size": 1344,
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 256,
+        # Large weights, so that answers differ from one another and no two tokens are all but equally likely.
+        "initializer_range": 0.3,
+        "bos_token_id": 0,
+        "eos_token_id": 1,
+    } | ARCHITECTURES[name]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Gives the folder of a checkpoint with random weights and the embedded tokenizer."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    tokenizer = load_tokenizer(tiny.FOLDER, trust_remote_code=False)
+    written: dict[str, Path] = {}
+
+    def folder(name: str) -> Path:
+        if name not in written:
+            written[name] = tmp_path_factory.mktemp(name)
+            torch.manual_seed(0)
+            AutoModelForCausalLM.from_config(AutoConfig.for_model(**architecture(name))).save_pretrained(written[name])
+            tokenizer.save_pretrained(str(written[name]))
+        return written[name]
+
+    return folder
+
+
+def examples(n: int) -> list[Example]:
+    """Questions of very different lengths."""
+    return [
+        Example(
+            id=str(at),
+            cluster=str(at),
+            question=f"Who was at drill {at}?",
+            context=at * "A ship left the port. ",
+            references=(f"ship {at} of 3" if at % 2 else "the coastal brigade",),
+        )
+        for at in range(n)
+    ]
+
+
+@pytest.fixture
+def cell(make_cell: MakeCell, folders: Callable[[str], Path]) -> Callable[..., Cell]:
+    """Gives a cell of two steps with a method on an architecture."""
+
+    def make(name: str, method: str, **changes: Any) -> Cell:
+        return make_cell(
+            {
+                "model": "local",
+                "model.path": str(folders(name)),
+                "model.precision": "float32",
+                "method": method,
+                "prompt.max_length": 128,
+                "train.max_steps": 2,
+                "train.effective_batch": 4,
+                "train.micro_batch": 2,
+                "generation.max_new_tokens": 6,
+            }
+            | changes
+        )
+
+    return make
+
+
+def loaded_of(cell: Cell) -> Loaded:
+    import torch
+
+    return load(cell.model, cell.method.quantization(torch.float32), cell.seed)
+
+
+def encoded_for(cell: Cell, tokenizer: Any, n: int) -> list[Encoded]:
+    return encode(examples(n), cell.prompt, tokenizer, Room(cell.prompt.max_length, 8))[0]
+
+
+def answers_of(model: Any, tokenizer: Any, cell: Cell, asked: list[Encoded], batch: int = 4) -> list[str]:
+    return answer(model, tokenizer, asked, batch, cell.generation.max_new_tokens, (), progress=lambda _: None)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_what_was_trained_comes_back(
+    cell: Callable[..., Cell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, method: str
+) -> None:
+    import torch
+
+    asked = cell(name, method)
+    base, tokenizer, _, _ = loaded_of(asked)
+    torch.manual_seed(0)
+    model = asked.method.prepare(base)
+    validation = encoded_for(asked, tokenizer, 4)
+    ids, mask = left_padded([item.prompt_ids for item in validation], tokenizer.pad_token_id, model.device)
+
+    def logits(of: Any) -> torch.Tensor:
+        with torch.no_grad():
+            return of(input_ids=ids, attention_mask=mask).logits
+
+    before = logits(model)
+    if asked.method.trains:
+        _, sender = Pipe(duplex=False)
+        training = encoded_for(asked, tokenizer, 8)
+        train(
+            model,
+            tokenizer,
+            training,
+            validation,
+            asked,
+            tmp_path / "steps",
+            torch.float32,
+            Phases(sender),
+            StopRequest(),
+        )
+        model = asked.method.settle(model, torch.float32)
+        assert not torch.equal(logits(model), before)
+    expected = logits(model)
+    expected_answers = answers_of(model, tokenizer, asked, validation)
+    asked.method.save(model, tmp_path / "saved")
+
+    monkeypatch.chdir(tmp_path / "saved")
+    there: dict[str, Any] = {"model": loaded_of(asked).base}
+    exec(asked.method.loading_code, there)
+    assert torch.equal(logits(there["model"].eval()), expected)
+    assert answers_of(there["model"], tokenizer, asked, validation) == expected_answers
+    assert len(set(expected_answers)) > 1
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_batch_gives_what_single_examples_give(cell: Callable[..., Cell], name: str) -> None:
+    """Positions and masks are right under padding."""
+    asked = cell(name, "baseline", **{"generation.max_new_tokens": 12})
+    model, tokenizer, _, _ = loaded_of(asked)
+    validation = encoded_for(asked, tokenizer, 4)
+    assert len({len(item.prompt_ids) for item in validation}) > 1
+    assert answers_of(model, tokenizer, asked, validation) == answers_of(model, tokenizer, asked, validation, batch=1)
+    together, single = (reference_likelihoods(model, tokenizer, validation, batch) for batch in (4, 1))
+    assert [each.nll_nats for each in together] == pytest.approx([each.nll_nats for each in single], rel=1e-4)
+    assert [each.tokens for each in together] == [each.tokens for each in single]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_check_before_the_first_cell_accepts_it(cell: Callable[..., Cell], name: str, method: str) -> None:
+    asked = cell(name, method)
+    trained = asked.method.prepare(skeleton(asked.model, asked.model.folder))
+    assert any(parameter.requires_grad for parameter in trained.parameters()) == asked.method.trains
