@@ -2,9 +2,12 @@
 
 import hashlib
 from collections.abc import Iterable
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
+
+Text = Annotated[str, Field(min_length=0)]
+"""Any text. With a limit, even this one, pydantic refuses half surrogate pairs, which no file or tokenizer takes."""
 
 
 class Message(BaseModel):
@@ -27,9 +30,9 @@ class Example(BaseModel):
     """The document or article that it came from; examples of one cluster are not independent."""
     question: str = Field(min_length=1)
     """The question or instruction; of a conversation, the last message of the user."""
-    context: str = ""
+    context: Text = ""
     """The text to take the answer from, or empty."""
-    references: tuple[str, ...] = Field(min_length=1)
+    references: tuple[Text, ...] = Field(min_length=1)
     """All accepted answers; training uses the first. An empty string means to abstain."""
     messages: tuple[Message, ...] = Field(default=(), exclude_if=lambda messages: not messages)
     """The conversation that the answer continues, up to the question; empty for a single question. It is left out of

@@ -232,3 +232,33 @@ def test_a_local_metric_that_is_missing(make_cell: MakeCell, metric: str) -> Non
 
 def test_a_metric_of_the_hub_counts_by_name(make_cell: MakeCell) -> None:
     assert evaluated(make_cell, "meteor") != evaluated(make_cell, "owner/meteor")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"dataset": "text"},
+            "dataset=text has plain text, and prompt=squad is for questions; choose prompt=plain",
+        ),
+        (
+            {"prompt": "plain"},
+            "prompt=plain is for plain text, and dataset=events has questions; choose another prompt, such as "
+            "prompt=squad",
+        ),
+        (
+            {
+                "dataset": "text",
+                "prompt": "plain",
+                "metric": {"token_f1": {"_target_": "bench.metric.token_f1.TokenF1", "name": "token_f1"}},
+            },
+            "dataset=text has plain text, which token_f1 cannot score, since nothing is answered; choose "
+            "metric=[perplexity]",
+        ),
+    ],
+)
+def test_text_and_questions_do_not_mix(make_cell: Callable[..., Cell], changes: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        make_cell(changes)
+    (error,) = caught.value.errors()
+    assert error["msg"] == f"Value error, {expected}"

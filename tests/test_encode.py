@@ -5,8 +5,9 @@ import pytest
 
 from bench.chat import Chat
 from bench.encode import Encoded, Room, batched_by_length, encode
-from bench.example import Example
-from bench.prompt import Prompt, Template
+from bench.errors import InputError
+from bench.example import Example, Message
+from bench.prompt import Plain, Prompt, Template
 from bench.record import SplitCounts
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ CHAT = Chat(
     variables={},
 )
 CHAT_TEMPLATE = "{{ bos_token }}{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>"
+PLAIN = Plain(name="plain", max_length=512)
 WIDE = Room(total=10_000, answer=0)
 
 Examples = tuple[Example, ...]
@@ -192,6 +194,52 @@ def test_characters_of_several_tokens_are_not_cut(tokenizer: "Tokenizer") -> Non
             text = tokenizer.decode(item.prompt_ids)
             assert "\N{REPLACEMENT CHARACTER}" not in text
             assert tokenizer.decode(item.completion_ids) == " 军队</s>"
+
+
+@pytest.mark.parametrize("bos", [True, False], ids=["with a beginning", "without"])
+def test_a_long_text_is_cut_without_losing_or_repeating_a_token(
+    tokenizer: "Tokenizer", examples: Examples, bos: bool
+) -> None:
+    if not bos:
+        from tokenizers import processors
+
+        tokenizer = copy.deepcopy(tokenizer)
+        tokenizer.backend_tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+        tokenizer.bos_token = None
+    text = max((example.context for example in examples), key=len)
+    example = Example(id="1", cluster="c", question=text, references=(text,))
+    whole = [*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+    for size in (3, 4, 7, 16, len(whole), len(whole) + 1):
+        pieces, counts = encode([example], PLAIN, tokenizer, Room(size, 0))
+        assert counts == SplitCounts(n_read=1, n_dropped=0, n_truncated=0)
+        assert all(item.example is example and len(item.prompt_ids) == 1 and item.completion_ids for item in pieces)
+        assert all(len(item.prompt_ids) + len(item.completion_ids) <= size for item in pieces)
+        if bos:
+            assert {item.prompt_ids for item in pieces} == {(tokenizer.bos_token_id,)}
+            assert [id for item in pieces for id in item.completion_ids] == whole
+        else:
+            assert [id for item in pieces for id in item.prompt_ids + item.completion_ids] == whole
+    assert len(pieces) == 1
+
+
+def test_a_text_shows_nothing_else(tokenizer: "Tokenizer", examples: Examples) -> None:
+    with pytest.raises(InputError) as caught:
+        encode(examples, PLAIN, tokenizer, WIDE, examples[:1])
+    assert str(caught.value) == ("prompt=plain asks nothing, so that there is nothing to show; choose another method")
+
+
+def test_a_conversation_needs_a_prompt_for_conversations(tokenizer: "Tokenizer", examples: Examples) -> None:
+    turns = (Message(role="user", content="Hi"), Message(role="assistant", content="Yes?"))
+    one, several = (
+        examples[0].model_copy(update={"messages": messages}) for messages in (turns[:1], (*turns, turns[0]))
+    )
+    assert encode([one], SQUAD, tokenizer, WIDE)[0][0].prompt_ids
+    with pytest.raises(InputError) as caught:
+        encode([several], SQUAD, tokenizer, WIDE)
+    assert str(caught.value) == (
+        f"prompt=squad has room for a question alone, and example {several.id} is a conversation of 3 messages before "
+        "the answer; choose prompt=chat"
+    )
 
 
 def test_batches_are_of_similar_length_and_the_longest_comes_first(examples: Examples) -> None:

@@ -57,3 +57,19 @@ def test_a_conversation_is_read_back_as_it_was_written() -> None:
     conversation = ONE.model_copy(update={"messages": (ASKED,)})
     assert Example.model_validate_json(conversation.model_dump_json()) == conversation
     assert "messages" not in ONE.model_dump()
+
+
+@pytest.mark.parametrize("change", [{"question": "\ud800"}, {"context": "\ud800"}, {"references": ("\ud800",)}])
+def test_half_a_character_is_no_text(change: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Example.model_validate(ONE.model_dump() | change)
+
+
+def test_the_oldest_turns_go_first_and_the_system_message_stays() -> None:
+    turns = [("system", "Be brief."), ("assistant", "Hi."), ("user", "1"), ("assistant", "2"), ("user", "3")]
+    messages = tuple(Message.model_validate({"role": role, "content": text}) for role, text in turns)
+    shorter = ONE.model_copy(update={"messages": messages}).without_oldest_turns()
+    assert shorter == ONE.model_copy(update={"messages": (messages[0], messages[4])})
+    assert shorter is not None
+    assert shorter.without_oldest_turns() is None
+    assert ONE.without_oldest_turns() is None

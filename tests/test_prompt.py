@@ -118,6 +118,18 @@ def test_wrong_placeholders_are_refused(name: str, changes: dict[str, str], expe
     assert (error["loc"], error["msg"]) == (tuple(changes), f"Value error, {expected}")
 
 
+@pytest.mark.parametrize("field", ["template", "template_without_context", "completion_prefix"])
+def test_a_line_break_that_was_typed_as_two_characters_is_refused(field: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        prompt("squad", **{field: r"Q {question}\n{context}"})
+    (error,) = caught.value.errors()
+    assert (error["loc"], error["msg"]) == (
+        (field,),
+        r"""Value error, \n is a backslash and an n here; for a line break, """
+        r"""type $'prompt.KEY="first line\nsecond line"'""",
+    )
+
+
 def test_chat_uses_the_tokenizers_template(tokenizer: "PreTrainedTokenizerFast") -> None:
     chat = prompt("chat")
     assert chat.render(example("Who?", "A."), "A.", tokenizer) == "<s><user>Who?\n\nA.</s><assistant>"

@@ -101,6 +101,7 @@ def code_of(card: str) -> list[str]:
         {"method": "ln_tuning", "model.precision": "bfloat16"},
         {"method": "dora", "method.bits": 4},
         {"method": "toplayer", "method.output_embedding": True, "model.precision": "bfloat16", "prompt": "chat"},
+        {"method": "lora", "prompt": "chat", "prompt.chat_template": "simple", "prompt.variables": {"brief": True}},
         {
             "method": "lora",
             "prompt": "chat",
@@ -133,6 +134,13 @@ def test_the_card_s_code_gives_the_trained_model(
     )
     assert there["answer"] == expected
     assert capsys.readouterr().out == expected + "\n"
+
+
+def test_the_card_of_a_model_of_texts_says_that_it_continues_them(trained: Trained) -> None:
+    folder = trained({"method": "lora", "dataset": "text", "prompt": "plain"})["folder"]
+    card = (folder / "README.md").read_text()
+    assert "It was trained on texts without a prompt, so it continues what it gets." in card
+    assert code_of(card)[3] == "text = question  # the beginning of a text\n"
 
 
 def test_top_layers_load_with_two_lines(trained: Trained) -> None:

@@ -85,6 +85,30 @@ def test_an_answer_ends_before_the_first_stop_string(loaded: Loaded, validation:
     assert answers(loaded, validation, 4, stop=("never said",)) == whole
 
 
+def test_an_answer_ends_with_the_token_that_ends_the_references(
+    loaded: Loaded, validation: list[Encoded], by_hand: list[list[int]]
+) -> None:
+    """As in chats, whose turns end with a token of their own."""
+    third = by_hand[0][2]
+    chats = [item._replace(completion_ids=(*item.completion_ids[:-1], third)) for item in validation]
+    shorter = [row[: row.index(third) + 1] if third in row else row for row in by_hand]
+    assert answers(loaded, chats, 4) == texts(loaded, shorter)
+
+
+def test_an_answer_that_breaks_off_in_a_stop_string_ends_before_it(
+    loaded: Loaded, validation: list[Encoded], by_hand: list[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (whole,) = answers(loaded, validation[:1], 1)
+    assert len(by_hand[0]) == TOKENS
+    stop = (whole[-3:] + "never said",)
+    assert answers(loaded, validation[:1], 1, stop=stop) == [whole[:-3].strip()]
+    # Here the model itself ends the answer, so that is what it meant to say.
+    ends = [loaded.tokenizer.eos_token_id, by_hand[0][-1]]
+    monkeypatch.setattr(loaded.base.generation_config, "eos_token_id", ends)
+    assert by_hand[0].index(ends[1]) == TOKENS - 1
+    assert answers(loaded, validation[:1], 1, stop=stop) == [whole]
+
+
 def test_every_end_that_the_checkpoint_names_ends_an_answer(
     loaded: Loaded, validation: list[Encoded], by_hand: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
