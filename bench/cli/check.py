@@ -35,7 +35,7 @@ def faults(cells: Sequence[Cell]) -> list[str]:
 
 
 def _received(cells: Sequence[Cell]) -> Iterator[str]:
-    scored = {cell.model_dump_json(include=SCORED): (cell.dataset, [*cell.metric.values()]) for cell in cells}
+    scored = {cell.model_dump_json(include=SCORED): (cell.dataset, [*cell.scored_by]) for cell in cells}
     models: dict[str, Cell] = {}
     for cell in cells:
         models.setdefault(cell.model_dump_json(include=MODEL), cell)

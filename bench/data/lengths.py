@@ -72,7 +72,7 @@ def measure(
         both=Distribution.of([len(item.prompt_ids) + tokens for item, tokens in zip(whole, answers, strict=True)]),
         n_shortened=counts.n_truncated if counts else 0,
         n_dropped=counts.n_dropped if counts else 0,
-        n_answers_too_long=sum(tokens > max_new_tokens for tokens in answers),
+        n_answers_too_long=sum(prompt.asks and tokens > max_new_tokens for tokens in answers),
     )
 
 

@@ -40,6 +40,8 @@ class LmEval(Metric):
     more GPU memory than there is beside the model (`out_of_memory`).
     """
 
+    reads_answers = False
+
     tasks: Strings
     """Names of tasks, groups or tags."""
     include_path: str | None

@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING
 from bench.data.lengths import Distribution, SplitLengths, evenly, measure
 from bench.encode import Room
 from bench.example import Example
-from bench.prompt import Template
+from bench.prompt import Plain, Template
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast as Tokenizer
@@ -44,6 +44,12 @@ def test_lengths_are_of_whole_examples_and_what_does_not_fit_is_counted(tokenize
     # With room for an answer of 12 tokens, the first example, which fitted, does not fit any more.
     with_answer = measure(examples, BARE, tokenizer, Room(total=22, answer=12), max_new_tokens=12)
     assert (with_answer.n_shortened, with_answer.n_dropped, with_answer.n_answers_too_long) == (0, 4, 0)
+
+
+def test_a_text_is_no_answer_that_must_be_given_in_full(tokenizer: "Tokenizer") -> None:
+    plain = Plain(name="plain", max_length=16)
+    measured = measure([digits(40, 0, 40)], plain, tokenizer, Room(total=16, answer=0), max_new_tokens=5)
+    assert (measured.answer.largest, measured.n_answers_too_long, measured.n_dropped) == (40, 0, 0)
 
 
 def test_a_large_split_is_measured_in_an_even_sample() -> None:
