@@ -22,6 +22,9 @@ class Job(Settings):
     """Run the cell even if its record is complete."""
     timeout_s: PositiveFloat | None
     """Stop the cell after this time; null for never."""
+    checkpoint_minutes: PositiveFloat | None
+    """How old the newest checkpoint may become before another is written, besides the one after every epoch; None for
+    no others. It can be changed for a cell that goes on from a checkpoint."""
     telemetry: Telemetry
     tracker: dict[str, Tracker]
 

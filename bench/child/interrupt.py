@@ -1,14 +1,18 @@
 """How a cell is asked to stop: the supervisor sends SIGTERM, and the cell decides where to end."""
 
+import math
+
 
 class Interrupted(BaseException):
     """The supervisor asked the cell to stop. Not an Exception, so that no metric or library can mistake it for one."""
 
 
 class StopRequest:
-    """Whether the supervisor has asked the cell to stop."""
+    """Whether the supervisor has asked the cell to stop, and what to keep in case that the cell is killed unasked."""
 
-    def __init__(self) -> None:
+    def __init__(self, checkpoint_s: float = math.inf) -> None:
+        self.checkpoint_s = checkpoint_s
+        """How old the newest checkpoint may be before another is written, between steps."""
         self.made = False
         self.deferred = False
         """While true, a request is only noted: training finishes its current step and writes a checkpoint."""

@@ -1,5 +1,6 @@
 """One cell, from the base model to its scores, in its own process. Read `run` like the method section of a paper."""
 
+import math
 import os
 import shutil
 import signal
@@ -36,13 +37,13 @@ FULL_BYTES = 2**20
 """A disk with less free space than this counts as full: less than one buffer of a checkpoint fits."""
 
 
-def main(cell_json: str, folder: Path, connection: Connection) -> None:
+def main(cell_json: str, folder: Path, checkpoint_minutes: float | None, connection: Connection) -> None:
     """Run the cell in this process and report to the supervisor over `connection`. Output goes to log.txt."""
     _log_to(folder / "log.txt")
     transformers.utils.logging.disable_progress_bar()
     datasets.disable_progress_bars()
     phases = Phases(connection)
-    stop = StopRequest()
+    stop = StopRequest(math.inf if checkpoint_minutes is None else 60 * checkpoint_minutes)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, stop.make)
     try:

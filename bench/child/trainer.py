@@ -138,11 +138,12 @@ class _Steps(TrainerCallback):
     def __init__(self, trainer: Trainer, stop: StopRequest, checkpoint_steps: int | None) -> None:
         self.trainer = trainer
         self.stop = stop
+        self.saved_s = 0.0
         self.checkpoint_steps = checkpoint_steps
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.trainer.method.begin(self.trainer.model, state.max_steps)
-        self.trainer.step_start_s = time.monotonic()
+        self.trainer.step_start_s = self.saved_s = time.monotonic()
 
     def on_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -155,7 +156,8 @@ class _Steps(TrainerCallback):
         self.trainer.step_times_s.append(end_s - self.trainer.step_start_s)
         self.trainer.step_start_s = end_s
         due = self.checkpoint_steps is not None and state.global_step % self.checkpoint_steps == 0
-        if (due or self.stop.made) and not _ends_epoch(state):
+        old = end_s - self.saved_s > self.stop.checkpoint_s
+        if (due or old or self.stop.made) and not _ends_epoch(state):
             control.should_save = True
 
     def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
@@ -165,6 +167,7 @@ class _Steps(TrainerCallback):
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         # Not earlier: at the end of an epoch, evaluation and checkpoint come after the step.
+        self.saved_s = time.monotonic()
         if self.stop.made:
             control.should_training_stop = True
 

@@ -103,7 +103,8 @@ def _measured(job: Job, folder: Path, account: Account, sinks: Sinks, stop: Stop
     sampler.start()
     sampler.wait_idle()
     try:
-        child = server.fork("bench.child.run:main", (job.cell.model_dump_json(), folder), job.title())
+        arguments = (job.cell.model_dump_json(), folder, job.checkpoint_minutes)
+        child = server.fork("bench.child.run:main", arguments, job.title())
     except server.ServerFailed as error:
         ending = how_it_ended(account, None, stop, str(error))
     else:

@@ -258,6 +258,18 @@ def test_an_incomplete_checkpoint_is_dropped_for_the_one_before(
     assert sorted(path.name for path in newest.parent.iterdir()) == ["checkpoint-4", "checkpoint-6"]
 
 
+def test_a_checkpoint_is_written_when_the_last_one_is_old(run: Make, tmp_path: Path) -> None:
+    """Here, every one is; the trainer keeps the newest two."""
+    undisturbed = run({"method.dropout": 0.1})
+    saved = run({"method.dropout": 0.1}, folder="often", stop=StopRequest(checkpoint_s=0.0))
+    assert [step.loss for step in saved.steps()] == [step.loss for step in undisturbed.steps()]
+    last = len(saved.steps())
+    assert sorted(path.name for path in (tmp_path / "often").iterdir()) == [
+        f"checkpoint-{last - 1}",
+        f"checkpoint-{last}",
+    ]
+
+
 def test_without_any_complete_checkpoint_training_starts_again(run: Make, tmp_path: Path) -> None:
     undisturbed = run({"method.dropout": 0.1})
     for checkpoint in (tmp_path / "checkpoints").iterdir():

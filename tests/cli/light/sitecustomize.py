@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 
-def main(cell_json: str, folder: Path, connection: Connection) -> None:
+def main(cell_json: str, folder: Path, checkpoint_minutes: float | None, connection: Connection) -> None:
     """Begin to train; end at once, or after LIGHT_CELL_S. SIGTERM ends it, unless LIGHT_CELL_IGNORES says otherwise."""
     from bench.protocol import Finished, PhaseEnded, PhaseStarted
 
