@@ -14,6 +14,7 @@ from bench.cell import Cell
 from bench.cli.compose import job_of
 from bench.example import Example
 from bench.job import Job
+from bench.machine import Environment
 from bench.phase import PhaseName
 from bench.protocol import (
     Answering,
@@ -34,7 +35,6 @@ from bench.protocol import (
 from bench.record import (
     Base,
     Data,
-    Environment,
     Evaluation,
     Latency,
     LatencyAtBatch,

@@ -5,7 +5,8 @@ from typing import Any
 
 from bench import protocol
 from bench.cell import Cell
-from bench.record import Environment, Error, Phase, Record, Status
+from bench.machine import Environment
+from bench.record import Error, Phase, Record, Status
 from bench.telemetry import Telemetry
 from bench.telemetry.join import TelemetrySections, TorchPeaks, measure
 from bench.telemetry.sampler import Recording

@@ -12,7 +12,8 @@ from typing import Any
 
 import psutil
 
-from bench.record import Environment, Gpu, Scheduler, null_paths
+from bench.machine import Environment, Gpu, Scheduler
+from bench.record import null_paths
 from bench.telemetry import Source, Unavailable
 
 Answer = tuple[dict[str, Any], dict[str, str]]

@@ -13,7 +13,8 @@ from omegaconf import OmegaConf
 from bench import own_code, protocol, store
 from bench.errors import InputError
 from bench.job import Job
-from bench.record import Environment, Error, Record, Status
+from bench.machine import Environment
+from bench.record import Error, Record, Status
 from bench.supervisor import server
 from bench.supervisor.account import Account
 from bench.supervisor.environment import environment

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.cell import Cell
+from bench.machine import Environment
 from bench.protocol import AnyEvent
-from bench.record import Environment, Record
+from bench.record import Record
 from bench.settings import Part
 from bench.telemetry.reading import Reading
 

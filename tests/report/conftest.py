@@ -11,13 +11,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
+from bench.machine import Environment, Gpu
 from bench.record import (
     SCHEMA_VERSION,
     Base,
     Data,
-    Environment,
     Error,
-    Gpu,
     Latency,
     LatencyAtBatch,
     Overlap,

@@ -6,8 +6,9 @@ import pytest
 
 from bench.cell import Cell
 from bench.job import Job
+from bench.machine import Environment
 from bench.protocol import AnyEvent, Failed, PhaseStarted, Scored
-from bench.record import UNEXPLAINED, Environment, Error, Phase, Record
+from bench.record import UNEXPLAINED, Error, Phase, Record
 from bench.supervisor.account import Account
 from bench.telemetry.sampler import Recording
 from bench.telemetry.trace import from_json, to_json

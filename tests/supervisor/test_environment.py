@@ -13,7 +13,7 @@ import psutil
 import pynvml
 import pytest
 
-from bench.record import Environment, Gpu
+from bench.machine import Environment, Gpu
 from bench.supervisor import environment as module
 from bench.telemetry import Source
 from bench.telemetry.nvml import Nvml

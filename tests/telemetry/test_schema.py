@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.record import Gpu
+from bench.machine import Gpu
 from bench.supervisor.environment import environment
 from bench.telemetry import Reader, Sample, Source, Telemetry
 from bench.telemetry.join import measure

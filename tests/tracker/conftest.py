@@ -17,8 +17,8 @@ import pytest
 
 from bench.child.scores import persist
 from bench.job import Job
+from bench.machine import Environment
 from bench.metric import Answer, Scores, fraction
-from bench.record import Environment
 from bench.telemetry.reading import Reading
 from bench.tracker import CellInfo
 from bench.tracker.wandb_uploader import SERVER_TOO_LATE
