@@ -71,7 +71,9 @@ def test_each_tracker_says_its_line_once_when_all_cells_have_ended(
         {"first": first, "second": second},
     ]
     jobs = [default_job.model_copy(update={"tracker": trackers}) for trackers in chosen]
-    planned = [sweep.PlannedCell(job, tmp_path / str(number), []) for number, job in enumerate(jobs)]
+    planned = [
+        sweep.PlannedCell(job, tmp_path / str(number), [], before=None, done=False) for number, job in enumerate(jobs)
+    ]
     monkeypatch.setattr(sweep, "planned", planned)
     assert sweep.conclude() == sweep.NOT_OK
     assert capsys.readouterr().out.endswith("\n\nfirst: 2 cells\n\nsecond: 1 cells\n")
