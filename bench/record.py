@@ -52,6 +52,16 @@ class SplitCounts(Section):
 
 
 @final
+class LeftOut(Section):
+    """What one step of preparing the data left out of a split."""
+
+    step: str
+    """What was wrong with the examples, such as `near duplicate`."""
+    split: Literal["training", "validation"]
+    n_dropped: int
+
+
+@final
 class Overlap(Section):
     """How validation documents were searched for in the training data."""
 
@@ -80,6 +90,8 @@ class Data(Section):
     n_clusters_validation: int
     train: SplitCounts
     validation: SplitCounts
+    left_out: tuple[LeftOut, ...] = ()
+    """What was left out before the examples were encoded, by step. Empty also in older records."""
     train_fingerprint: str
     validation_fingerprint: str
     overlap: Overlap

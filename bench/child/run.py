@@ -31,7 +31,7 @@ from bench.dataset import overlap
 from bench.encode import Encoded, Room, encode
 from bench.errors import InputError
 from bench.example import fingerprint
-from bench.record import Base, Data, Parameters
+from bench.record import Base, Data, LeftOut, Parameters
 
 FULL_BYTES = 2**20
 """A disk with less free space than this counts as full: less than one buffer of a checkpoint fits."""
@@ -170,6 +170,14 @@ def prepare(
         n_shots_mean=fmean(item.n_shots for item in validation),
         n_fewer_shots=sum(item.n_shots < len(shown) for item in validation),
         n_clusters_validation=len({example.cluster for example in validated}),
+        left_out=tuple(
+            LeftOut(
+                step=step.name,
+                split="training" if step.split == "train" else "validation",
+                n_dropped=step.n_dropped,
+            )
+            for step in splits.steps
+        ),
         train=train_counts,
         validation=validation_counts,
         train_fingerprint=fingerprint(trained),

@@ -27,6 +27,8 @@ MARKS = "⟦⟧"
 def report(inspection: Inspection, typed: Sequence[str], width: int) -> Iterator[RenderableType]:
     """Everything about a data set that could be loaded, in the order in which one reads it."""
     yield splits(inspection)
+    if inspection.splits.steps:
+        yield left_out(inspection)
     if inspection.reading is not None:
         yield lengths(inspection, inspection.reading)
         yield prompts(inspection, inspection.reading, width)
@@ -44,7 +46,12 @@ def title(dataset: Mapping[str, Any]) -> Text:
 
 def columns(found: Table, dataset: Mapping[str, Any]) -> RenderableType:
     """The columns of a table, and which settings use them."""
-    uses = {str(value): key.removesuffix("_column") for key, value in dataset.items() if key.endswith("_column")}
+    names = [column.name for column in found.columns]
+    uses: dict[str, str] = {}
+    for key, value in dataset.items():
+        if key.endswith("_column") and value is not None:
+            given = [value] if isinstance(value, str) else value
+            uses.setdefault(next((name for name in given if name in names), given[0]), key.removesuffix("_column"))
     rows = [_column(column, uses.get(column.name, "")) for column in found.columns]
     remark = f"{found.split}, {many(found.n_rows, 'row')}"
     return section(
@@ -71,6 +78,16 @@ def splits(inspection: Inspection) -> RenderableType:
     return section(
         "Splits", inspection.splits.origin, table("", ">examples", ">documents", ">largest document", rows=rows)
     )
+
+
+def left_out(inspection: Inspection) -> RenderableType:
+    """What each step of reading left out, with the first ones of it."""
+    lines = []
+    for step in inspection.splits.steps:
+        split = "training" if step.split == "train" else "validation"
+        lines.append(Text.assemble(f"{many(step.n_dropped, 'example')} of {split}: ", (step.name, "yellow")))
+        lines += [Text(f"  {printable(sample)}", style="dim") for sample in step.samples]
+    return section("Left out", "before the examples become tokens; dataset.quality has the steps", *lines)
 
 
 def lengths(inspection: Inspection, reading: Reading) -> RenderableType:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, get_args
 
 from pydantic import Field
@@ -12,6 +12,7 @@ from pydantic import Field
 from bench.dataset import Dataset
 from bench.dataset.files import Numbered, Record, place, read_records
 from bench.dataset.hub_data import Commit, read_hub_data
+from bench.dataset.quality import Placed, Quality
 from bench.dataset.split import hold_out
 from bench.errors import InputError
 from bench.example import SAMPLES, Example, SplitName, Splits, Step
@@ -44,6 +45,8 @@ class Table(Dataset):
     """The share of documents held out for validation if there is no validation split."""
     split_seed: int
     """Another seed holds out other documents."""
+    quality: Quality
+    """Which examples are left out."""
 
     @abstractmethod
     def _example(self, record: Record, at: str) -> Example | None:
@@ -71,37 +74,43 @@ class Table(Dataset):
             )
         source = self.from_hub()
         hub = {} if source is None else read_hub_data(*source)
-        train, train_steps = self._split("train", self.train, self.train_split, hub)
+        train, steps = self._split("train", self.train, self.train_split, hub)
         validation, validation_steps = self._split("validation", self.validation, self.validation_split, hub)
+        steps += validation_steps
         if train is None:
             raise InputError(f"{self.path} has no split {self.train_split!r}, only {', '.join(map(repr, hub))}")
         if validation is None:
-            splits = hold_out(train, self.validation_fraction, self.split_seed)
+            splits = hold_out(_examples(train), self.validation_fraction, self.split_seed)
         else:
-            splits = Splits(train=train, validation=validation)
-        return self.limited(splits.model_copy(update={"steps": (*train_steps, *validation_steps)}))
+            train, overlapping = self.quality.disjoint(train, _examples(validation))
+            steps += overlapping
+            splits = Splits(train=_examples(train), validation=_examples(validation))
+        return self.limited(splits.model_copy(update={"steps": tuple(steps)}))
 
     def _split(
         self, name: SplitName, file: str | None, hub_split: str | None, hub: dict[str, Numbered]
-    ) -> tuple[tuple[Example, ...] | None, list[Step]]:
+    ) -> tuple[list[Placed] | None, list[Step]]:
+        """The split's examples that are kept, None if there is no such split, and what was left out."""
         if file is not None:
-            return self._examples(name, read_records(file), file)
+            return self._read(name, read_records(file), file)
         if hub_split not in hub:
             return None, []
-        return self._examples(name, hub[hub_split], f"{self.path} {hub_split}")
+        return self._read(name, hub[hub_split], f"{self.path} {hub_split}")
 
-    def _examples(self, name: SplitName, records: Numbered, source: str) -> tuple[tuple[Example, ...], list[Step]]:
-        examples, unusable = [], []
+    def _read(self, name: SplitName, records: Numbered, source: str) -> tuple[list[Placed], list[Step]]:
+        placed, unusable = [], []
         for number, record in records:
-            example = self._example(record, place(source, number))
+            at = place(source, number)
+            example = self._example(record, at)
             if example is None:
-                unusable.append(place(source, number))
+                unusable.append(at)
             else:
-                examples.append(example)
-        kept = tuple(examples if self.id_column else numbered(examples))
-        if not unusable:
-            return kept, []
-        return kept, [Step(name=self.unusable, split=name, n_dropped=len(unusable), samples=tuple(unusable[:SAMPLES]))]
+                placed.append(Placed(at, example))
+        kept, steps = self.quality.kept(name, placed if self.id_column else numbered(placed), self.language)
+        if unusable:
+            samples = tuple(unusable[:SAMPLES])
+            steps.insert(0, Step(name=self.unusable, split=name, n_dropped=len(unusable), samples=samples))
+        return kept, steps
 
     def _text(self, record: Record, setting: str, at: str) -> str:
         """The text in the column that `setting` names: empty for None, and digits for a whole number."""
@@ -142,13 +151,20 @@ def content_id(*texts: str) -> str:
     return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:16]
 
 
-def numbered(examples: list[Example]) -> Iterator[Example]:
+def numbered(placed: Sequence[Placed]) -> list[Placed]:
     """The examples with `-2`, `-3` after repeated ids.
 
     The ids are hashes of the content, so these examples are interchangeable, and ids do not depend on the order.
     """
     copies: Counter[str] = Counter()
-    for example in examples:
+    renamed = []
+    for at, example in placed:
         copies[example.id] += 1
         count = copies[example.id]
-        yield example if count == 1 else example.model_copy(update={"id": f"{example.id}-{count}"})
+        own = example if count == 1 else example.model_copy(update={"id": f"{example.id}-{count}"})
+        renamed.append(Placed(at, own))
+    return renamed
+
+
+def _examples(placed: Sequence[Placed]) -> tuple[Example, ...]:
+    return tuple(item.example for item in placed)

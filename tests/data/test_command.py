@@ -227,3 +227,23 @@ def test_help(data: Run) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "usage: python -m bench.data [GROUP=CHOICE ...] [KEY=VALUE ...]\n" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 120
+
+
+def test_what_is_left_out_is_shown_with_the_first_ones_of_it(data: Run, faq: Path) -> None:
+    done = data(
+        "dataset=records",
+        "dataset.name=faq",
+        "dataset.train=faq.csv",
+        "dataset.instruction_column=Question",
+        "dataset.input_column=null",
+        "dataset.output_column=Answer",
+        "dataset.quality.drop_answers=[officer 3]",
+    )
+    (section,) = [block for block in done.stdout.split("\n\n") if block.startswith("Left out")]
+    assert section.splitlines() == [
+        "Left out  before the examples become tokens; dataset.quality has the steps",
+        "  6 examples of training: answer that matches 'officer 3'",
+        "    faq.csv:5: Who leads unit 3? → Officer 3",
+        "    faq.csv:12: Who leads unit 10? → Officer 3",
+        "    faq.csv:19: Who leads unit 17? → Officer 3",
+    ]

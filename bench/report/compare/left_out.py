@@ -21,7 +21,8 @@ def left_out(title: str, setups: Sequence[Setup]) -> list[str]:
 
 
 def _losses(cell: StoredCell, data: Data) -> str:
-    losses = [*_of_split("training", data.train), *_of_split("validation", data.validation)]
+    losses = [f"{step.n_dropped} examples were left out of {step.split} ({step.step})" for step in data.left_out]
+    losses += [*_of_split("training", data.train), *_of_split("validation", data.validation)]
     if data.n_references_too_long:
         limit = cell.settings.get("generation.max_new_tokens", "unknown")
         losses.append(
