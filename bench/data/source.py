@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.data.columns import Column, columns_of
-from bench.dataset.files import read_records
+from bench.dataset.files import files_of, read_records
 from bench.errors import InputError
 
 DESCRIBED = 10_000
@@ -30,7 +30,7 @@ def tables(dataset: Mapping[str, Any]) -> tuple[Table, ...]:
 
 def _table(split: str, path: str) -> Table | None:
     try:
-        records = [record for _, record in read_records(path)]
+        records = [record for file in files_of(path) for _, record in read_records(file)]
     except InputError:
         # The data set's own `load` says what is wrong, if it is a table for it.
         return None

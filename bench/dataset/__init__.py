@@ -5,8 +5,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import PositiveInt
 
-from bench.content import digest
+from bench.content import digest, digests
 from bench.example import Splits
+from bench.hub import local_folder
 from bench.settings import Part
 
 
@@ -19,7 +20,7 @@ class Dataset(Part):
     language: Literal["en", "zh"]
     """How metrics split answers into words."""
     train: str | None
-    """A local file with the training examples, or None for the source's own."""
+    """A local file with the training examples (for tables, also a folder of them), or None for the source's own."""
     validation: str | None
     """A local file with the validation examples, or None for the source's own."""
     train_limit: PositiveInt | None
@@ -34,7 +35,7 @@ class Dataset(Part):
     def identity(self) -> dict[str, Any]:
         """The settings, with local files by their content."""
         files = {"train": self.train, "validation": self.validation}
-        return super().identity() | {name: path if path is None else digest(path) for name, path in files.items()}
+        return super().identity() | {name: path if path is None else _content(path) for name, path in files.items()}
 
     @abstractmethod
     def load(self) -> Splits:
@@ -48,3 +49,8 @@ class Dataset(Part):
         """The first examples of both splits, as many as the limits allow."""
         kept = {"train": splits.train[: self.train_limit], "validation": splits.validation[: self.validation_limit]}
         return splits.model_copy(update=kept)
+
+
+def _content(path: str) -> Any:
+    folder = local_folder(path)
+    return digest(path) if folder is None else digests(folder, ["[!.]*"])

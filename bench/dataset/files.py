@@ -31,6 +31,23 @@ Numbered = list[tuple[int, Record]]
 """Records with their numbers: the line in .jsonl, .csv and .tsv files, a count from 1 in other files."""
 
 
+def files_of(path: str) -> list[str]:
+    """The files of a folder in the order of their names, or `path` itself if it is none. Hidden files do not count.
+
+    Raises:
+        InputError: the folder is empty, or its files are of several kinds.
+    """
+    folder = Path(os.path.expanduser(path))
+    if not folder.is_dir():
+        return [path]
+    files = sorted(str(file) for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+    kinds = sorted({_suffix(file) for file in files})
+    if len(kinds) != 1:
+        given = f"files of several kinds ({', '.join(kinds)})" if kinds else "no files"
+        raise InputError(f"{path} has {given}; a folder of data must hold files of one kind, such as .jsonl")
+    return files
+
+
 def read_records(path: str) -> Numbered:
     """The records of a file, in its order.
 

@@ -4,13 +4,13 @@ import hashlib
 import json
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, ClassVar, get_args
 
 from pydantic import Field
 
 from bench.dataset import Dataset
-from bench.dataset.files import Numbered, Record, place, read_records
+from bench.dataset.files import Numbered, Record, files_of, place, read_records
 from bench.dataset.hub_data import Commit, read_hub_data
 from bench.dataset.quality import Placed, Quality
 from bench.dataset.split import hold_out
@@ -92,15 +92,16 @@ class Table(Dataset):
     ) -> tuple[list[Placed] | None, list[Step]]:
         """The split's examples that are kept, None if there is no such split, and what was left out."""
         if file is not None:
-            return self._read(name, read_records(file), file)
+            return self._read(name, _of_files(file))
         if hub_split not in hub:
             return None, []
-        return self._read(name, hub[hub_split], f"{self.path} {hub_split}")
+        source = f"{self.path} {hub_split}"
+        return self._read(name, ((place(source, number), record) for number, record in hub[hub_split]))
 
-    def _read(self, name: SplitName, records: Numbered, source: str) -> tuple[list[Placed], list[Step]]:
+    def _read(self, name: SplitName, records: Iterable[tuple[str, Record]]) -> tuple[list[Placed], list[Step]]:
+        """Examples of records, each given with where it is."""
         placed, unusable = [], []
-        for number, record in records:
-            at = place(source, number)
+        for at, record in records:
             example = self._example(record, at)
             if example is None:
                 unusable.append(at)
@@ -144,6 +145,12 @@ class Table(Dataset):
             f"{at}: no column {' or '.join(map(repr, names))}; "
             f"name one of the columns {columns} with dataset.{setting}{none}"
         )
+
+
+def _of_files(path: str) -> Iterator[tuple[str, Record]]:
+    for file in files_of(path):
+        for number, record in read_records(file):
+            yield place(file, number), record
 
 
 def content_id(*texts: str) -> str:

@@ -172,3 +172,36 @@ def test_validation_is_held_out_where_only_training_is_given() -> None:
     require_disjoint(splits)
     assert len(splits.train) + len(splits.validation) == 200
     assert splits == hold_out(examples(rows), 0.25, 0)
+
+
+def test_a_folder_is_read_file_by_file(tmp_path: Path) -> None:
+    Path("parts").mkdir()
+    Path("parts/.cache").write_text("not data")
+    write("parts/b.jsonl", [SUM])
+    write("parts/a.jsonl", [CAPITAL, ORDER])
+    own = dataset(train="parts", validation=write("test.jsonl", [CAPITAL | {"instruction": "Who?"}]))
+    assert [example.question for example in own.load().train] == [
+        "Name the capital of France.",
+        "Sort the numbers.",
+        "Add the numbers.",
+    ]
+    before = own.identity()["train"]
+    assert [name for name, _ in before] == ["a.jsonl", "b.jsonl"]
+    write("parts/b.jsonl", [SUM | {"output": ""}])
+    assert own.identity()["train"] != before
+    with pytest.raises(InputError) as refused:
+        own.load()
+    assert str(refused.value).startswith("parts/b.jsonl:1: column 'output' is empty")
+
+
+@pytest.mark.parametrize(
+    ("names", "given"),
+    [([], "no files"), (["a.csv", "b.jsonl.gz"], "files of several kinds (.csv, .jsonl)")],
+)
+def test_a_folder_of_no_or_several_kinds_is_refused(names: list[str], given: str) -> None:
+    Path("parts").mkdir()
+    for name in names:
+        Path("parts", name).touch()
+    with pytest.raises(InputError) as refused:
+        dataset(train="parts").load()
+    assert str(refused.value) == (f"parts has {given}; a folder of data must hold files of one kind, such as .jsonl")
