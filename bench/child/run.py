@@ -44,7 +44,8 @@ def main(cell_json: str, folder: Path, checkpoint_minutes: float | None, connect
     datasets.disable_progress_bars()
     phases = Phases(connection)
     stop = StopRequest(math.inf if checkpoint_minutes is None else 60 * checkpoint_minutes)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for answered_by_supervisor in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(answered_by_supervisor, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, stop.make)
     try:
         # The fork server blocks SIGTERM: one that was sent earlier arrives now.

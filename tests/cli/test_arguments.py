@@ -31,7 +31,7 @@ def test_flags_go_first(typed: list[str], ordered: list[str]) -> None:
     ("typed", "message"),
     [
         ("method=null", f"method: null is not a valid choice; {METHODS}"),
-        ("prompt=null", "prompt: null is not a valid choice; choose one of alpaca, chat, squad"),
+        ("prompt=null", f"prompt: null is not a valid choice; choose one of {', '.join(choices('prompt'))}"),
         ("train=null", "train: null is not a valid choice; choose one of default"),
         (
             "dataset=null",
