@@ -152,9 +152,14 @@ class Setup:
         return any(cell.trains for cell in self.ok)
 
     @property
+    def depends_on_seed(self) -> bool:
+        """Whether another seed could give another score: something is trained, or examples are drawn for prompts."""
+        return self.trains or any(cell.record.data.n_shots_mean > 0 for cell in self.ok if cell.record.data)
+
+    @property
     def too_few_seeds(self) -> str:
-        """In words, why it is not known how other seeds would differ; empty if it is, or if nothing is trained."""
-        if not self.trains or len(self.ok) >= ENOUGH_SEEDS:
+        """In words, why it is not known how other seeds would differ; empty if it is, or if no seed would."""
+        if not self.depends_on_seed or len(self.ok) >= ENOUGH_SEEDS:
             return ""
         return f"{('one seed', 'two seeds')[len(self.ok) - 1]}: run seed=0,1,2"
 

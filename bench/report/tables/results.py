@@ -115,7 +115,7 @@ def _unsure(comparison: Comparison) -> list[str]:
     """Where simulations do not support the intervals."""
     setups = [setup for setup in comparison.setups if setup.ok]
     sentences = []
-    seeds = {len(setup.seeds) for setup in setups if setup.trains}
+    seeds = {len(setup.seeds) for setup in setups if setup.depends_on_seed}
     if 1 in seeds:
         sentences.append("With one seed, this is about these trained models and not about their methods.")
     if 2 in seeds:

@@ -109,6 +109,13 @@ def test_what_was_trained_at_one_or_two_seeds_is_not_tested(answered, trained, r
     assert best_of(group_of(runs), "token_f1") == frozenset()
 
 
+def test_demonstrations_that_were_drawn_at_one_seed_are_not_tested(answered, runs):
+    answered("baseline", graded(20))
+    answered("fewshot", graded(40), trainable=0, data={"n_shots_mean": 4.0})
+    (found,) = effects([group_of(runs)], "baseline", ["token_f1"])
+    assert (found.interval, found.p, found.reason) == (None, None, "one seed: run seed=0,1,2")
+
+
 def test_few_documents_are_not_tested(trained, runs):
     data = {"n_validation": 45, "n_clusters_validation": 9}
     trained("baseline", graded(20)[:45], data=data)
