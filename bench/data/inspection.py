@@ -50,9 +50,7 @@ def inspect(cell: Cell) -> Inspection:
     """
     splits = cell.dataset.load()
     refusals = []
-    for name, examples in (("training", splits.train), ("validation", splits.validation)):
-        if not examples:
-            raise InputError(f"the {name} split is empty; it needs at least one example")
+    overlap.require_examples(splits)
     try:
         overlap.require_disjoint(splits)
     except InputError as error:

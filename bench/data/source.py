@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from bench.data.columns import Column, columns_of
@@ -30,8 +31,10 @@ def tables(dataset: Mapping[str, Any]) -> tuple[Table, ...]:
 
 def _table(split: str, path: str) -> Table | None:
     try:
-        records = [record for file in files_of(path) for _, record in read_records(file)]
+        records = (record for file in files_of(path) for _, record in read_records(file))
+        described = list(islice(records, DESCRIBED))
+        n_rows = len(described) + sum(1 for _ in records)
     except InputError:
         # The data set's own `load` says what is wrong, if it is a table for it.
         return None
-    return Table(split, path, len(records), columns_of(records[:DESCRIBED]))
+    return Table(split, path, n_rows, columns_of(described))

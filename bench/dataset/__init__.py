@@ -1,7 +1,7 @@
 """Data sets: one module for each source, a frozen model of its settings with one verb, `load`."""
 
 from abc import abstractmethod
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from pydantic import PositiveInt
 
@@ -9,6 +9,14 @@ from bench.content import digest, digests
 from bench.example import Splits
 from bench.hub import local_folder
 from bench.settings import Part
+
+
+class HubData(NamedTuple):
+    """What is read of a data set on the hub."""
+
+    path: str
+    revision: str | None
+    config: str | None
 
 
 class Dataset(Part):
@@ -24,12 +32,13 @@ class Dataset(Part):
     validation: str | None
     """A local file with the validation examples, or None for the source's own."""
     train_limit: PositiveInt | None
-    """Use at most this many training examples, the first ones; None for all."""
+    """Use at most this many training examples: of tables those of whole documents in random order, elsewhere the first
+    ones; None for all."""
     validation_limit: PositiveInt | None
-    """Use at most this many validation examples, the first ones; None for all."""
+    """Use at most this many validation examples, chosen in the same way; None for all."""
 
-    def from_hub(self) -> tuple[str, str | None] | None:
-        """Name and revision of the data set on the hub that `load` reads; None if it reads nothing from there."""
+    def from_hub(self) -> HubData | None:
+        """The data set on the hub that `load` reads; None if it reads nothing from there."""
         return None
 
     def identity(self) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 The formats are `.json` (a list of objects), `.jsonl` (an object in each line), `.csv` (with a header; separated by
 commas, semicolons or tabs), `.tsv` (with a header), `.parquet` and `.txt` (one record, whose column `text` holds the
-file); all but Parquet also with gzip, as `.jsonl.gz`.
+file); all but Parquet also with gzip, as `.jsonl.gz`. Files are read record by record, so that they may be larger than
+memory; only `.json` and `.txt` files are read whole.
 """
 
 import csv
@@ -15,6 +16,7 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,11 +25,16 @@ from pydantic import BaseModel, ValidationError
 from bench.errors import InputError
 
 Kind = TypeVar("Kind", bound=BaseModel)
+_BATCH = 100
+"""Rows of a Parquet file that become records at once."""
+_LONGEST_FIELD = 2**27
+"""Characters of a CSV field. A document can be longer than the csv module's own limit of 131,072; a quotation mark that
+is never closed makes a field of the rest of the file."""
 _NESTED = r'(?:[\[{]\s*(?:"[^"]*"\s*:\s*)?){100}'
 """A hundred brackets that are opened one after the other."""
 
 Record = dict[str, Any]
-Numbered = list[tuple[int, Record]]
+Numbered = Iterator[tuple[int, Record]]
 """Records with their numbers: the line in .jsonl, .csv and .tsv files, a count from 1 in other files."""
 
 
@@ -52,7 +59,8 @@ def read_records(path: str) -> Numbered:
     """The records of a file, in its order.
 
     Raises:
-        InputError: the file is missing, empty, broken, of another kind, not UTF-8, or holds no records.
+        InputError: the file is missing, empty, broken, of another kind, not UTF-8, or holds no records. Except for the
+            kind, this is found out when the record is read.
     """
     readers = {
         ".json": _json_records,
@@ -69,10 +77,15 @@ def read_records(path: str) -> Numbered:
             f"{path}: cannot read a {given} file; name a .json, .jsonl, .csv, .tsv or .txt file (with or without "
             ".gz), or a .parquet file"
         )
-    records = readers[suffix](path)
-    if not records:
+    return _at_least_one(readers[suffix](path), path)
+
+
+def _at_least_one(records: Numbered, path: str) -> Numbered:
+    number = None
+    for number, record in records:
+        yield number, record
+    if number is None:
         raise InputError(f"{path} is empty; it must hold at least one record")
-    return records
 
 
 def read_json(path: str) -> Any:
@@ -121,19 +134,33 @@ def _opened(path: str) -> Iterator[io.BufferedReader]:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); name an existing file") from error
 
 
-def _read_text(path: str) -> str:
+@contextmanager
+def _opened_text(path: str, newline: str) -> Iterator[io.TextIOWrapper]:
+    """The characters of a file; lines end as `newline` says, and keep their ends."""
     with _opened(path) as file:
-        content = file.read()
-    if path.endswith(".gz"):
+        content = gzip.GzipFile(fileobj=file) if path.endswith(".gz") else file
         try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
+            # Spreadsheets put a byte order mark before the first column's name.
+            yield io.TextIOWrapper(content, "utf-8-sig", newline=newline)
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}:{_undecodable_line(path)}: not UTF-8; save the file in that encoding") from error
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise InputError(f"{path}: broken gzip: {error}") from error
-    try:
-        return content.decode("utf-8-sig")  # spreadsheets put a byte order mark before the first column's name
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path}:{line}: not UTF-8; save the file in that encoding") from error
+
+
+def _undecodable_line(path: str) -> int:
+    with (gzip.open if path.endswith(".gz") else open)(os.path.expanduser(path), "rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return number
+    return number  # it ends in the middle of a character
+
+
+def _read_text(path: str) -> str:
+    with _opened_text(path, newline="") as file:
+        return file.read()
 
 
 def _parse_json(text: str, path: str, first_line: int = 1) -> Any:
@@ -161,54 +188,65 @@ def _json_records(path: str) -> Numbered:
     value = read_json(path)
     if not isinstance(value, list):
         raise InputError(f"{path}: must hold a list of objects, got {_kind(value)}")
-    return _objects(enumerate(value, start=1), path)
+    yield from _objects(enumerate(value, start=1), path)
 
 
 def _jsonl_records(path: str) -> Numbered:
-    # Not splitlines(): it also splits at characters such as U+2028, which JSON strings may hold.
-    lines = enumerate(_read_text(path).split("\n"), start=1)
-    return _objects(((number, _parse_json(line, path, number)) for number, line in lines if line.strip()), path)
+    # JSON strings may hold other characters at which text files can be split into lines, such as a carriage return.
+    with _opened_text(path, newline="\n") as file:
+        lines = enumerate(file, start=1)
+        yield from _objects(
+            ((number, _parse_json(line.removesuffix("\n"), path, number)) for number, line in lines if line.strip()),
+            path,
+        )
 
 
 def _txt_records(path: str) -> Numbered:
     text = _read_text(path)
-    return [(1, {"text": text})] if text.strip() else []
+    if text.strip():
+        yield 1, {"text": text}
 
 
 def _csv_records(path: str) -> Numbered:
-    text = _read_text(path)
-    # A document can be longer than the csv module's default limit of 131,072 characters a field.
-    limit = csv.field_size_limit(max(len(text), 1))
-    try:
-        numbered = list(_csv_rows(text, path))
-    finally:
-        csv.field_size_limit(limit)
-    if not numbered:
-        return []
-    header_line, header = numbered[0]
+    rows = _csv_rows(path)
+    header_line, header = next(rows, (1, []))
     if len(set(header)) != len(header):
         raise InputError(f"{path}:{header_line}: the header names a column twice: {', '.join(map(repr, header))}")
-    for number, row in numbered[1:]:
+    for number, row in rows:
         if len(row) != len(header):
             raise InputError(f"{path}:{number}: broken CSV: {len(row)} fields where the header has {len(header)}")
-    return [(number, dict(zip(header, row, strict=True))) for number, row in numbered[1:]]
+        yield number, dict(zip(header, row, strict=True))
 
 
-def _csv_rows(text: str, path: str) -> Iterator[tuple[int, list[str]]]:
+def _csv_rows(path: str) -> Iterator[tuple[int, list[str]]]:
     """Every row that is not blank, with the line on which it starts."""
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    # Spreadsheets write semicolons where the comma is the decimal sign. The character that gives most columns wins.
-    candidates = "\t" if _suffix(path) == ".tsv" else ",;\t"
-    delimiter = max(candidates, key=lambda character: len(next(csv.reader([header], delimiter=character), [])))
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
-    first_line = 1
+    with _opened_text(path, newline="") as file:
+        blank, header = 0, ""
+        for header in file:
+            if header.strip():
+                break
+            blank += 1
+        # Spreadsheets write semicolons where the comma is the decimal sign. The character that gives most columns wins.
+        candidates = "\t" if _suffix(path) == ".tsv" else ",;\t"
+        delimiter = max(candidates, key=lambda character: len(next(csv.reader([header], delimiter=character), [])))
+        reader = csv.reader(chain([header], file), strict=True, delimiter=delimiter)
+        first_line = blank + 1
+        try:
+            while (row := _next_row(reader)) is not None:
+                if any(row):
+                    yield first_line, row
+                first_line = blank + reader.line_num + 1
+        except csv.Error as error:
+            raise InputError(f"{path}:{blank + reader.line_num}: broken CSV: {error}") from error
+
+
+def _next_row(reader: Iterator[list[str]]) -> list[str] | None:
+    # The limit holds for the whole process, where others may need theirs.
+    limit = csv.field_size_limit(_LONGEST_FIELD)
     try:
-        for row in reader:
-            if any(row):
-                yield first_line, row
-            first_line = reader.line_num + 1
-    except csv.Error as error:
-        raise InputError(f"{path}:{reader.line_num}: broken CSV: {error}") from error
+        return next(reader, None)
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _parquet_records(path: str) -> Numbered:
@@ -217,19 +255,17 @@ def _parquet_records(path: str) -> Numbered:
 
     with _opened(path) as file:
         try:
-            rows = pyarrow.parquet.read_table(file).to_pylist()
+            batches = pyarrow.parquet.ParquetFile(file).iter_batches(batch_size=_BATCH)
+            yield from enumerate((row for batch in batches for row in batch.to_pylist()), start=1)
         except pyarrow.ArrowException as error:
             raise InputError(f"{path}: broken Parquet: {str(error).splitlines()[0]}") from error
-    return list(enumerate(rows, start=1))
 
 
 def _objects(values: Iterable[tuple[int, Any]], path: str) -> Numbered:
-    records: Numbered = []
     for number, value in values:
         if not isinstance(value, dict):
             raise InputError(f"{place(path, number)}: every record must be an object, got {_kind(value)}")
-        records.append((number, value))
-    return records
+        yield number, value
 
 
 def _kind(value: Any) -> str:

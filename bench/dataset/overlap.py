@@ -21,9 +21,8 @@ def require_disjoint(splits: Splits) -> Overlap:
     Raises:
         InputError: a split is empty or has an id twice, or the splits share a cluster or a text.
     """
+    require_examples(splits)
     for name, examples in (("training", splits.train), ("validation", splits.validation)):
-        if not examples:
-            raise InputError(f"the {name} split is empty; it needs at least one example")
         repeated = [id for id, count in Counter(example.id for example in examples).items() if count > 1]
         if repeated:
             raise InputError(f"the {name} split has duplicate ids ({_quoted(repeated)}); each example needs its own")
@@ -36,6 +35,19 @@ def require_disjoint(splits: Splits) -> Overlap:
                 "remove them from one of the two and name the files with dataset.train=PATH dataset.validation=PATH"
             )
     return Overlap(method=METHOD, n_shared_clusters=0, n_shared_texts=0)
+
+
+def require_examples(splits: Splits) -> None:
+    """Check that there is something to train on and to score.
+
+    Raises:
+        InputError: a split is empty.
+    """
+    for name, examples in (("training", splits.train), ("validation", splits.validation)):
+        if not examples:
+            steps = ", ".join(f"{step.n_dropped:,} for {step.name}" for step in splits.steps)
+            why = f" (left out of the data: {steps})" if steps else ""
+            raise InputError(f"the {name} split is empty; it needs at least one example{why}")
 
 
 def text(example: Example) -> str:

@@ -1,6 +1,8 @@
 """Leaves out examples that would do harm: too short or long, boilerplate, duplicates, and what is in validation, too.
 
 Each step is off unless its setting asks for it. Each counts what it leaves out, and the record keeps the counts.
+Lengths, patterns and duplicates are looked at while a source is read; then the splits are made, overlaps are left out,
+and the limits choose documents; near duplicates are looked for among the chosen ones.
 """
 
 import re
@@ -11,7 +13,8 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt
 
-from bench.dataset.overlap import normalised, text
+from bench.dataset.overlap import normalised
+from bench.dataset.split import hash_64
 from bench.example import SAMPLES, Example, SplitName, Step
 from bench.settings import Settings, Strings
 
@@ -38,10 +41,38 @@ class Placed(NamedTuple):
 
 
 Keep = Callable[[Example], bool]
+NEAR = "near duplicate"
+
+
+class LeftOut:
+    """What each of some steps leaves out of a split. Only the first examples are remembered."""
+
+    def __init__(self, split: SplitName, steps: Iterable[str]) -> None:
+        self.split = split
+        self._counts = dict.fromkeys(steps, 0)
+        self._samples: dict[str, list[str]] = {step: [] for step in self._counts}
+
+    def add(self, step: str, at: str, example: Example | None = None) -> None:
+        """Count an example, or a record that is none."""
+        self._counts[step] += 1
+        if len(self._samples[step]) < SAMPLES:
+            self._samples[step].append(at if example is None else _shown(Placed(at, example)))
+
+    def emptied(self) -> "LeftOut":
+        """The same steps, which have left out nothing yet."""
+        return LeftOut(self.split, self._counts)
+
+    def steps(self) -> list[Step]:
+        """The steps that left something out, in their order."""
+        return [
+            Step(name=name, split=self.split, n_dropped=count, samples=tuple(self._samples[name]))
+            for name, count in self._counts.items()
+            if count
+        ]
 
 
 class Quality(Settings):
-    """Which examples are left out, in the order of these settings. Lengths are in characters."""
+    """Which examples are left out. Lengths are in characters."""
 
     shortest_answer: NonNegativeInt
     """At least so long; 0 for no limit. Answers that are empty on purpose stay."""
@@ -51,36 +82,47 @@ class Quality(Settings):
     drop_answers: Annotated[Strings, AfterValidator(_compiles)]
     """Regular expressions. An answer with a part that matches one is left out; case does not matter."""
     duplicates: Literal["keep", "drop"]
-    """Whether of several examples that are equal but for case and white space, all or the first are used."""
+    """Whether of several examples that are equal but for case and white space, all or the first are used. Takes about
+    60 bytes of memory for each example of the source."""
     near_duplicates: Annotated[float, Field(gt=0, le=1)] | None
-    """Leave out an example that is as similar as this to an earlier one: the share of word sequences (Jaccard) that the
-    two have in common. Candidates come from MinHash (Broder 1997) with locality-sensitive hashing."""
+    """Leave out an example that is as similar as this to an earlier one of its split, or to one of validation: the
+    share of word sequences that two examples have in common (Jaccard). Candidates come from MinHash (Broder 1997) with
+    locality-sensitive hashing."""
     sequence_words: PositiveInt
     """Words in such a sequence; in Chinese, each character is a word."""
     overlap: Literal["refuse", "drop"]
     """What to do about documents that are in training and in validation: stop, or leave them out of training."""
 
-    def kept(self, split: SplitName, placed: Sequence[Placed], language: str) -> tuple[list[Placed], list[Step]]:
-        """What is left of a split after all steps but the last, and the steps that left something out."""
-        steps: list[Step] = []
-        for name, keep in self._steps(language):
-            verdicts = [(item, keep(item.example)) for item in placed]
-            placed = [item for item, stays in verdicts if stays]
-            steps += _step(name, split, [item for item, stays in verdicts if not stays])
-        return list(placed), steps
+    @property
+    def names(self) -> list[str]:
+        """The steps that `fault` can give, in the order in which they are taken."""
+        return [name for name, _ in self._steps()]
 
-    def disjoint(self, training: Sequence[Placed], validation: Iterable[Example]) -> tuple[list[Placed], list[Step]]:
-        """What is left of training without the documents and texts of validation, if they are to be left out."""
-        if self.overlap == "refuse":
-            return list(training), []
-        taken = {(kind, value) for example in validation for kind, value in _identities(example)}
-        inside = [any(identity in taken for identity in _identities(item.example)) for item in training]
-        kept = [item for item, shared in zip(training, inside, strict=True) if not shared]
-        left_out = [item for item, shared in zip(training, inside, strict=True) if shared]
-        return kept, _step("also in validation", "train", left_out)
+    def fault(self) -> Callable[[Example], str | None]:
+        """A function that gives the step that leaves an example out, or None if it stays.
 
-    def _steps(self, language: str) -> Iterator[tuple[str, Keep]]:
-        """The name of each step that is on, and whether it keeps an example."""
+        It remembers the examples that it was given, to find duplicates, so each reading of a source needs its own.
+        """
+        steps = list(self._steps())
+        return lambda example: next((name for name, keep in steps if not keep(example)), None)
+
+    def distinct(
+        self, train: Sequence[Placed], validation: Sequence[Placed], language: str
+    ) -> tuple[list[Placed], list[Placed], list[Step]]:
+        """Both splits without near duplicates, and what was left out of them.
+
+        Validation goes first: training examples that are similar to those stay out, so that nothing is scored on what
+        was nearly trained on.
+        """
+        if self.near_duplicates is None:
+            return list(train), list(validation), []
+        keep = _first_of_similar(self.near_duplicates, self.sequence_words, language)
+        kept_validation, of_validation = _kept(keep, validation, LeftOut("validation", [NEAR]))
+        kept_train, of_train = _kept(keep, train, LeftOut("train", [NEAR]))
+        return kept_train, kept_validation, [*of_train, *of_validation]
+
+    def _steps(self) -> Iterator[tuple[str, Keep]]:
+        """The name of each step that is on and needs one example at a time, and whether it keeps an example."""
         if self.shortest_answer:
             yield "answer too short", _at_least(self.shortest_answer)
         for name, part, longest in (
@@ -94,8 +136,22 @@ class Quality(Settings):
             yield f"answer that matches {pattern!r}", _without(pattern)
         if self.duplicates == "drop":
             yield "duplicate", _first_of_equals()
-        if self.near_duplicates is not None:
-            yield "near duplicate", _first_of_similar(self.near_duplicates, self.sequence_words, language)
+
+
+def also_in_validation(n: int, samples: Iterable[Placed]) -> list[Step]:
+    """The step that left `n` examples out of training, of which some are shown; none if there are none."""
+    shown = tuple(map(_shown, samples))
+    return [Step(name="also in validation", split="train", n_dropped=n, samples=shown)] if n else []
+
+
+def _kept(keep: Keep, placed: Iterable[Placed], left_out: LeftOut) -> tuple[list[Placed], list[Step]]:
+    kept = []
+    for at, example in placed:
+        if keep(example):
+            kept.append(Placed(at, example))
+        else:
+            left_out.add(NEAR, at, example)
+    return kept, left_out.steps()
 
 
 def _at_least(shortest: int) -> Keep:
@@ -115,18 +171,9 @@ def _answer(example: Example) -> str:
     return example.references[0]
 
 
-def _step(name: str, split: SplitName, left_out: Sequence[Placed]) -> list[Step]:
-    samples = tuple(f"{Path(at).name}: {_excerpt(example)}" for at, example in left_out[:SAMPLES])
-    return [Step(name=name, split=split, n_dropped=len(left_out), samples=samples)] if left_out else []
-
-
-def _excerpt(example: Example) -> str:
-    shown = " ".join(f"{example.question} → {_answer(example)}".split())
-    return shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 1]}…"
-
-
-def _identities(example: Example) -> tuple[tuple[str, str], tuple[str, str]]:
-    return ("document", example.cluster), ("text", text(example))
+def _shown(item: Placed) -> str:
+    text = " ".join(f"{item.example.question} → {_answer(item.example)}".split())
+    return f"{Path(item.at).name}: {text if len(text) <= _SHOWN else f'{text[: _SHOWN - 1]}…'}"
 
 
 def _content(example: Example) -> str:
@@ -135,10 +182,10 @@ def _content(example: Example) -> str:
 
 
 def _first_of_equals() -> Keep:
-    seen: set[str] = set()
+    seen: set[int] = set()
 
     def keep(example: Example) -> bool:
-        content = _content(example)
+        content = hash_64(_content(example))
         fresh = content not in seen
         seen.add(content)
         return fresh

@@ -4,9 +4,9 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from bench.dataset import Dataset
-from bench.dataset.files import Numbered, place, read_json, validated
-from bench.dataset.hub_data import Commit, read_hub_data
+from bench.dataset import Dataset, HubData
+from bench.dataset.files import place, read_json, validated
+from bench.dataset.hub_data import Commit, Rows, read_hub_data
 from bench.errors import InputError
 from bench.example import Example, Splits
 
@@ -21,8 +21,8 @@ class SquadV2(Dataset):
     unanswerable: Literal["drop", "keep"]
     """Leave out questions that the article does not answer, or keep them with an empty answer (abstention)."""
 
-    def from_hub(self) -> tuple[str, str | None] | None:
-        return None if self.train and self.validation else (self.path, self.revision)
+    def from_hub(self) -> HubData | None:
+        return None if self.train and self.validation else HubData(self.path, self.revision, None)
 
     def load(self) -> Splits:
         source = self.from_hub()
@@ -84,13 +84,13 @@ def _official(path: str) -> list[tuple[Example, bool]]:
     return pairs
 
 
-def _hub_rows(hub: dict[str, Numbered], path: str, split: str) -> list[tuple[Example, bool]]:
+def _hub_rows(hub: dict[str, Rows], path: str, split: str) -> list[tuple[Example, bool]]:
     """Every question of the hub's split, in the split's order, and whether it has an answer."""
     if split not in hub:
         raise InputError(f"{path} has no split {split!r}, only {', '.join(map(repr, hub))}")
     rows = (
         validated(_HubRow, record, f"{place(f'{path} {split}', number)}: not SQuAD's layout")
-        for number, record in hub[split]
+        for number, record in hub[split]()
     )
     return [_pair(row.id, row.title, row.question, row.context, row.answers.text) for row in rows]
 

@@ -4,20 +4,26 @@ import hashlib
 import json
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Annotated, ClassVar, get_args
 
 from pydantic import Field
 
-from bench.dataset import Dataset
-from bench.dataset.files import Numbered, Record, files_of, place, read_records
-from bench.dataset.hub_data import Commit, read_hub_data
-from bench.dataset.quality import Placed, Quality
-from bench.dataset.split import hold_out
+from bench.dataset import Dataset, HubData
+from bench.dataset.files import Record, files_of, place, read_records
+from bench.dataset.hub_data import Commit, Rows, read_hub_data
+from bench.dataset.quality import LeftOut, Placed, Quality, also_in_validation
+from bench.dataset.split import chosen, held_out, origin, shared
+from bench.dataset.survey import Survey, first
 from bench.errors import InputError
 from bench.example import SAMPLES, Example, SplitName, Splits, Step
 
 Name = Annotated[str, Field(min_length=1)]
+Source = Callable[[], Iterator[tuple[str, Record]]]
+"""Gives the records of a split from the first one on, each with where it is, such as `faq.csv:7`."""
+USUAL = "validation"
+"""The hub's split to score on, if there is one and none is named."""
 
 
 class Table(Dataset):
@@ -38,13 +44,13 @@ class Table(Dataset):
     train_split: Name
     """The hub's split to train on."""
     validation_split: Name | None
-    """The hub's split to score on; None to hold out a part of training even if there is one."""
+    """The hub's split to score on; None for `validation`, and if there is no such split a part of training."""
     id_column: Name | None
     """The column with the examples' ids; None for a hash of each example's content."""
     validation_fraction: Annotated[float, Field(gt=0, lt=1)]
     """The share of documents held out for validation if there is no validation split."""
     split_seed: int
-    """Another seed holds out other documents."""
+    """Another seed holds out other documents, and chooses others where a limit leaves out some."""
     quality: Quality
     """Which examples are left out."""
 
@@ -63,55 +69,76 @@ class Table(Dataset):
             InputError: a column is missing, or holds something else than it should.
         """
 
-    def from_hub(self) -> tuple[str, str | None] | None:
-        return None if self.train is not None or self.path is None else (self.path, self.revision)
+    def from_hub(self) -> HubData | None:
+        return None if self.train is not None or self.path is None else HubData(self.path, self.revision, self.config)
 
     def load(self) -> Splits:
+        train, validation = self._sources()
+        trained = self._survey("train", train, self.train_limit)
+        if validation is None:
+            return self._held_out(trained)
+        validated = self._survey("validation", validation, self.validation_limit)
+        inside = trained.none if self.quality.overlap == "refuse" else shared(trained.hashed, validated.hashed)
+        used, samples = trained.pick(chosen(trained.hashed, ~inside, self.train_limit), first(inside, SAMPLES))
+        (scored,) = validated.pick(chosen(validated.hashed, validated.all, self.validation_limit))
+        overlap = also_in_validation(int(inside.sum()), samples)
+        return self._splits(used, scored, [*trained.steps, *validated.steps, *overlap])
+
+    def _held_out(self, trained: Survey) -> Splits:
+        if not len(trained.all):
+            return Splits(train=(), validation=(), steps=tuple(trained.steps))
+        held = held_out(trained.hashed, self.validation_fraction)
+        used, scored = trained.pick(
+            chosen(trained.hashed, ~held, self.train_limit), chosen(trained.hashed, held, self.validation_limit)
+        )
+        splits = self._splits(used, scored, trained.steps)
+        return splits.model_copy(update={"origin": origin(self.validation_fraction, self.split_seed)})
+
+    def _splits(self, train: Sequence[Placed], validation: Sequence[Placed], steps: Sequence[Step]) -> Splits:
+        train, validation, similar = self.quality.distinct(train, validation, self.language)
+        return Splits(train=self._named(train), validation=self._named(validation), steps=(*steps, *similar))
+
+    def _named(self, placed: Iterable[Placed]) -> tuple[Example, ...]:
+        examples = (item.example for item in placed)
+        return tuple(examples if self.id_column else numbered(examples))
+
+    def _sources(self) -> tuple[Source, Source | None]:
+        """What gives the records of training and of validation; None if that has to be held out of training."""
         if self.train is None and self.path is None:
             raise InputError(
                 f"{self.name} has no source; name a local file with dataset.train=PATH, or a data set on the hub with "
                 "dataset.path=NAME"
             )
-        source = self.from_hub()
-        hub = {} if source is None else read_hub_data(*source)
-        train, steps = self._split("train", self.train, self.train_split, hub)
-        validation, validation_steps = self._split("validation", self.validation, self.validation_split, hub)
-        steps += validation_steps
-        if train is None:
-            raise InputError(f"{self.path} has no split {self.train_split!r}, only {', '.join(map(repr, hub))}")
-        if validation is None:
-            splits = hold_out(_examples(train), self.validation_fraction, self.split_seed)
-        else:
-            train, overlapping = self.quality.disjoint(train, _examples(validation))
-            steps += overlapping
-            splits = Splits(train=_examples(train), validation=_examples(validation))
-        return self.limited(splits.model_copy(update={"steps": tuple(steps)}))
+        hub = self.from_hub()
+        splits = {} if hub is None else read_hub_data(*hub)
+        train = self._hub_split("train_split", splits) if self.train is None else partial(_of_files, self.train)
+        if self.validation is not None:
+            return train, partial(_of_files, self.validation)
+        if hub is None or (self.validation_split is None and USUAL not in splits):
+            return train, None
+        return train, self._hub_split("validation_split", splits)
 
-    def _split(
-        self, name: SplitName, file: str | None, hub_split: str | None, hub: dict[str, Numbered]
-    ) -> tuple[list[Placed] | None, list[Step]]:
-        """The split's examples that are kept, None if there is no such split, and what was left out."""
-        if file is not None:
-            return self._read(name, _of_files(file))
-        if hub_split not in hub:
-            return None, []
-        source = f"{self.path} {hub_split}"
-        return self._read(name, ((place(source, number), record) for number, record in hub[hub_split]))
+    def _hub_split(self, setting: str, splits: dict[str, Rows]) -> Source:
+        name = getattr(self, setting) or USUAL
+        if name not in splits:
+            choices = ", ".join(map(repr, splits))
+            raise InputError(f"{self.path} has no split {name!r}; name one of {choices} with dataset.{setting}")
+        return partial(_of_hub, f"{self.path} {name}", splits[name])
 
-    def _read(self, name: SplitName, records: Iterable[tuple[str, Record]]) -> tuple[list[Placed], list[Step]]:
-        """Examples of records, each given with where it is."""
-        placed, unusable = [], []
-        for at, record in records:
+    def _survey(self, split: SplitName, source: Source, limit: int | None) -> Survey:
+        left_out = LeftOut(split, [self.unusable, *self.quality.names])
+        return Survey(partial(self._placed, source), left_out, self.split_seed, limit)
+
+    def _placed(self, source: Source, left_out: LeftOut) -> Iterator[Placed]:
+        fault = self.quality.fault()
+        for at, record in source():
             example = self._example(record, at)
             if example is None:
-                unusable.append(at)
+                left_out.add(self.unusable, at)
+            elif (step := fault(example)) is not None:
+                left_out.add(step, at, example)
             else:
-                placed.append(Placed(at, example))
-        kept, steps = self.quality.kept(name, placed if self.id_column else numbered(placed), self.language)
-        if unusable:
-            samples = tuple(unusable[:SAMPLES])
-            steps.insert(0, Step(name=self.unusable, split=name, n_dropped=len(unusable), samples=samples))
-        return kept, steps
+                yield Placed(at, example)
 
     def _text(self, record: Record, setting: str, at: str) -> str:
         """The text in the column that `setting` names: empty for None, and digits for a whole number."""
@@ -153,25 +180,22 @@ def _of_files(path: str) -> Iterator[tuple[str, Record]]:
             yield place(file, number), record
 
 
+def _of_hub(name: str, rows: Rows) -> Iterator[tuple[str, Record]]:
+    return ((place(name, number), record) for number, record in rows())
+
+
 def content_id(*texts: str) -> str:
     """A hash of the texts that can serve as an id: 16 hexadecimal digits."""
     return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:16]
 
 
-def numbered(placed: Sequence[Placed]) -> list[Placed]:
+def numbered(examples: Iterable[Example]) -> Iterator[Example]:
     """The examples with `-2`, `-3` after repeated ids.
 
     The ids are hashes of the content, so these examples are interchangeable, and ids do not depend on the order.
     """
     copies: Counter[str] = Counter()
-    renamed = []
-    for at, example in placed:
+    for example in examples:
         copies[example.id] += 1
         count = copies[example.id]
-        own = example if count == 1 else example.model_copy(update={"id": f"{example.id}-{count}"})
-        renamed.append(Placed(at, own))
-    return renamed
-
-
-def _examples(placed: Sequence[Placed]) -> tuple[Example, ...]:
-    return tuple(item.example for item in placed)
+        yield example if count == 1 else example.model_copy(update={"id": f"{example.id}-{count}"})

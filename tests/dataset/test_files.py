@@ -9,7 +9,8 @@ import pandas
 import pytest
 
 from bench.content import digest
-from bench.dataset.files import place, read_json, read_records
+from bench.dataset import files
+from bench.dataset.files import Record, place, read_json
 from bench.errors import InputError
 
 KINDS = "name a .json, .jsonl, .csv, .tsv or .txt file (with or without .gz), or a .parquet file"
@@ -24,6 +25,10 @@ def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def write(name: str, content: str | bytes) -> str:
     Path(name).write_bytes(content.encode() if isinstance(content, str) else content)
     return name
+
+
+def read_records(path: str) -> list[tuple[int, Record]]:
+    return list(files.read_records(path))
 
 
 def message(name: str, content: str | bytes) -> str:

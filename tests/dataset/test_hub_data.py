@@ -42,11 +42,14 @@ for settings in json.load(sys.stdin):
 CACHE = """
 import json, sys
 from datasets import config, load_dataset_builder
-for name, revision, files in json.load(sys.stdin):
+for name, revision, files, *others in json.load(sys.stdin):
     builder = load_dataset_builder("parquet", data_files=files)
     builder.dataset_name = name.split("/")[1]
-    folder = config.HF_DATASETS_CACHE / name.replace("/", "___") / "default" / "0.0.0" / revision
+    folder = config.HF_DATASETS_CACHE / name.replace("/", "___") / (others or ["default"])[0] / "0.0.0" / revision
     builder.download_and_prepare(str(folder))
+    if others:
+        info = folder / "dataset_info.json"
+        info.write_text(json.dumps(json.loads(info.read_text()) | {"config_name": others[0]}))
 """
 
 
@@ -67,7 +70,8 @@ def python(code: str, content: Any, home: Path, **environment: str) -> list[Any]
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A hub cache as a download leaves it: a SQuAD with both splits, and an Alpaca with training alone."""
+    """A hub cache as a download leaves it: a SQuAD with both splits, an Alpaca with training alone, and two
+    configurations of a third data set."""
     folder = tmp_path_factory.mktemp("hub")
     squad = [
         {
@@ -81,7 +85,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     alpaca = [{"instruction": f"Name town {number}.", "input": "", "output": "Bern"} for number in range(50)]
     files = {}
-    for name, rows in (("squad", squad), ("alpaca", alpaca)):
+    english = [{"instruction": "Name a river.", "input": "", "output": "Aare"}]
+    for name, rows in (("squad", squad), ("alpaca", alpaca), ("english", english)):
         files[name] = str(folder / f"{name}.parquet")
         pandas.DataFrame(rows).to_parquet(files[name])
     python(
@@ -89,6 +94,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [
             ("someone/squad", REVISION, {"train": [files["squad"]], "validation": [files["squad"]]}),
             ("someone/alpaca", REVISION, {"train": [files["alpaca"]]}),
+            ("someone/faq", REVISION, {"train": [files["alpaca"]], "test": [files["english"]]}, "en"),
+            ("someone/faq", REVISION, {"train": [files["alpaca"]]}, "de"),
         ],
         folder,
     )
@@ -122,6 +129,33 @@ def test_cached_copy_is_read_offline_at_its_revision_only(home: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("revision", [None, REVISION])
+def test_configurations_and_splits_are_chosen_by_name(home: Path, revision: str | None) -> None:
+    faq = ALPACA | {"path": "someone/faq", "revision": revision, "config": "en"}
+    chosen, held_out, *messages = python(
+        LOAD,
+        [
+            faq | {"validation_split": "test"},
+            faq | {"config": "de"},
+            faq | {"config": None},
+            faq | {"config": "fr"},
+            faq | {"train_split": "training"},
+            faq | {"validation_split": "dev"},
+        ],
+        home,
+        HF_HUB_OFFLINE="1",
+    )
+    assert [example["question"] for example in chosen["validation"]] == ["Name a river."]
+    assert (len(chosen["train"]), len(held_out["train"]) + len(held_out["validation"])) == (50, 50)
+    name = "someone/faq" if revision is None else f"someone/faq at revision {revision}"
+    assert messages == [
+        f"{name} has several configurations; choose one of 'de', 'en' with dataset.config",
+        f"{name} has no configuration 'fr'; name one of 'de', 'en' with dataset.config",
+        "someone/faq has no split 'training'; name one of 'train', 'test' with dataset.train_split",
+        "someone/faq has no split 'dev'; name one of 'train', 'test' with dataset.validation_split",
+    ]
+
+
 def test_a_pinned_revision_in_the_cache_is_read_without_asking_the_hub(home: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(0)
@@ -147,10 +181,10 @@ for settings in json.load(sys.stdin):
     local = {"train": "a.json", "validation": "b.json"}
     cases = [squad, squad | {"revision": "f" * 40}, squad | local, alpaca, alpaca | {"train": "a.json"}]
     assert python(code, cases, home) == [
-        [["someone/squad", REVISION], True],
-        [["someone/squad", "f" * 40], False],
+        [["someone/squad", REVISION, None], True],
+        [["someone/squad", "f" * 40, None], False],
         [None, None],
-        [["someone/alpaca", None], False],
+        [["someone/alpaca", None, None], False],
         [None, None],
     ]
 

@@ -99,11 +99,11 @@ def test_hashed_ids_are_unique_and_do_not_depend_on_the_order() -> None:
     assert sorted(example.id for example in examples(rows[::-1])) == sorted(ids)
 
 
-def test_local_validation_file_and_limits() -> None:
+def test_local_validation_file() -> None:
     train, validation = write("train.jsonl", [CAPITAL, SUM]), write("validation.jsonl", [ORDER, CAPITAL])
-    splits = dataset(train=train, validation=validation, train_limit=1, validation_limit=1).load()
-    assert [example.question for example in splits.train] == ["Name the capital of France."]
-    assert [example.question for example in splits.validation] == ["Sort the numbers."]
+    splits = dataset(train=train, validation=validation).load()
+    assert [example.question for example in splits.train] == ["Name the capital of France.", "Add the numbers."]
+    assert [example.question for example in splits.validation] == ["Sort the numbers.", "Name the capital of France."]
 
 
 @pytest.mark.parametrize(
