@@ -32,8 +32,8 @@ class Dataset(Part):
     validation: str | None
     """A local file with the validation examples, or None for the source's own."""
     train_limit: PositiveInt | None
-    """Use at most this many training examples: of tables those of whole documents in random order, elsewhere the first
-    ones; None for all."""
+    """Use at most this many training examples: those of whole documents in random order, except for `events`,
+    which takes the first ones; None for all."""
     validation_limit: PositiveInt | None
     """Use at most this many validation examples, chosen in the same way; None for all."""
 
@@ -55,7 +55,7 @@ class Dataset(Part):
         """
 
     def limited(self, splits: Splits) -> Splits:
-        """The first examples of both splits, as many as the limits allow."""
+        """The first examples of both splits, as many as the limits allow. `bench.dataset.split.sampled` chooses."""
         kept = {"train": splits.train[: self.train_limit], "validation": splits.validation[: self.validation_limit]}
         return splits.model_copy(update=kept)
 

@@ -16,10 +16,10 @@ from pydantic import AfterValidator, BaseModel, Field, model_validator
 from bench.dataset import Dataset
 from bench.dataset.files import place, read_records, validated
 from bench.dataset.overlap import normalised
-from bench.dataset.split import hold_out
+from bench.dataset.split import hold_out, sampled
 from bench.dataset.translation import checkpoint_digests, translations
 from bench.errors import InputError
-from bench.example import Example, Splits
+from bench.example import Example, SplitName, Splits, Step
 
 KINDS: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
 """The event types, with the name of each in Chinese, and the name and the question of each of its roles."""
@@ -69,13 +69,26 @@ class Cmnee(Dataset):
     def load(self) -> Splits:
         if self.train is None:
             raise InputError("dataset=cmnee: name the authors' file with dataset.train=PATH; the hub does not have it")
-        counts: Counter[str] = Counter()
-        train = self._examples(self.train, counts)
+        train, steps = self._read("train", self.train)
         if self.validation is None:
             splits = hold_out(train, self.validation_fraction, self.split_seed)
         else:
-            splits = Splits(train=train, validation=self._examples(self.validation, counts))
-        return self.limited(splits)
+            validation, others = self._read("validation", self.validation)
+            steps += others
+            splits = Splits(train=train, validation=validation)
+        limited = {
+            "train": sampled(splits.train, self.train_limit, self.split_seed),
+            "validation": sampled(splits.validation, self.validation_limit, self.split_seed),
+        }
+        return splits.model_copy(update=limited | {"steps": tuple(steps)})
+
+    def _read(self, split: SplitName, path: str) -> tuple[tuple[Example, ...], list[Step]]:
+        """The examples of a file, and what was left out of it."""
+        counts: Counter[str] = Counter()
+        examples = self._examples(path, counts)
+        names = (ABSENT, TRANSLATED) if self.lost_answers == "drop" else (ABSENT,)
+        steps = [Step(name=name, split=split, n_dropped=counts[name], samples=()) for name in names if counts[name]]
+        return examples, steps
 
     def _examples(self, path: str, counts: Counter[str]) -> tuple[Example, ...]:
         questions = [

@@ -52,10 +52,7 @@ def hold_out(examples: Sequence[Example], fraction: float, seed: int) -> Splits:
     Raises:
         InputError: a side is empty.
     """
-    hashed = Hashed(seed)
-    for example in examples:
-        hashed.add(example)
-    held = held_out(hashed, fraction)
+    held = held_out(_hashed(examples, seed), fraction)
     return Splits(
         train=tuple(compress(examples, ~held)),
         validation=tuple(compress(examples, held)),
@@ -109,9 +106,22 @@ def chosen(hashed: Hashed, available: Mask, limit: int | None) -> Mask:
     return used
 
 
+def sampled(examples: Sequence[Example], limit: int | None, seed: int) -> tuple[Example, ...]:
+    """At most `limit` examples, those of whole documents in random order (see `chosen`), in the given order."""
+    hashed = _hashed(examples, seed)
+    return tuple(compress(examples, chosen(hashed, np.ones(len(examples), dtype=np.bool_), limit)))
+
+
 def shared(train: Hashed, validation: Hashed) -> Mask:
     """Whether each training example has its document or its text in validation, too."""
     return np.isin(train.documents, validation.documents) | np.isin(train.texts, validation.texts)
+
+
+def _hashed(examples: Iterable[Example], seed: int) -> Hashed:
+    hashed = Hashed(seed)
+    for example in examples:
+        hashed.add(example)
+    return hashed
 
 
 def _places(documents: Hashes, texts: Hashes) -> Hashes:

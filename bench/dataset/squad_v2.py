@@ -1,12 +1,13 @@
 """SQuAD v2.0 (Rajpurkar, Jia and Liang 2018): questions about Wikipedia articles, answered by a span or not at all."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 from bench.dataset import Dataset, HubData
 from bench.dataset.files import place, read_json, validated
 from bench.dataset.hub_data import Commit, Rows, read_hub_data
+from bench.dataset.split import sampled
 from bench.errors import InputError
 from bench.example import Example, Splits
 
@@ -20,6 +21,8 @@ class SquadV2(Dataset):
     """None for the newest one."""
     unanswerable: Literal["drop", "keep"]
     """Leave out questions that the article does not answer, or keep them with an empty answer (abstention)."""
+    split_seed: int
+    """Another seed chooses other articles where a limit leaves out some."""
 
     def from_hub(self) -> HubData | None:
         return None if self.train and self.validation else HubData(self.path, self.revision, None)
@@ -27,11 +30,19 @@ class SquadV2(Dataset):
     def load(self) -> Splits:
         source = self.from_hub()
         hub = {} if source is None else read_hub_data(*source)
-        splits = {}
+        splits: dict[str, Any] = {}
         for split, file in (("train", self.train), ("validation", self.validation)):
             pairs = _official(file) if file else _hub_rows(hub, self.path, split)
-            splits[split] = tuple(example for example, answerable in pairs if answerable or self.unanswerable == "keep")
-        return self.limited(Splits(**splits))
+            kept = [example for example, answerable in pairs if answerable or self.unanswerable == "keep"]
+            splits[split] = sampled(kept, getattr(self, f"{split}_limit"), self.split_seed)
+        return Splits(**splits)
+
+    def identity(self) -> dict[str, Any]:
+        """The settings. Where nothing is chosen they have no seed, so that such cells keep the keys they always had."""
+        own = super().identity()
+        if self.train_limit is None and self.validation_limit is None:
+            del own["split_seed"]
+        return own
 
 
 class _Answer(BaseModel):

@@ -121,6 +121,8 @@ def test_the_text_counts_where_an_offset_points_elsewhere() -> None:
         "answers that do not occur in the text": 1,
         "documents that were there already": 1,
     }
+    _, (step,) = dataset()._read("validation", "train.json")
+    assert (step.name, step.split, step.n_dropped) == ("answers that do not occur in the text", "validation", 1)
 
 
 def test_documents_are_held_out_whole_if_there_is_no_validation_file() -> None:

@@ -150,6 +150,66 @@ def test_unusable_file_is_named_with_the_place(name: str, content: str | bytes, 
     assert message(name, content) == expected
 
 
+LATE = 30_000
+"""Rows before a fault: more than is read from the disk at once."""
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "row", "last", "expected"),
+    [
+        ("a.csv", b"x,y\n", b"1,2\n", b"\xe4,2\n", f"a.csv:{LATE + 2}: not UTF-8; save the file in that encoding"),
+        ("a.tsv", b"x\ty\n", b"1\t2\n", b"3\n", f"a.tsv:{LATE + 2}: broken CSV: 1 fields where the header has 2"),
+        (
+            "a.jsonl",
+            b"",
+            b'{"x": 1}\n',
+            b'{"x": "\xe4"}\n',
+            f"a.jsonl:{LATE + 1}: not UTF-8; save the file in that encoding",
+        ),
+        ("a.jsonl", b"", b'{"x": 1}\n', b"[1]", f"a.jsonl:{LATE + 1}: every record must be an object, got a list"),
+        (
+            "a.json",
+            b"[\n",
+            b'{"x": 1},\n',
+            b"null]",
+            f"a.json, record {LATE + 1}: every record must be an object, got null",
+        ),
+        ("a.txt", b"", b"A line.\n", b"\xe4", f"a.txt:{LATE + 1}: not UTF-8; save the file in that encoding"),
+    ],
+)
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_fault_far_into_a_file_is_named_with_its_place(
+    name: str, first: bytes, row: bytes, last: bytes, expected: str, compressed: bool
+) -> None:
+    content = first + LATE * row + last
+    if compressed:
+        name, content, expected = f"{name}.gz", gzip.compress(content), expected.replace(name, f"{name}.gz")
+    assert message(name, content) == expected
+
+
+def test_gzip_that_breaks_off_far_into_a_file() -> None:
+    rows = "".join(f'{{"x": {number * 7919 % 10007}}}\n' for number in range(LATE))
+    whole = gzip.compress(rows.encode())
+    assert message("a.jsonl.gz", whole[: len(whole) // 2]) == (
+        "a.jsonl.gz: broken gzip: Compressed file ended before the end-of-stream marker was reached"
+    )
+
+
+def test_a_quotation_mark_that_is_never_closed_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_LONGEST_FIELD", 1000)
+    assert message("a.csv", "x,y\n1,2\n" + '"3,4\n' + 500 * "5,6\n") == (
+        "a.csv:253: broken CSV: field larger than field limit (1000)"
+    )
+
+
+def test_records_are_read_one_after_the_other() -> None:
+    """A fault is not noticed before it is reached."""
+    rows = files.read_records(write("a.jsonl", '{"x": 1}\n{"x": 2}\nbroken'))
+    assert [next(rows), next(rows)] == [(1, {"x": 1}), (2, {"x": 2})]
+    with pytest.raises(InputError):
+        next(rows)
+
+
 def test_cut_off_parquet_is_named_with_what_pyarrow_says() -> None:
     pandas.DataFrame(RECORDS).to_parquet("whole.parquet")
     whole = Path("whole.parquet").read_bytes()

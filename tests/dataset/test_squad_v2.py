@@ -89,6 +89,37 @@ def test_limits_count_what_is_left_after_the_filter() -> None:
     assert dataset(train="validation.json", validation="train.json", validation_limit=1).load().validation == (WHERE,)
 
 
+def test_limits_take_whole_articles_from_all_over_the_file() -> None:
+    articles = [
+        {
+            "title": f"Article {number:02}",
+            "paragraphs": [
+                {
+                    "context": f"It rained in {number}.",
+                    "qas": [
+                        {"id": f"{number}-{at}", "question": f"What {at}?", "answers": [{"text": "rained"}]}
+                        for at in range(3)
+                    ],
+                }
+            ],
+        }
+        for number in range(40)
+    ]
+    write("train.json", articles)
+    train = dataset(train_limit=12).load().train
+    titles = [example.cluster for example in train]
+    assert len(set(titles)) == 4
+    assert titles == sorted(titles)
+    assert max(titles) > "Article 20"
+    assert set(train) < set(dataset(train_limit=30).load().train)
+    assert set(dataset(train_limit=12, split_seed=1).load().train) != set(train)
+
+
+def test_the_seed_is_part_of_the_key_where_something_is_chosen() -> None:
+    assert "split_seed" not in dataset().identity()
+    assert dataset(train_limit=2).identity()["split_seed"] == dataset(validation_limit=2).identity()["split_seed"] == 0
+
+
 def message(articles: Any) -> str:
     write("train.json", articles)
     with pytest.raises(InputError) as caught:
