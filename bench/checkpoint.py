@@ -1,5 +1,6 @@
 """The files that a model and its tokenizer are loaded from. Needs no torch."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -45,6 +46,8 @@ def tokenizer_folder(model: Model, checkpoint: Path | None, from_hub: FromHub = 
 def require_checkpoint(model: Model, folder: Path) -> None:
     """Check that `folder` has a configuration, and weights that can be read unless they are drawn at random.
 
+    Weights that are quantised already are refused: the method says how a base is quantised.
+
     Raises:
         InputError: it has not.
     """
@@ -54,6 +57,20 @@ def require_checkpoint(model: Model, folder: Path) -> None:
         raise InputError(
             f"{model.path} has no safetensors weights, and no others are read. Convert it first, {OTHERWISE}"
         )
+    if quantization := _quantization(folder):
+        raise InputError(
+            f"{model.path} has weights that are quantised already ({quantization}); take the model that they were made "
+            "from, and quantise it with method=qlora"
+        )
+
+
+def _quantization(folder: Path) -> str | None:
+    """How the checkpoint's weights are quantised, such as `gptq`; None if they are not, or that is not known."""
+    try:
+        settings = json.loads((folder / "config.json").read_bytes()).get("quantization_config")
+    except (ValueError, AttributeError):
+        return None
+    return settings and str(settings.get("quant_method", "by an unknown method"))
 
 
 def _advice(folder: Path) -> str:

@@ -17,7 +17,7 @@ def load_tokenizer(folder: Path, *, trust_remote_code: bool) -> "PreTrainedToken
     """The tokenizer in `folder`, which pads on the left, with the end of sequence if it has no token for padding.
 
     Raises:
-        InputError: there is none that transformers loads, it has no end of sequence, or it is not a fast one.
+        InputError: there is none that transformers loads, it is empty or not a fast one, or has no end of sequence.
     """
     from transformers import AutoTokenizer
 
@@ -25,6 +25,9 @@ def load_tokenizer(folder: Path, *, trust_remote_code: bool) -> "PreTrainedToken
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
         raise InputError(f"{folder} has no tokenizer that transformers loads: {on_one_line(error)}") from error
+    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
+        # Where there are no files of one, transformers makes up an empty tokenizer.
+        raise InputError(f"{folder} has no tokenizer; save the base model's there, or name one with model.tokenizer")
     if tokenizer.eos_token is None or not tokenizer.is_fast:
         lacking = "an end-of-sequence token" if tokenizer.is_fast else "a tokenizer.json"
         raise InputError(f"{folder} has a tokenizer without {lacking}; name another one with model.tokenizer")
@@ -60,8 +63,9 @@ def context_length(config: "PretrainedConfig", tokenizer: "PreTrainedTokenizerBa
     """The longest sequence that a model with this `config` and its tokenizer take, in tokens; None without a limit."""
     from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
-    # Models without positions, such as Mamba, set no limit; a tokenizer that sets none says 1e30.
-    limits = (getattr(config.get_text_config(), "max_position_embeddings", None), tokenizer.model_max_length)
+    # Models without positions, such as Mamba, set no limit; a tokenizer that sets none says 1e30. MPT has its own name.
+    names = ("max_position_embeddings", "max_seq_len")
+    limits = (*(getattr(config.get_text_config(), name, None) for name in names), tokenizer.model_max_length)
     return min((int(limit) for limit in limits if limit and limit < VERY_LARGE_INTEGER), default=None)
 
 

@@ -8,6 +8,8 @@ from typing import NamedTuple, cast
 import torch
 from safetensors import SafetensorError
 from transformers import (
+    CONFIG_MAPPING,
+    MODEL_FOR_CAUSAL_LM_MAPPING,
     AutoConfig,
     AutoModelForCausalLM,
     BitsAndBytesConfig,
@@ -88,6 +90,11 @@ def skeleton(model: Model, folder: Path | None) -> PreTrainedModel:
         InputError: there is no configuration, or transformers cannot build a model from it.
     """
     config = _configuration(model, folder)
+    own_code = model.trust_remote_code and "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING and not own_code:
+        raise InputError(
+            f"{model.name} is a {config.model_type} model, which is no causal language model; take another"
+        )
     failure = f"transformers cannot build {model.name} from its configuration"
     with _explained(failure, *_NOT_BUILT), torch.device("meta"):
         # In float32 whatever the model's precision is: to find that out would start CUDA.
@@ -170,6 +177,12 @@ def _configuration(model: Model, folder: Path | None) -> PretrainedConfig:
     """That of the checkpoint in `folder`, or `model.architecture` if there is no folder."""
     if folder is not None:
         with _explained(f"{model.path} is not a checkpoint that transformers loads", *_NOT_LOADED):
+            found, _ = PretrainedConfig.get_config_dict(folder)
+            if found.get("model_type") not in CONFIG_MAPPING and "auto_map" in found and not model.trust_remote_code:
+                raise InputError(
+                    f"{model.path} brings code of its own, which runs with your rights; read it, and allow it with "
+                    "model.trust_remote_code=true"
+                )
             return AutoConfig.from_pretrained(folder, trust_remote_code=model.trust_remote_code)
     # Validation of the fields raises types of its own, which depend on the version.
     with _explained("transformers cannot read model.architecture", Exception):
@@ -186,6 +199,8 @@ def _explained(what: str, *kinds: type[Exception]) -> Iterator[None]:
     """Turn exceptions of these kinds into the sentence `what`, with their message."""
     try:
         yield
+    except InputError:
+        raise
     except kinds as error:
         raise InputError(f"{what}: {on_one_line(error)}") from error
 

@@ -35,10 +35,10 @@ def swept(cells: Sequence[Sequence[str]]) -> list[str]:
 
 
 def label(overrides: Sequence[str], swept: Collection[str]) -> str:
-    """The swept values among a cell's `overrides`: a choice by itself, a number with its name, as in `lora seed 0`."""
+    """The swept values among a cell's `overrides`: a choice or a model by itself, others named, as in `lora seed 0`."""
     values = {key: value for key, value in map(_pair, overrides) if key in swept}
     return " ".join(
-        value if (CONF / key).is_dir() else f"{key.rpartition('.')[2].replace('_', ' ')} {value}"
+        value if (CONF / key).is_dir() or key == "model.path" else f"{key.rpartition('.')[2].replace('_', ' ')} {value}"
         for key, value in values.items()
     )
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 
-from bench.errors import InputError
+from bench.errors import InputError, on_one_line
 from bench.method.adapter import Adapter
 from bench.settings import Strings
 
@@ -40,6 +40,16 @@ class LoRA(Adapter):
                 f"got {value!r}"
             )
         return value
+
+    def prepare(self, base: PreTrainedModel) -> PreTrainedModel:
+        try:
+            return super().prepare(base)
+        except InputError:
+            raise
+        except ValueError as error:  # Such as for Mamba, whose kernels read some weights themselves.
+            raise InputError(
+                f"method.target_modules: peft refuses them for this model: {on_one_line(error)}"
+            ) from error
 
     def configuration(self, base: PreTrainedModel) -> PeftConfig:
         from peft import LoraConfig, TaskType

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-_BLOCKS = ("layers", "h")
-_FINAL_NORM = ("norm", "final_layernorm", "final_layer_norm", "ln_f")
+_BLOCKS = ("layers", "h", "blocks")
+_FINAL_NORM = ("norm", "final_layernorm", "final_layer_norm", "ln_f", "norm_f")
 """How architectures name these parts of their decoder."""
 
 

@@ -1,3 +1,4 @@
+import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -215,4 +216,44 @@ def test_a_tokenizer_that_does_not_fit(faults: Faults, checkpoint: Path) -> None
     assert faults([], [(model, part("method", "baseline"))]) == [
         "small embeds 384 tokens, and its tokenizer has 1280. Name the tokenizer that belongs to it with "
         "model.tokenizer, or for random weights raise vocab_size in model.architecture."
+    ]
+
+
+def with_settings(checkpoint: Path, folder: Path, **changes: Any) -> Any:
+    """A copy of the checkpoint in `folder`, with changes to its config.json."""
+    shutil.copytree(checkpoint, folder)
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(settings | changes))
+    return part("model", "local", path=str(folder))
+
+
+def test_models_that_are_something_else(faults: Faults, checkpoint: Path, tmp_path: Path) -> None:
+    own_code = {"model_type": "mine", "auto_map": {"AutoConfig": "configuration_mine.Mine"}}
+    models = [
+        with_settings(checkpoint, tmp_path / "t5", model_type="t5"),
+        with_settings(checkpoint, tmp_path / "packed", quantization_config={"quant_method": "gptq", "bits": 4}),
+        with_settings(checkpoint, tmp_path / "own", **own_code),
+        # As many models of the hub do: transformers knows them by now, and their code is not needed.
+        with_settings(checkpoint, tmp_path / "known", auto_map=own_code["auto_map"]),
+    ]
+    assert faults([], [(model, part("method", "baseline")) for model in models]) == [
+        "t5 is a t5 model, which is no causal language model; take another",
+        f"{tmp_path / 'packed'} has weights that are quantised already (gptq); take the model that they were made "
+        "from, and quantise it with method=qlora",
+        f"{tmp_path / 'own'} brings code of its own, which runs with your rights; read it, and allow it with "
+        "model.trust_remote_code=true",
+    ]
+
+
+def test_a_merged_model_without_its_tokenizer(faults: Faults, checkpoint: Path, tmp_path: Path) -> None:
+    """For some architectures, transformers makes up an empty tokenizer."""
+    merged = tmp_path / "merged"
+    merged.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        shutil.copy(checkpoint / name, merged)
+    settings = json.loads((merged / "config.json").read_text())
+    (merged / "config.json").write_text(json.dumps(settings | {"model_type": "qwen2"}))
+    model = part("model", "local", path=str(merged))
+    assert faults([], [(model, part("method", "baseline"))]) == [
+        f"{merged} has no tokenizer; save the base model's there, or name one with model.tokenizer"
     ]

@@ -303,10 +303,11 @@ def test_the_context_is_the_shorter_of_model_and_tokenizer(
 
 
 def test_a_model_without_positions_sets_no_limit() -> None:
-    from transformers import MambaConfig, PreTrainedTokenizerFast
+    from transformers import MambaConfig, MptConfig, PreTrainedTokenizerFast
 
     unlimited = PreTrainedTokenizerFast(tokenizer_file=str(tiny.FOLDER / "tokenizer.json"))
     assert context_length(MambaConfig(), unlimited) is None
+    assert context_length(MptConfig(max_seq_len=88), unlimited) == 88
     unlimited.model_max_length = 77
     assert context_length(MambaConfig(), unlimited) == 77
 

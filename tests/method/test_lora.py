@@ -151,6 +151,16 @@ def test_a_layer_that_computes_queries_keys_and_values_stands_for_each_of_them(
         base = model.unload()
 
 
+def test_layers_that_peft_refuses(method: Make) -> None:
+    from transformers import MambaConfig, MambaForCausalLM
+
+    base = MambaForCausalLM(MambaConfig(hidden_size=8, state_size=4, num_hidden_layers=1, vocab_size=16))
+    with pytest.raises(InputError) as caught:
+        method("lora", target_modules=["out_proj"]).prepare(base)
+    assert str(caught.value).startswith("method.target_modules: peft refuses them for this model: ")
+    assert "Module 'out_proj' is incompatible with Mamba-based models" in str(caught.value)
+
+
 def test_gpt2s_transposed_layers_can_get_adapters(method: Make, trained_names: Make) -> None:
     from transformers import AutoConfig, AutoModelForCausalLM
 

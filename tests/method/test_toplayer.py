@@ -60,7 +60,8 @@ def test_more_blocks_than_there_are(method: Make, load: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("architecture", "blocks", "norm"), [("gpt2", "h", "ln_f"), ("phi", "layers", "final_layernorm")]
+    ("architecture", "blocks", "norm"),
+    [("gpt2", "h", "ln_f"), ("phi", "layers", "final_layernorm"), ("mpt", "blocks", "norm_f")],
 )
 def test_other_names_for_the_same_parts(
     method: Make, trained_names: Make, architecture: str, blocks: str, norm: str
@@ -86,8 +87,8 @@ def test_a_decoder_without_such_parts(method: Make) -> None:
     with pytest.raises(InputError) as caught:
         method("toplayer").prepare(base)
     assert str(caught.value) == (
-        "method: toplayer needs a decoder with a part named layers or h; XLNetLMHeadModel has word_embedding, layer, "
-        "dropout; choose another method"
+        "method: toplayer needs a decoder with a part named layers or h or blocks; XLNetLMHeadModel has "
+        "word_embedding, layer, dropout; choose another method"
     )
 
 
