@@ -22,6 +22,11 @@ _SHOWN = 80
 """Characters of an example that are shown of what was left out."""
 _PERMUTATIONS = 128
 """Hashes of a text's MinHash; the similarity is estimated to about 1 / sqrt(128) = 9 %, and then computed."""
+_FEW_MISSED = (0.01, 0.99)
+"""What false and missed candidates cost: false ones only time, because the similarity of each candidate is computed.
+With datasketch's own (0.5, 0.5), 30 to 55 % of the pairs just above the threshold are missed; with this, 1 %."""
+_STRICTEST = 0.95
+"""Candidates are at least so similar or less: datasketch has no index for similarities close to 1."""
 
 
 def _compiles(patterns: tuple[str, ...]) -> tuple[str, ...]:
@@ -75,9 +80,11 @@ class Quality(Settings):
     """Which examples are left out. Lengths are in characters."""
 
     shortest_answer: NonNegativeInt
-    """At least so long; 0 for no limit. Answers that are empty on purpose stay."""
+    """At least so long; 0 for no limit. Answers, questions and contexts that are empty on purpose stay."""
     longest_answer: PositiveInt | None
+    shortest_question: NonNegativeInt
     longest_question: PositiveInt | None
+    shortest_context: NonNegativeInt
     longest_context: PositiveInt | None
     drop_answers: Annotated[Strings, AfterValidator(_compiles)]
     """Regular expressions. An answer with a part that matches one is left out; case does not matter."""
@@ -123,15 +130,15 @@ class Quality(Settings):
 
     def _steps(self) -> Iterator[tuple[str, Keep]]:
         """The name of each step that is on and needs one example at a time, and whether it keeps an example."""
-        if self.shortest_answer:
-            yield "answer too short", _at_least(self.shortest_answer)
-        for name, part, longest in (
-            ("answer too long", _answer, self.longest_answer),
-            ("question too long", attrgetter("question"), self.longest_question),
-            ("context too long", attrgetter("context"), self.longest_context),
+        for name, part, shortest, longest in (
+            ("answer", _answer, self.shortest_answer, self.longest_answer),
+            ("question", attrgetter("question"), self.shortest_question, self.longest_question),
+            ("context", attrgetter("context"), self.shortest_context, self.longest_context),
         ):
+            if shortest:
+                yield f"{name} too short", _at_least(shortest, part)
             if longest is not None:
-                yield name, _at_most(longest, part)
+                yield f"{name} too long", _at_most(longest, part)
         for pattern in self.drop_answers:
             yield f"answer that matches {pattern!r}", _without(pattern)
         if self.duplicates == "drop":
@@ -154,8 +161,8 @@ def _kept(keep: Keep, placed: Iterable[Placed], left_out: LeftOut) -> tuple[list
     return kept, left_out.steps()
 
 
-def _at_least(shortest: int) -> Keep:
-    return lambda example: not _answer(example) or len(_answer(example)) >= shortest
+def _at_least(shortest: int, part: Callable[[Example], str]) -> Keep:
+    return lambda example: not part(example) or len(part(example)) >= shortest
 
 
 def _at_most(longest: int, part: Callable[[Example], str]) -> Keep:
@@ -196,7 +203,7 @@ def _first_of_equals() -> Keep:
 def _first_of_similar(threshold: float, n_words: int, language: str) -> Keep:
     from datasketch import MinHash, MinHashLSH
 
-    index = MinHashLSH(threshold=threshold, num_perm=_PERMUTATIONS)
+    index = MinHashLSH(threshold=min(threshold, _STRICTEST), num_perm=_PERMUTATIONS, weights=_FEW_MISSED)
     sequences: list[frozenset[str]] = []
 
     def keep(example: Example) -> bool:

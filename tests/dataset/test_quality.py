@@ -52,7 +52,9 @@ ROWS: list[Row] = [
     [
         ({"shortest_answer": 7}, "answer too short", [1]),
         ({"longest_answer": 9}, "answer too long", [3]),
+        ({"shortest_question": 5}, "question too short", [1]),
         ({"longest_question": 8}, "question too long", [2, 3]),
+        ({"shortest_context": 13}, "context too short", [1]),
         ({"longest_context": 20}, "context too long", [2, 3]),
         ({"drop_answers": ["as an ai .*model"]}, "answer that matches 'as an ai .*model'", [3]),
     ],
@@ -103,6 +105,25 @@ def test_of_similar_examples_the_first_stays() -> None:
     splits = load(rows, near_duplicates=0.5)
     assert [example.context for example in splits.train] == [LONG, far]
     assert [(step.name, step.n_dropped) for step in splits.steps] == [("near duplicate", 1)]
+
+
+def test_hardly_any_similar_example_is_missed() -> None:
+    """Question and answer have 53 words and so 49 sequences of five. A word in the middle is in five of these, so that
+    two examples that differ in it share 44 of 54, which is 81 %. A pair is a candidate if all 7 hashes of one of 18
+    bands are equal: 1 - (1 - 0.81^7)^18 = 99 %.
+    """
+    texts = [" ".join(f"w{n}x{at}" for at in range(51)) for n in range(100)]
+    rows = [(f"When {n}?", "", text) for n, text in enumerate(texts)]
+    similar = [(question, context, answer.replace("x25 ", "y ")) for question, context, answer in rows]
+    (step,) = load([*rows, *similar], near_duplicates=0.81).steps
+    assert 97 <= step.n_dropped <= 100
+    assert load([*rows, *similar], near_duplicates=0.82).steps == ()
+
+
+def test_examples_with_the_same_word_sequences_are_the_strictest_near_duplicates() -> None:
+    rows = [("When?", LONG, "Monday"), ("When?", LONG.upper(), "Monday"), ("When?", f"{LONG} late", "Monday")]
+    splits = load(rows, near_duplicates=1.0)
+    assert [example.context for example in splits.train] == [LONG, f"{LONG} late"]
 
 
 def test_similarity_is_the_share_of_word_sequences_in_common() -> None:
