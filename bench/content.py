@@ -27,8 +27,8 @@ def digest(path: str | Path) -> str:
 
 
 def digests(folder: Path, patterns: Iterable[str]) -> list[list[str]]:
-    """The path within `folder` and the digest of each file that matches one of the glob patterns, sorted by path."""
-    files = sorted({file for pattern in patterns for file in folder.glob(pattern)})
+    """The path within `folder` and the digest of each file, not folder, that matches a glob pattern, sorted by path."""
+    files = sorted({file for pattern in patterns for file in folder.glob(pattern) if not file.is_dir()})
     return [[str(file.relative_to(folder)), digest(file)] for file in files]
 
 

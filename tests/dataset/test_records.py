@@ -177,6 +177,8 @@ def test_validation_is_held_out_where_only_training_is_given() -> None:
 def test_a_folder_is_read_file_by_file(tmp_path: Path) -> None:
     Path("parts").mkdir()
     Path("parts/.cache").write_text("not data")
+    Path("parts/older").mkdir()
+    write("parts/older/a.jsonl", [SUM])
     write("parts/b.jsonl", [SUM])
     write("parts/a.jsonl", [CAPITAL, ORDER])
     own = dataset(train="parts", validation=write("test.jsonl", [CAPITAL | {"instruction": "Who?"}]))
