@@ -95,6 +95,12 @@ def skeleton(model: Model, folder: Path | None) -> PreTrainedModel:
         raise InputError(
             f"{model.name} is a {config.model_type} model, which is no causal language model; take another"
         )
+    if model.attention == "sdpa" and not getattr(
+        MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None), "_supports_sdpa", True
+    ):
+        raise InputError(
+            f"model.attention: must be auto or eager for {model.name}, a {config.model_type} model, got sdpa"
+        )
     failure = f"transformers cannot build {model.name} from its configuration"
     with _explained(failure, *_NOT_BUILT), torch.device("meta"):
         # In float32 whatever the model's precision is: to find that out would start CUDA.

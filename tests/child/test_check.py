@@ -245,6 +245,18 @@ def test_models_that_are_something_else(faults: Faults, checkpoint: Path, tmp_pa
     ]
 
 
+def test_an_attention_that_the_model_does_not_support(faults: Faults, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "gemma2", "vocab_size": 1280, "hidden_size": 64}')
+    settings = {"path": str(tmp_path), "name": "gemma", "weights": "random"}
+    pairs = [(part("model", "local", **settings, attention=kind), part("method", "baseline")) for kind in KINDS]
+    assert faults([], pairs) == [
+        "model.attention: must be auto or eager for gemma, a gemma2 model, got sdpa",
+    ]
+
+
+KINDS = ("auto", "eager", "sdpa")
+
+
 def test_a_merged_model_without_its_tokenizer(faults: Faults, checkpoint: Path, tmp_path: Path) -> None:
     """For some architectures, transformers makes up an empty tokenizer."""
     merged = tmp_path / "merged"
