@@ -18,8 +18,8 @@ from bench.dataset.split import hash_64
 from bench.example import SAMPLES, Example, SplitName, Step
 from bench.settings import Settings, Strings
 
-_SHOWN = 80
-"""Characters of an example that are shown of what was left out."""
+_SHOWN = 60
+"""Characters of an example that are shown of what was left out: with its place, a line of a terminal."""
 _PERMUTATIONS = 128
 """Hashes of a text's MinHash; the similarity is estimated to about 1 / sqrt(128) = 9 %, and then computed."""
 _FEW_MISSED = (0.01, 0.99)
