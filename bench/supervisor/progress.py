@@ -151,7 +151,9 @@ def data_warning(data: Data) -> str:
         if count
     ]
     texts = [f"{', '.join(lost)} to fit: raise prompt.max_length"] if lost else []
-    texts += [f"{step.n_dropped:,} examples left out of {step.split} ({step.step})" for step in data.left_out]
+    for name, _ in splits:
+        if steps := [f"{step.n_dropped:,} ({step.step})" for step in data.left_out if step.split == name]:
+            texts.append(f"left out of {name}: {', '.join(steps)}")
     if data.n_references_too_long:
         texts.append(
             f"{data.n_references_too_long:,} of {data.n_validation:,} references longer than an answer may be: "

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.protocol import AnyEvent, Step, Warned
-from bench.record import Error, Record, SplitCounts
+from bench.record import Error, LeftOut, Record, SplitCounts
 from bench.supervisor import progress
 from bench.supervisor.progress import Place, Terminal
 
@@ -217,6 +217,19 @@ def test_a_warning_of_long_references_says_what_covers_them(
     assert progress.data_warning(data.model_copy(update=changes | whole)) == (
         f"{n_too_long} of 200 references longer than an answer may be: {advice}"
     )
+
+
+def test_a_warning_says_which_step_left_out_how_many_examples(cell_events: list[AnyEvent]) -> None:
+    data = next(event.data for event in cell_events if event.kind == "data_prepared")
+    whole = SplitCounts(n_read=8, n_dropped=0, n_truncated=0)
+    left_out = (
+        LeftOut(step="answer too long", split="training", n_dropped=1_152),
+        LeftOut(step="near duplicate", split="training", n_dropped=1),
+        LeftOut(step="duplicate", split="validation", n_dropped=7),
+    )
+    assert progress.data_warning(
+        data.model_copy(update={"train": whole, "validation": whole, "left_out": left_out})
+    ) == ("left out of training: 1,152 (answer too long), 1 (near duplicate); left out of validation: 7 (duplicate)")
 
 
 def test_a_warning_says_how_many_demonstrations_fit(cell_events: list[AnyEvent]) -> None:

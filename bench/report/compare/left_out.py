@@ -1,8 +1,8 @@
 """What was left out of the data: examples that were dropped or shortened, references longer than an answer can be."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from bench.record import Data, SplitCounts
+from bench.record import Data, LeftOut, SplitCounts
 from bench.report.compare.setups import Setup
 from bench.report.read.cells import StoredCell
 from bench.report.wording import listed
@@ -21,7 +21,7 @@ def left_out(title: str, setups: Sequence[Setup]) -> list[str]:
 
 
 def _losses(cell: StoredCell, data: Data) -> str:
-    losses = [f"{step.n_dropped} examples were left out of {step.split} ({step.step})" for step in data.left_out]
+    losses = [*_by_step("training", data.left_out), *_by_step("validation", data.left_out)]
     losses += [*_of_split("training", data.train), *_of_split("validation", data.validation)]
     if data.n_references_too_long:
         limit = cell.settings.get("generation.max_new_tokens", "unknown")
@@ -36,6 +36,11 @@ def _losses(cell: StoredCell, data: Data) -> str:
             "average"
         )
     return "; ".join(losses)
+
+
+def _by_step(name: str, steps: Iterable[LeftOut]) -> list[str]:
+    counts = [f"{step.n_dropped} ({step.step})" for step in steps if step.split == name]
+    return [f"examples left out of {name}: {', '.join(counts)}"] if counts else []
 
 
 def _of_split(name: str, counts: SplitCounts) -> list[str]:

@@ -1,4 +1,4 @@
-from bench.record import SplitCounts
+from bench.record import LeftOut, SplitCounts
 from bench.report.compare.comparisons import comparisons_of
 from bench.report.read.study import read_studies
 
@@ -23,6 +23,17 @@ def test_dropped_shortened_and_too_long_are_counted(write_cell, runs):
         "tiny: 471 of 946 training examples were dropped, because they are too long; the contexts of 12 of 946 "
         "training examples were shortened; 1 of 61 validation examples were dropped, because they are too long; 7 of "
         "60 validation references are longer than an answer can be (generation.max_new_tokens=32)."
+    ]
+
+
+def test_what_each_step_left_out_is_counted(write_cell, runs):
+    steps = [("answer too long", "training", 1152), ("duplicate", "training", 1), ("duplicate", "validation", 7)]
+    counted = tuple(LeftOut(step=step, split=split, n_dropped=n_dropped) for step, split, n_dropped in steps)
+    for method in ("baseline", "lora"):
+        write_cell(method, data={"left_out": counted})
+    assert left_out(runs) == [
+        "tiny: examples left out of training: 1152 (answer too long), 1 (duplicate); examples left out of validation: "
+        "7 (duplicate)."
     ]
 
 
