@@ -97,6 +97,7 @@ def _answered(study: Study, comparisons: Iterable[Comparison]) -> list[Answered]
             seed=cell.seed,
             validation=_validation(comparison, cell),
             predictions=study.predictions[cell.folder],
+            criteria=_criteria(cell),
             asked=study.asked.get(cell.folder),
         )
         for comparison in comparisons
@@ -104,6 +105,11 @@ def _answered(study: Study, comparisons: Iterable[Comparison]) -> list[Answered]
         for cell in setup.ok
         if cell.folder in study.predictions
     ]
+
+
+def _criteria(cell: StoredCell) -> dict[str, str]:
+    infos = (cell.record.score_info or {}).items()
+    return {name: info.title for name, info in infos if (info.lowest, info.highest, info.better) == (0, 1, "higher")}
 
 
 def _validation(comparison: Comparison, cell: StoredCell) -> str:

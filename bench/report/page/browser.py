@@ -6,7 +6,7 @@ examples that are evenly spaced over each validation set, with every cell's answ
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,10 @@ BUDGET_BYTES = 8_000_000
 """Total size of the texts that the page includes, over all validation sets."""
 LONGEST = 10_000
 """Characters of one text that are shown."""
-NUMBER_BYTES = 12
-"""About what one answer takes besides its text: the text's number and two scores."""
+MOST_CRITERIA = 4
+"""Scores that the page includes: the first ones, which are those that the user named first."""
+TEXT_NUMBER_BYTES, SCORE_BYTES = 4, 4
+"""About what one answer takes besides its text: the text's number, and each score."""
 
 Texts = dict[str, int]
 """Each text once, with its number: answers repeat over seeds and methods, contexts over examples."""
@@ -39,19 +41,22 @@ class Answered:
     validation: str
     """Name of the validation set: cells with the same name answered the same examples."""
     predictions: Predictions
+    criteria: Mapping[str, str]
+    """Names and titles of the scores that are 1 for a right answer and 0 for a wrong one, or between."""
     asked: Asked | None
     """Parallel to `predictions`; `None` if the cell did not save what it was asked."""
 
 
 def browser_html(cells: Sequence[Answered], budget_bytes: int = BUDGET_BYTES) -> Markup:
     """The controls, which the page's script shows and fills, and the data; a sentence if there are no answers."""
-    sets = _sets(cells, budget_bytes)
+    criteria = _criteria(cells)
+    sets = _sets(cells, criteria, budget_bytes)
     return templates.html(
         "browser.html",
         n_cells=len(cells),
         n_all=sum(each["n"] for each in sets),
         n_shown=sum(len(each["examples"]) for each in sets),
-        data=json_script("predictions", {"sets": sets}),
+        data=json_script("predictions", {"criteria": criteria, "sets": sets}),
     )
 
 
@@ -69,17 +74,35 @@ def evenly(n_all: int, n_shown: int) -> list[int]:
     return [index * n_all // n_shown for index in range(n_shown)]
 
 
-def _sets(cells: Sequence[Answered], budget_bytes: int) -> list[dict[str, Any]]:
+def _criteria(cells: Sequence[Answered]) -> dict[str, dict[str, Any]]:
+    """The scores by which answers can be judged: their titles, and whether every answer is either right or wrong."""
+    titles = {name: title for cell in cells for name, title in cell.criteria.items() if name in cell.predictions.scores}
+    return {
+        name: {"title": printable(title), "is_binary": all(_is_binary(cell.predictions.scores, name) for cell in cells)}
+        for name, title in list(titles.items())[:MOST_CRITERIA]
+    }
+
+
+def _is_binary(scores: Mapping[str, Floats], name: str) -> bool:
+    return all(value in (0.0, 1.0) or math.isnan(value) for value in scores.get(name, []))
+
+
+def _sets(cells: Sequence[Answered], criteria: Collection[str], budget_bytes: int) -> list[dict[str, Any]]:
     """The validation sets, each with its examples and cells; the budget is shared in proportion to their sizes."""
     by_name: dict[str, list[Answered]] = {}
     for cell in cells:
         by_name.setdefault(cell.validation, []).append(cell)
-    sizes = {name: _sizes(own) for name, own in by_name.items()}
+    numbers_bytes = TEXT_NUMBER_BYTES + SCORE_BYTES * len(criteria)
+    sizes = {name: _sizes(own, numbers_bytes) for name, own in by_name.items()}
     total = sum(map(sum, sizes.values())) or 1
-    return [_set(name, own, sizes[name], budget_bytes * sum(sizes[name]) / total) for name, own in by_name.items()]
+    return [
+        _set(name, own, criteria, sizes[name], budget_bytes * sum(sizes[name]) / total) for name, own in by_name.items()
+    ]
 
 
-def _set(name: str, cells: Sequence[Answered], sizes: Sequence[int], room_bytes: float) -> dict[str, Any]:
+def _set(
+    name: str, cells: Sequence[Answered], criteria: Collection[str], sizes: Sequence[int], room_bytes: float
+) -> dict[str, Any]:
     n_all = n_shown = len(sizes)
     while n_shown and sum(sizes[index] for index in evenly(n_all, n_shown)) > room_bytes:
         n_shown = n_shown * 9 // 10
@@ -90,21 +113,21 @@ def _set(name: str, cells: Sequence[Answered], sizes: Sequence[int], room_bytes:
         "name": printable(name),
         "n": n_all,
         "examples": [_example(example, asked, index, texts) for index, example in ids],
-        "cells": [_cell(cell, [example for _, example in ids], texts) for cell in cells],
+        "cells": [_cell(cell, criteria, [example for _, example in ids], texts) for cell in cells],
         "texts": list(texts),
     }
 
 
-def _sizes(cells: Sequence[Answered]) -> list[int]:
-    """About how many bytes each example takes, in the order of the first cell."""
+def _sizes(cells: Sequence[Answered], numbers_bytes: int) -> list[int]:
+    """About how many bytes each example takes, in the order of the first cell; `numbers_bytes` for each answer."""
     ids, asked = cells[0].predictions.ids, _asked(cells)
     texts = {example: set(_texts(asked, index)) for index, example in enumerate(ids)}
     for cell in cells:
         for example, answer in zip(cell.predictions.ids, cell.predictions.answers, strict=True):
             if example in texts:
                 texts[example].add(answer[:LONGEST])
-    numbers_bytes = NUMBER_BYTES * len(cells)
-    return [sum(len(text.encode(errors="replace")) for text in texts[example]) + numbers_bytes for example in ids]
+    fixed_bytes = numbers_bytes * len(cells)
+    return [sum(len(text.encode(errors="replace")) for text in texts[example]) + fixed_bytes for example in ids]
 
 
 def _asked(cells: Sequence[Answered]) -> Asked | None:
@@ -126,7 +149,7 @@ def _example(name: str, asked: Asked | None, index: int, texts: Texts) -> dict[s
     return {"id": inert(name), "question": question, "context": context, "references": references}
 
 
-def _cell(cell: Answered, ids: Sequence[str], texts: Texts) -> dict[str, Any]:
+def _cell(cell: Answered, criteria: Collection[str], ids: Sequence[str], texts: Texts) -> dict[str, Any]:
     at = {example: index for index, example in enumerate(cell.predictions.ids)}
     indices = [at.get(example) for example in ids]
     answers = cell.predictions.answers
@@ -136,8 +159,7 @@ def _cell(cell: Answered, ids: Sequence[str], texts: Texts) -> dict[str, Any]:
         "label": printable(cell.label),
         "seed": cell.seed,
         "answers": [None if index is None else _number(answers[index], texts) for index in indices],
-        "exact": _scores(cell.predictions.scores, "exact_match", indices),
-        "f1": _scores(cell.predictions.scores, "token_f1", indices),
+        "scores": {name: _scores(cell.predictions.scores, name, indices) for name in criteria},
     }
 
 

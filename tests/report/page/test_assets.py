@@ -154,6 +154,7 @@ def answered(model, method, seed):
             scores={"exact_match": right, "token_f1": np.where(right == 1, 1.0, 0.4)},
             parts={},
         ),
+        criteria={"exact_match": "Exact match", "token_f1": "Token F1"},
         asked=Asked(
             questions=tuple(HOSTILE if at == 2 else f"Who is number {at}?" for at in range(N)),
             contexts=("Some context.",) * N,
@@ -328,7 +329,7 @@ def test_predictions_are_found_by_text_and_by_right_and_wrong(browser, page):
     assert shown(browser) == [f"q/{at}&" for at in range(5)]
     choose(browser, "verdict", "all-wrong")
     assert count(browser) == "35 of 45 examples shown"
-    choose(browser, "criterion", "f1")
+    choose(browser, "criterion", "token_f1")
     choose(browser, "threshold", "0.4")
     assert shown(browser) == []
     choose(browser, "threshold", "0.41")
@@ -366,7 +367,12 @@ def test_an_example_has_everything_side_by_side_and_an_address(browser, page):
     ]
     assert browser.run(f"[...{opened}.querySelectorAll('h4')].map(one => one.innerText)") == ["tiny", "<b>"]
     cards = browser.run(f"[...{opened}.querySelector('.cards').children].map(one => one.innerText.split(/\\n+/))")
-    told = ["answer 41 of seed 0", "seed 0 · ✗ wrong · F1 0.40", "answer 41 of seed 1", "seed 1 · ✗ wrong · F1 0.40"]
+    told = [
+        "answer 41 of seed 0",
+        "seed 0 · ✗ wrong · Token F1 0.40",
+        "answer 41 of seed 1",
+        "seed 1 · ✗ wrong · Token F1 0.40",
+    ]
     assert cards == [["baseline", *told], ["lora", *told]]
     # Its link names it again, whatever is searched for
     choose(browser, "text", "number 1?")
@@ -375,7 +381,7 @@ def test_an_example_has_everything_side_by_side_and_an_address(browser, page):
     assert browser.run(f"{opened}.querySelector('a').getAttribute('href')") == "#example=q%2F4%26"
     assert browser.run(f"{opened}.querySelector('.answer').innerText.split(/\\n+/)") == [
         "(empty answer)",
-        "seeds 0, 1 · ✓ right · F1 1.00 · exact match",
+        "seeds 0, 1 · ✓ right · Exact match · Token F1 1.00",
     ]
     follow(browser, "#example=gone")
     assert count(browser) == 'This page has no example "gone".'
@@ -390,7 +396,7 @@ def test_right_to_left_text_turns_nothing_beside_it(browser, page):
     assert styles[0] == "rtl"
     assert styles[1] in ("isolate", "plaintext", "isolate-override")
     assert browser.run(f"getComputedStyle({answer}.lastChild).direction") == "ltr"
-    assert browser.run(f"{answer}.lastChild.innerText") == "seeds 0, 1 · ✓ right · F1 1.00 · exact match"
+    assert browser.run(f"{answer}.lastChild.innerText") == "seeds 0, 1 · ✓ right · Exact match · Token F1 1.00"
 
 
 def test_on_a_narrow_screen_only_tables_are_wider_than_it(browser, page):

@@ -2,6 +2,7 @@ import html
 import json
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ def answered(answers, *, asked=True, exact=None, f1=None, ids=None, seed=0, vali
         seed=seed,
         validation=validation,
         predictions=Predictions(ids or tuple(f"q{at}" for at in range(n)), ("d",) * n, tuple(answers), scores, {}),
+        criteria={"exact_match": "Exact match", "token_f1": "Token F1", "bleu": "BLEU"},
         asked=Asked(tuple(f"Question {at}?" for at in range(n)), ("Context.",) * n, (("Context.", ""),) * n)
         if asked
         else None,
@@ -29,6 +31,10 @@ def answered(answers, *, asked=True, exact=None, f1=None, ids=None, seed=0, vali
 def data_of(text):
     (block,) = re.findall(r'<script type="application/json" id="predictions">(.*?)</script>', text, re.DOTALL)
     return json.loads(block)["sets"]
+
+
+def criteria_of(text):
+    return json.loads(text.split('id="predictions">')[1].split("</script>")[0])["criteria"]
 
 
 def test_every_text_stands_once_and_answers_are_numbers_of_it():
@@ -46,8 +52,8 @@ def test_every_text_stands_once_and_answers_are_numbers_of_it():
                 {"id": "q1", "question": 3, "context": 1, "references": [1, 2]},
             ],
             "cells": [
-                same | {"seed": 0, "answers": [4, 1], "exact": [1.0, 0.0], "f1": [1.0, 0.667]},
-                same | {"seed": 1, "answers": [4, 2], "exact": [1.0, 0.0], "f1": [None, 0.0]},
+                same | {"seed": 0, "answers": [4, 1], "scores": {"exact_match": [1.0, 0.0], "token_f1": [1.0, 0.667]}},
+                same | {"seed": 1, "answers": [4, 2], "scores": {"exact_match": [1.0, 0.0], "token_f1": [None, 0.0]}},
             ],
             "texts": ["Question 0?", "Context.", "", "Question 1?", "yes"],
         }
@@ -59,8 +65,24 @@ def test_what_was_not_kept_is_left_out_and_answers_are_matched_by_id():
     (found,) = data_of(browser_html(cells))
     assert found["examples"] == [{"id": "q0"}, {"id": "q1"}]
     assert [cell["answers"] for cell in found["cells"]] == [[0, 1], [None, 2]]
-    assert [cell["exact"] for cell in found["cells"]] == [None, [None, 1.0]]
+    assert [cell["scores"]["exact_match"] for cell in found["cells"]] == [None, [None, 1.0]]
     assert found["texts"] == ["a", "b", "B"]
+
+
+def test_answers_are_judged_by_whatever_scores_the_cells_have():
+    cells = [answered(["yes", "no"], exact=[1, 0]), answered(["yes", "no"], exact=[1, 0], f1=[1, math.nan], seed=1)]
+    # BLEU was declared, and no cell has it for its answers.
+    assert criteria_of(browser_html(cells)) == {
+        "exact_match": {"title": "Exact match", "is_binary": True},
+        "token_f1": {"title": "Token F1", "is_binary": True},
+    }
+    cells.append(answered(["yes", "no"], f1=[1, 0.5], seed=2))
+    assert criteria_of(browser_html(cells))["token_f1"] == {"title": "Token F1", "is_binary": False}
+    many = {f"own{at}": np.array([1.0, 0.0]) for at in range(9)}
+    own = replace(
+        cells[0], criteria={name: name for name in many}, predictions=replace(cells[0].predictions, scores=many)
+    )
+    assert list(criteria_of(browser_html([own]))) == ["own0", "own1", "own2", "own3"]
 
 
 def test_cells_with_different_validation_sets_stand_apart():

@@ -5,7 +5,7 @@
   const data = document.getElementById("predictions");
   const root = document.getElementById("browser");
   if (!data || !root) return;
-  const { sets } = JSON.parse(data.textContent);
+  const { criteria, sets } = JSON.parse(data.textContent);
   const PAGE = 20;
   const MOST_TALLIES = 8;
   const SHORT = 200;
@@ -39,12 +39,17 @@
   const cells = () => current().cells.filter(admits);
   const textOf = (number) => current().texts[number];
 
+  /** A number; null if the cell does not have the score. */
+  function scoreOf(cell, name, place) {
+    const scores = cell.scores[name];
+    return scores ? scores[place] : null;
+  }
+
   /** true or false; null if the cell does not have the score. */
   function isRight(cell, place) {
-    const scores = cell[criterionBox.value];
-    const score = scores ? scores[place] : null;
+    const score = scoreOf(cell, criterionBox.value, place);
     if (score === null) return null;
-    return criterionBox.value === "exact" ? score === 1 : score >= Number(thresholdBox.value);
+    return criteria[criterionBox.value].is_binary ? score === 1 : score >= Number(thresholdBox.value);
   }
 
   const VERDICTS = {
@@ -181,9 +186,12 @@
       const notes = [given.length > 1 ? "seeds " : "seed ", given.map((each) => each.cell.seed).join(", ")];
       const scores = [];
       if (state) scores.push(state === "right" ? "✓ right" : "✗ wrong");
-      if (cell.f1 && cell.f1[place] !== null) scores.push(`F1 ${cell.f1[place].toFixed(2)}`);
-      if (cell.exact && cell.exact[place] === 1) scores.push("exact match");
-      const meta = make("p", "meta", [notes.join(""), ...scores].join(" · "));
+      for (const [name, { title, is_binary: isBinary }] of Object.entries(criteria)) {
+        const score = scoreOf(cell, name, place);
+        if (score !== null && !isBinary) scores.push(`${title} ${score.toFixed(2)}`);
+        if (score === 1 && isBinary) scores.push(title);
+      }
+      const meta = foreign("p", "meta", [notes.join(""), ...scores].join(" · "));
       return make("div", `answer ${state}`, said(textOf(answer), "empty answer"), meta);
     });
     return make("article", "card", foreign("h5", "", label), ...shown);
@@ -230,12 +238,15 @@
     setBox.append(option);
   });
   setBox.closest("label").hidden = sets.length < 2;
-  const judged = (name) => sets.some((set) => set.cells.some((cell) => cell[name]));
-  for (const option of [...criterionBox.options]) if (!judged(option.value)) option.remove();
+  for (const [name, { title, is_binary: isBinary }] of Object.entries(criteria)) {
+    const option = make("option", "", isBinary ? title : `${title} of at least`);
+    option.value = name;
+    criterionBox.append(option);
+  }
   for (const box of [verdictBox, criterionBox]) box.closest("label").hidden = !criterionBox.options.length;
 
   const criterionChanged = () => {
-    thresholdBox.closest("label").hidden = criterionBox.value !== "f1";
+    thresholdBox.closest("label").hidden = criteria[criterionBox.value]?.is_binary ?? true;
   };
   criterionChanged();
   form.addEventListener("input", () => {
