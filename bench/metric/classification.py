@@ -3,6 +3,7 @@
 import string
 from collections import Counter
 from collections.abc import Sequence
+from hashlib import sha256
 from statistics import fmean
 from typing import Annotated, Any, Self
 
@@ -13,6 +14,8 @@ from bench.example import Example
 from bench.metric import Answer, Language, Metric, Scores, fraction, means
 from bench.settings import Strings
 
+MOST_LISTED = 10
+"""Labels that a score's settings list one by one."""
 _INFO = {
     "accuracy": fraction("Accuracy"),
     "label_macro_f1": fraction("Label macro F1").model_copy(update={"pooling": "macro_f1"}),
@@ -71,9 +74,17 @@ class Classification(Metric):
             update={
                 "values": {name: (scores.values | {"label_macro_f1": fmean(f1.values())})[name] for name in _INFO},
                 "parts": {"label_macro_f1": tuple((label,) if own is None else (own, label) for own, label in pairs)},
-                "settings": dict.fromkeys(_INFO, f"labels:{','.join(sorted(known))}"),
+                "settings": dict.fromkeys(_INFO, _label_set(known)),
             }
         )
+
+
+def _label_set(labels: set[str]) -> str:
+    """The labels, or a hash of them if there are too many to read."""
+    text = ",".join(sorted(labels))
+    if len(labels) > MOST_LISTED:
+        text = f"{len(labels)}|sha256:{sha256(text.encode()).hexdigest()[:16]}"
+    return f"labels:{text}"
 
 
 def _classes(answer: Answer, known: set[str]) -> tuple[str | None, str]:

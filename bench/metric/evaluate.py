@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from numbers import Real
 from pathlib import Path
+from statistics import fmean
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, Strict, model_serializer, model_validator
@@ -37,6 +38,9 @@ class Named(Settings):
     """Smallest possible value; None if there is none or it is not known."""
     highest: float | None = None
     """Largest possible value; None if there is none or it is not known."""
+    pooling: Literal["mean"] | None = None
+    """`mean`: compute it for each answer alone, and average. Only then are there intervals and tests. None: compute it
+    over the whole set at once, as the library does."""
 
     @model_serializer(mode="wrap")
     def _as_typed(self, fields: SerializerFunctionWrapHandler) -> Any:
@@ -57,7 +61,7 @@ class Named(Settings):
         """How one of its scores is read."""
         title = self.title and self.title + score.removeprefix(self.score_name).replace("_", " ")
         return ScoreInfo(
-            title=title or score, lowest=self.lowest, highest=self.highest, better=self.better, pooling=None
+            title=title or score, lowest=self.lowest, highest=self.highest, better=self.better, pooling=self.pooling
         )
 
 
@@ -114,26 +118,34 @@ def _score(metric: Named, answers: Sequence[Answer]) -> Scores:
         module = _load(metric.path)
     except (Exception, SystemExit) as error:
         return _no_score(metric, "metric_not_available", f"{metric.path} cannot be loaded ({first_line(error)})")
+    sets = [[answer] for answer in answers] if metric.pooling == "mean" else [answers]
     try:
-        result = module.compute(
-            predictions=[answer.prediction for answer in answers],
-            references=[
-                list(answer.references) if _takes_several(module) else answer.references[0] for answer in answers
-            ],
-        )
-        numbers = {key: float(value) for key, value in result.items() if _is_number(value)}
+        rows = [_numbers(module, own) for own in sets]
     except (Exception, SystemExit) as error:
         return _no_score(metric, "metric_failed", f"{metric.path} failed ({first_line(error)})")
-    if not numbers:
+    if not (keys := dict.fromkeys(key for row in rows for key in row)):
         return _no_score(metric, "metric_failed", f"{metric.path} gave no number")
 
-    named = {name if len(numbers) == 1 else f"{name}_{key}": value for key, value in numbers.items()}
+    named = {name if len(keys) == 1 else f"{name}_{key}": key for key in keys}
+    columns = {score: tuple(row.get(key, math.nan) for row in rows) for score, key in named.items()}
+    finite = {score: column for score, column in columns.items() if all(map(math.isfinite, column))}
     return Scores(
-        values={score: value if math.isfinite(value) else None for score, value in named.items()},
-        missing={score: "not_finite" for score, value in named.items() if not math.isfinite(value)},
-        info={score: metric.info(score) for score in named},
-        settings=dict.fromkeys(named, f"evaluate:{__version__}|{metric.path}|code:sha256:{_code_digest(module)}"),
+        values={score: fmean(finite[score]) if score in finite else None for score in columns},
+        examples=finite if metric.pooling == "mean" else {},
+        missing={score: "not_finite" for score in columns if score not in finite},
+        info={score: metric.info(score) for score in columns},
+        settings=dict.fromkeys(columns, f"evaluate:{__version__}|{metric.path}|code:sha256:{_code_digest(module)}"),
     )
+
+
+def _numbers(module: Any, answers: Sequence[Answer]) -> dict[str, float]:
+    """The numbers among a metric's results for `answers`."""
+    several = _takes_several(module)
+    result = module.compute(
+        predictions=[answer.prediction for answer in answers],
+        references=[list(answer.references) if several else answer.references[0] for answer in answers],
+    )
+    return {key: float(value) for key, value in result.items() if _is_number(value)}
 
 
 def _is_local(metric: str) -> bool:

@@ -33,8 +33,8 @@ class LmEval(Metric):
 
     A task's scores are called `<task>_<metric>`, and `<task>_<metric>_<filter>` where a filter extracts the answer. A
     group that has scores gives those; any other group or tag gives the scores of its tasks. Questions, prompts and
-    decoding are the task's own, and so are its examples: the report has intervals over seeds only, and the record has
-    the harness's standard errors in `score_errors`. A task can contain code, which runs with your rights.
+    decoding are the task's own, and so are its examples: the report has no intervals for them, and the record has the
+    harness's standard errors in `score_errors`. A task can contain code, which runs with your rights.
 
     None, with a sentence in `settings`, for a task that fails or cannot be downloaded (`task_failed`), or that needs
     more GPU memory than there is beside the model (`out_of_memory`).

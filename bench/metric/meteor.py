@@ -5,12 +5,15 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
+from bench.errors import InputError
+from bench.example import Example
 from bench.metric import Answer, Language, Metric, Scores, fraction, means
 from bench.metric.words import stated
 
 _NAME = "meteor"
 _INFO = {_NAME: fraction("METEOR")}
 _WORDNET = ("corpora/wordnet", "corpora/wordnet.zip/wordnet/")
+_NEEDS = "METEOR needs WordNet; run `python -m nltk.downloader wordnet` once, or set NLTK_DATA to a copy"
 _PARAMETERS = {"alpha": 0.9, "beta": 3.0, "gamma": 0.5}
 
 
@@ -21,9 +24,15 @@ class Meteor(Metric):
     the parameters and the Treebank tokenizer that `evaluate` uses. If abstaining is right, an empty answer scores 1 and
     any other 0; otherwise an empty answer scores 0.
 
-    Nothing is downloaded: None, with a sentence in `settings`, if nltk finds no WordNet (`wordnet_not_available`), and
-    for Chinese, which WordNet does not have (`language_not_supported`).
+    Nothing is downloaded. Without a WordNet where nltk looks, this is refused before training; one that is gone later
+    leaves None (`wordnet_not_available`), as does Chinese, which WordNet does not have (`language_not_supported`).
     """
+
+    def check(self, validation: Sequence[Example]) -> None:
+        try:
+            _wordnet()
+        except LookupError as error:
+            raise InputError(f"metric.meteor: {_NEEDS}") from error
 
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
         if language != "en":
@@ -31,10 +40,7 @@ class Meteor(Metric):
         try:
             wordnet = _wordnet()
         except LookupError:
-            return _no_score(
-                "wordnet_not_available",
-                "METEOR needs WordNet; run `python -m nltk.downloader wordnet` once, or set NLTK_DATA to a copy",
-            )
+            return _no_score("wordnet_not_available", _NEEDS)
         examples = tuple(_meteor(answer, wordnet) for answer in answers)
         parameters = "|".join(f"{name}:{value:g}" for name, value in _PARAMETERS.items())
         settings = f"nltk:{version('nltk')}|wordnet:{wordnet.get_version()}|tokenizer:treebank|{parameters}"

@@ -1,5 +1,6 @@
 """Accuracy and macro F1 over declared labels, by hand and against scikit-learn."""
 
+import hashlib
 import random
 from collections.abc import Callable
 
@@ -83,6 +84,12 @@ def test_random_answers_against_scikit_learn(answered: Answered, seed: int) -> N
 def test_labels_need_no_quotes(answered: Answered) -> None:
     assert metric(1, 2, True).labels == ("1", "2", "True")
     assert metric(1, 2, True).score(answered(("true", "True"), ("2.", "2")), "en").values["accuracy"] == 1.0
+
+
+def test_many_labels_are_known_by_a_hash(answered: Answered) -> None:
+    labels = [f"l{at:02}" for at in range(11)]
+    settings = metric(*labels).score(answered(("l01", "l01")), "en").settings["accuracy"]
+    assert settings == f"labels:11|sha256:{hashlib.sha256(','.join(labels).encode()).hexdigest()[:16]}"
 
 
 def test_labels_that_are_one(answered: Answered) -> None:

@@ -137,6 +137,20 @@ def test_how_a_score_is_read_can_be_declared(answered: Answered, written: Writte
     }
 
 
+def test_a_mean_is_computed_for_each_answer(answered: Answered, written: Written) -> None:
+    answers = answered(("red", "red"), ("fox", "blue"), ("sky", "sky"), ("sea", "sea"))
+    path = written("equal_share", SHARE_EQUAL)
+    scores = metric({"path": path, "pooling": "mean"}).score(answers, "en")
+    assert scores.values == {"equal_share": 0.75}
+    assert scores.examples == {"equal_share": (1.0, 0.0, 1.0, 1.0)}
+    assert scores.info["equal_share"].pooling == "mean"
+    # One answer without a number costs the score, since a mean of the others would be of another set.
+    some = written("some", 'return {"x": 1.0, "y": np.nan} if predictions == ["fox"] else {"x": 0.0, "y": 1.0}')
+    scores = metric({"path": some, "pooling": "mean"}).score(answers, "en")
+    assert scores.values == {"some_x": 0.25, "some_y": None}
+    assert (scores.examples, scores.missing) == ({"some_x": (0.0, 1.0, 0.0, 0.0)}, {"some_y": "not_finite"})
+
+
 def test_what_is_declared_is_written_as_it_was_typed(written: Written) -> None:
     path = written("equal_share", SHARE_EQUAL)
     both = metric("meteor", {"path": path, "better": "lower"})
@@ -154,7 +168,7 @@ def test_what_is_declared_is_written_as_it_was_typed(written: Written) -> None:
         (
             {"path": "meteor", "bettr": "higher"},
             (),
-            "Value error, must have nothing but path, title, better, lowest, highest, got 'bettr'",
+            "Value error, must have nothing but path, title, better, lowest, highest, pooling, got 'bettr'",
         ),
         ({"better": "higher"}, ("path",), "Field required"),
     ],

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.errors import InputError
 from bench.metric import Answer
 from bench.metric.meteor import Meteor
 
@@ -79,9 +80,16 @@ def test_without_wordnet_it_says_what_to_do(
     scores = METRIC.score(answered(("red", "red")), "en")
     assert scores.values == {"meteor": None}
     assert scores.missing == {"meteor": "wordnet_not_available"}
-    assert scores.settings == {
-        "meteor": "METEOR needs WordNet; run `python -m nltk.downloader wordnet` once, or set NLTK_DATA to a copy"
-    }
+    needs = "METEOR needs WordNet; run `python -m nltk.downloader wordnet` once, or set NLTK_DATA to a copy"
+    assert scores.settings == {"meteor": needs}
+    with pytest.raises(InputError) as refused:
+        METRIC.check([])
+    assert str(refused.value) == f"metric.meteor: {needs}"
+
+
+@pytest.mark.usefixtures("wordnet")
+def test_with_wordnet_nothing_is_refused() -> None:
+    METRIC.check([])
 
 
 def test_chinese_has_none(answered: Answered) -> None:
