@@ -72,6 +72,8 @@ def read_records(path: str) -> Numbered:
     }
     suffix = _suffix(path)
     if suffix not in readers or (suffix == ".parquet" and path.endswith(".gz")):
+        with _opened(path):  # a missing one is said to be missing
+            pass
         given = "".join(Path(path).suffixes[-2:] if path.endswith(".gz") else Path(path).suffix) or "suffixless"
         raise InputError(
             f"{path}: cannot read a {given} file; name a .json, .jsonl, .csv, .tsv or .txt file (with or without "
@@ -169,6 +171,8 @@ def _parse_json(text: str, path: str, first_line: int = 1) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         at, fault = error.pos, f"broken JSON: {error.msg} (column {error.colno})"
+        if error.msg == "Extra data" and _suffix(path) == ".json":
+            fault += "; name a file with an object in each line .jsonl"
     except RecursionError:
         at, fault = _position(_NESTED, text), "JSON that is nested too deeply to be read"
     except ValueError:  # Python's guard against numbers that take minutes to convert

@@ -10,7 +10,7 @@ import pytest
 
 from bench.content import digest
 from bench.dataset import files
-from bench.dataset.files import Record, place, read_json
+from bench.dataset.files import Record, files_of, place, read_json
 from bench.errors import InputError
 
 KINDS = "name a .json, .jsonl, .csv, .tsv or .txt file (with or without .gz), or a .parquet file"
@@ -131,6 +131,13 @@ def test_the_home_folder_is_known_by_its_sign(tmp_path: Path, monkeypatch: pytes
         ("a.json", '{"x": 1}', "a.json: must hold a list of objects, got an object"),
         ("a.json", '[{"x": 1}, null]', "a.json, record 2: every record must be an object, got null"),
         ("a.json", b'[{"x": "\n\xe4"}]', "a.json:2: not UTF-8; save the file in that encoding"),
+        (
+            "a.json",
+            '{"x": 1}\n{"x": 2}\n',
+            "a.json:2: broken JSON: Extra data (column 1); name a file with an object in each line .jsonl",
+        ),
+        ("a.jsonl", '{"x": 1} {"x": 2}\n', "a.jsonl:1: broken JSON: Extra data (column 10)"),
+        ("a.jsonl", b'{"x": 1}\n{"x": "\xe4"}\n', "a.jsonl:2: not UTF-8; save the file in that encoding"),
         ("a.jsonl", "\n", "a.jsonl is empty; it must hold at least one record"),
         ("a.jsonl", '{"x": 1}\n{"x": \n', "a.jsonl:2: broken JSON: Expecting value (column 7)"),
         ("a.jsonl", '{"x": 1}\n[1]\n', "a.jsonl:2: every record must be an object, got a list"),
@@ -139,6 +146,10 @@ def test_the_home_folder_is_known_by_its_sign(tmp_path: Path, monkeypatch: pytes
         ("a.csv", "x,y\n1,2\n3\n", "a.csv:3: broken CSV: 1 fields where the header has 2"),
         ("a.csv", 'x,y\n1,"2\n', "a.csv:2: broken CSV: unexpected end of data"),
         ("a.csv", "x,y,x\n1,2,3\n", "a.csv:1: the header names a column twice: 'x', 'y', 'x'"),
+        ("a.csv", "x,y\n1,2\n3,ä\n".encode("latin-1"), "a.csv:3: not UTF-8; save the file in that encoding"),
+        ("a.csv", "x,y\n1,2\n".encode("utf-16"), "a.csv:1: not UTF-8; save the file in that encoding"),
+        ("a.tsv", "x\ty\n1,2\n", "a.tsv:2: broken CSV: 1 fields where the header has 2"),
+        ("a.tsv", "", "a.tsv is empty; it must hold at least one record"),
         ("a.pdf", "x", f"a.pdf: cannot read a .pdf file; {KINDS}"),
         ("a.pdf.gz", "x", f"a.pdf.gz: cannot read a .pdf.gz file; {KINDS}"),
         ("a.txt", " \n", "a.txt is empty; it must hold at least one record"),
@@ -210,6 +221,64 @@ def test_records_are_read_one_after_the_other() -> None:
         next(rows)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.json.gz", "[\n[1]]", "a.json.gz, record 1: every record must be an object, got a list"),
+        ("a.jsonl.gz", '{"x": 1}\n{"x": \n', "a.jsonl.gz:2: broken JSON: Expecting value (column 7)"),
+        ("a.jsonl.gz", '{"x": 1}\n{"x": "ä"}\n', "a.jsonl.gz:2: not UTF-8; save the file in that encoding"),
+        ("a.csv.gz", 'x,y\n1,"2\n', "a.csv.gz:2: broken CSV: unexpected end of data"),
+        ("a.tsv.gz", "x\ty\n1\n", "a.tsv.gz:2: broken CSV: 1 fields where the header has 2"),
+        ("a.txt.gz", "", "a.txt.gz is empty; it must hold at least one record"),
+    ],
+)
+def test_unusable_content_of_gzip_is_named_with_the_place(name: str, content: str, expected: str) -> None:
+    assert message(name, gzip.compress(content.encode("latin-1"))) == expected
+
+
+GOOD = b'{"x": 1}\n'
+
+
+@pytest.mark.parametrize(
+    ("contents", "expected"),
+    [
+        ({}, "parts has no files; a folder of data must hold files of one kind, such as .jsonl"),
+        (
+            {"a.jsonl": GOOD, "README.md": b"Data."},
+            "parts has files of several kinds (.jsonl, .md); a folder of data must hold files of one kind, such as "
+            ".jsonl",
+        ),
+        ({"a.pdf": b"x"}, f"parts/a.pdf: cannot read a .pdf file; {KINDS}"),
+        ({"a.jsonl": GOOD, "b.jsonl": b""}, "parts/b.jsonl is empty; it must hold at least one record"),
+        ({"a.jsonl": GOOD, "b.jsonl": GOOD + b"[1]"}, "parts/b.jsonl:2: every record must be an object, got a list"),
+        (
+            {"a.jsonl": GOOD, "b.jsonl.gz": gzip.compress(GOOD)[:-9]},
+            "parts/b.jsonl.gz: broken gzip: Compressed file ended before the end-of-stream marker was reached",
+        ),
+    ],
+)
+def test_unusable_file_of_a_folder_is_named_with_the_place(contents: dict[str, bytes], expected: str) -> None:
+    Path("parts").mkdir()
+    for name, content in contents.items():
+        write(f"parts/{name}", content)
+    with pytest.raises(InputError) as caught:
+        [record for file in files_of("parts") for record in read_records(file)]
+    assert str(caught.value) == expected
+
+
+def test_a_folder_gives_its_files_by_name_packed_or_not() -> None:
+    Path("parts/older").mkdir(parents=True)
+    for name in ("b.jsonl", "a.jsonl.gz", ".hidden.csv", "older/c.jsonl"):
+        Path("parts", name).touch()
+    assert files_of("parts") == ["parts/a.jsonl.gz", "parts/b.jsonl"]
+
+
+def test_parquet_without_rows() -> None:
+    pandas.DataFrame({"x": []}).to_parquet("a.parquet")
+    with pytest.raises(InputError, match=r"^a\.parquet is empty; it must hold at least one record$"):
+        read_records("a.parquet")
+
+
 def test_cut_off_parquet_is_named_with_what_pyarrow_says() -> None:
     pandas.DataFrame(RECORDS).to_parquet("whole.parquet")
     whole = Path("whole.parquet").read_bytes()
@@ -217,7 +286,7 @@ def test_cut_off_parquet_is_named_with_what_pyarrow_says() -> None:
     assert re.fullmatch(r"a\.parquet: broken Parquet: .*size is 0 bytes", message("a.parquet", b""))
 
 
-@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.csv", "a.parquet"])
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.csv", "a.parquet", "a.pdf", "folder"])
 def test_missing_file(name: str) -> None:
     expected = f"{name}: cannot be read (No such file or directory); name an existing file"
     for read in (read_records, digest):
