@@ -107,9 +107,13 @@ def inert(text: str) -> str:
 
 
 def file_stem(*parts: str) -> str:
-    """`parts` joined by hyphens: safe as a file's name, and different for different parts."""
+    """`parts` joined by hyphens: safe as a file's name, and different for as many other parts.
+
+    Hyphens in the last part, as in `Qwen3-0.6B`, leave no doubt where it begins; in an earlier part they would.
+    """
     joined = "-".join(parts)
-    if all(re.fullmatch(r"[A-Za-z0-9_.]{1,40}", part) for part in parts):
+    *earlier, last = parts
+    if all(re.fullmatch(r"[A-Za-z0-9_.]{1,40}", part) for part in (*earlier, last.replace("-", ""))):
         return joined
     digest = hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
     return f"{re.sub(r'[^A-Za-z0-9_.]+', '-', joined)[:80]}-{digest[:8]}"

@@ -32,6 +32,7 @@ from bench.record_history import SCORES_OF_VERSION_1
 from bench.report.compare.comparisons import comparisons_of
 from bench.report.compare.effects import effects
 from bench.report.compare.family import family_of
+from bench.report.compare.order import in_order
 from bench.report.read.study import read_studies
 from bench.report.render.table import Table
 from bench.report.request import Request
@@ -365,6 +366,7 @@ def tables_of(runs: Path, request: Request | None = None) -> dict[str, Table]:
     study, request = read_studies(runs)[0], request or Request()
     found = comparisons_of(study.cells, study.predictions)
     family = family_of(study.name, found, request.family)
+    found = in_order(found, family.decides)
     compared = effects(found, request.reference, family.scores, request.pairs)
     return {table.name: table for table in tables(study, found, request, family, compared)}
 

@@ -57,7 +57,7 @@ def test_a_report_per_study_and_problems_said(write_cell, runs, tmp_path, capsys
         *("index.html", "report.md", "report.tex"),
         *(
             f"tables/{table}.{kind}"
-            for table in ("cells", *COSTS, "failures", "model-tiny", "provenance", "settings")
+            for table in ("cells", *COSTS, "failures", "model-tiny", "provenance", "scores-tiny", "settings-shared")
             for kind in ("csv", "html", "md", "tex")
         ),
     ]
@@ -262,8 +262,8 @@ def test_the_same_runs_give_the_same_bytes(write_cell, runs, tmp_path):
     assert (one.returncode, one.stdout) == (0, f"{tmp_path}/first/demo/index.html: 10 cells\n")
     assert (other.returncode, other.stdout) == (0, "demo/index.html: 10 cells\n")
     first, second = files_under(tmp_path / "first"), files_under(elsewhere)
-    # 2 pages and a document, 4 figures over all cells and 10 of one in 2 formats, 7 tables in 4, and the stamp
-    assert len(first) == 60
+    # 2 pages and a document, 4 figures over all cells and 10 of one in 2 formats, 8 tables in 4, and the stamp
+    assert len(first) == 64
     assert first == second
 
 

@@ -86,7 +86,7 @@ def test_a_metric_that_nobody_here_knows_leads_the_report(write_cell, runs, tmp_
     assert main(["--runs", str(runs), "--out", str(tmp_path)]) == 0
     text = (tmp_path / "demo" / "report.md").read_text()
     assert "- Best METEOR X: **lora**. lora 0.6000. Next is baseline 0.2000: a difference of 0.4000" in text
-    assert "| Method | Trainable (%) | METEOR X | BLEU | Peak process memory (GB) |" in text
+    assert "| Method | Trainable (M) | Trainable (%) | METEOR X | BLEU | Train time (s) | " in text
     assert "| lora | baseline | meteor_x | 0.4000<sup>a</sup> | <" not in text
     assert "| lora | baseline | meteor_x | 0.4000" in text
     assert "![Bars of METEOR X and BLEU by method, for tiny.](figures/scores.png)" in text

@@ -51,7 +51,8 @@ def test_text_is_made_visible_in_full_and_keeps_its_lines():
 def test_file_stems_are_safe_and_distinct():
     assert file_stem("model", "llama3.2_1b") == "model-llama3.2_1b"
     assert file_stem("model", "../../etc/passwd") == "model-..-..-etc-passwd-22732241"
-    assert file_stem("a-b", "c") != file_stem("a", "b-c")
+    assert file_stem("model", "Qwen3-0.6B") == "model-Qwen3-0.6B"
+    assert file_stem("a-b", "c") != file_stem("a", "b-c") == "a-b-c"
 
 
 def test_lists():

@@ -130,7 +130,13 @@ _PEAK_TITLES = {
 }
 MEMORIES = tuple(replace(peak, title=_PEAK_TITLES[peak.key]) for peak in peaks(MEMORY) if peak.key in _PEAK_TITLES)
 """The figures that can be a cell's peak memory, the best first."""
+TRAINABLE_COUNT = PARAMETERS.quantity(
+    "trainable", "Trainable", lambda parameters: parameters.trainable, "M", MEGA, significant(3)
+)
 TRAINABLE = PARAMETERS.quantity("trainable_percent", "Trainable", lambda parameters: parameters.trainable_percent, "%")
+SAVED = PARAMETERS.quantity(
+    "saved_bytes", "Saved", lambda parameters: parameters.saved_bytes, "MB", MEGA, significant(3)
+)
 PEAK_POWER = POWER.quantity(
     "peak_sampled_power_w", "Peak power", lambda power: power.peak_sampled_power_w, "W", show=fixed(2)
 )

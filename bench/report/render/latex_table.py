@@ -14,13 +14,15 @@ Item = TypeVar("Item")
 PAGE_LINES = 34
 """Lines of rows and notes that fit on a page beside the head, the caption and the page's margins."""
 NOTE_WIDTH, WRAP_WIDTH = 110, 60
-"""Characters on one line of a note, and of a column of wrapped text."""
+"""Characters on one line of a note, and of all columns of wrapped text together."""
+WRAP_SHARE = 0.6
+"""Width of all columns of wrapped text together, as a share of the line."""
 HEADING_WIDTH = 9
 """Characters on one line of a column's heading: narrow, because ten columns have to fit on a page."""
 
 DIGIT_PT, SMALL_DIGIT_PT, MARK_PT, GAP_PT, WRAP_PT = 4.3, 3.7, 4.0, 6.0, 288.0
-r"""Widths: of a character at \footnotesize and at \scriptsize, a footnote's letter, the gap between two columns, and a
-column of wrapped text."""
+r"""Widths: of a character at \footnotesize and at \scriptsize, a footnote's letter, the gap between two columns, and
+all columns of wrapped text together."""
 
 
 class LatexColumn(NamedTuple):
@@ -82,8 +84,13 @@ def _paged(items: Sequence[tuple[Item, int]]) -> list[list[Item]]:
 
 
 def _row_lines(row: ShownRow) -> int:
-    wrapped = [1 + len(cell.text) // WRAP_WIDTH for cell in row.cells if cell.column.align == "wrap"]
+    texts = [cell.text for cell in row.cells if cell.column.align == "wrap"]
+    wrapped = [1 + len(text) * len(texts) // WRAP_WIDTH for text in texts]
     return max(2 if any(cell.interval for cell in row.cells) else 1, *wrapped, 1)
+
+
+def _n_wrapped(table: Table) -> int:
+    return sum(column.align == "wrap" for column in table.shown_columns)
 
 
 def _note_lines(note: Note) -> int:
@@ -101,7 +108,9 @@ def _type(table: Table, index: int) -> templates.Latex:
     """The column's type: for numbers, S with room for the longest number on both sides of the decimal point."""
     column = table.shown_columns[index]
     if column.format is None:
-        return templates.Latex({"left": "l", "right": "r", "wrap": r"p{0.6\linewidth}"}[column.align])
+        if column.align == "wrap":
+            return templates.Latex(rf"p{{{WRAP_SHARE / _n_wrapped(table):g}\linewidth}}")
+        return templates.Latex({"left": "l", "right": "r"}[column.align])
     cells = [row.cells[index] for row in table.shown_rows if row.cells[index].value is not None]
     numbers = [cell.text for cell in cells if is_number(cell.text)]
     whole = max((len(number.lstrip("-").partition(".")[0]) for number in numbers), default=1)
@@ -120,7 +129,7 @@ def width_pt(table: Table) -> float:
 def _width_pt(table: Table, index: int) -> float:
     column = table.shown_columns[index]
     if column.align == "wrap":
-        return WRAP_PT
+        return WRAP_PT / _n_wrapped(table)
     widths = [DIGIT_PT * min(HEADING_WIDTH, len(column.title))]
     for row in table.shown_rows:
         cell = row.cells[index]

@@ -10,11 +10,10 @@ from bench.report.compare.quantities import (
     ENERGY,
     GB,
     KJ,
-    MEGA,
     MEMORY,
-    PARAMETERS,
     PEAK_POWER,
     POWER,
+    SAVED,
     STEP_SECONDS,
     THROUGHPUT,
     TRAIN_ENERGY,
@@ -85,7 +84,7 @@ SPEED_AND_SIZE = (
     TRAINING.quantity(
         "effective_batch", "Effective batch", lambda training: training.effective_batch, show=significant(2)
     ),
-    PARAMETERS.quantity("saved_bytes", "Saved", lambda parameters: parameters.saved_bytes, "MB", MEGA, significant(3)),
+    SAVED,
 )
 LATENCIES = (
     *_latencies(

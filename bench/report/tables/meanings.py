@@ -24,6 +24,7 @@ MEANINGS = {
     "more rarely)",
     "training.step_time_s_p50": "the median of the steps after warm-up",
     "training.tokens_per_s": "tokens trained on per second of the steps after warm-up, without padding",
+    "parameters.trainable": "parameters that are trained; 1 M is 1,000,000",
     "parameters.saved_bytes": "size on disk of what training changed; 1 MB is 1,000,000 bytes",
 }
 """By the column's key. What its heading says already is left out."""

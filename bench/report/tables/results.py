@@ -1,10 +1,20 @@
-"""The first table of each comparison: quality and cost of each setup."""
+"""The first tables of each comparison: quality and cost of each setup, and the scores that have no room there."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from bench.report.compare.comparisons import Comparison
 from bench.report.compare.effects import best, reference_of
-from bench.report.compare.quantities import MEMORIES, PEAK_POWER, TRAINABLE, Quantity
+from bench.report.compare.quantities import (
+    MEMORIES,
+    PEAK_POWER,
+    SAVED,
+    TRAIN_ENERGY,
+    TRAIN_SECONDS,
+    TRAINABLE,
+    TRAINABLE_COUNT,
+    Quantity,
+)
 from bench.report.compare.setups import Setup
 from bench.report.render.table import Column, Row, Table, TableCell
 from bench.report.statistics.intervals import FEW_SEEDS
@@ -20,6 +30,9 @@ from bench.report.tables.rows import (
 )
 from bench.report.wording import file_stem, listed, mid_sentence, printable
 
+MOST_SCORES = 3
+"""Beside each other in the first table, which has the costs, too. Of more, the others have a table of their own."""
+AS_ABOVE = "Rows, brackets and bold numbers are as in the table of quality and cost."
 SIMULATED_DOCUMENTS, ENOUGH_FOR_CLASSES = 20, 50
 NEAR_A_BOUND = 0.05
 """As a share of the distance between a score's bounds."""
@@ -30,23 +43,56 @@ LEADER = "82 to 100 % of studies, 93 % on average"
 """What benchmarks/coverage.py found."""
 
 
-def results_table(comparison: Comparison, reference: str, scores: Sequence[Quantity]) -> Table:
-    """A row per setup, averaged over its seeds: these scores, and peaks of power and memory.
+def results_tables(
+    comparison: Comparison, reference: str, scores: Sequence[Quantity], most_scores: int = MOST_SCORES
+) -> list[Table]:
+    """A row per setup, averaged over its seeds: the first scores and all costs, and a second table of other scores.
+
+    The CSV file of the first table has all scores.
 
     Raises:
         InputError: the comparison has several setups of the reference method.
     """
-    quantities = [TRAINABLE, *scores, PEAK_POWER, comparison.memory]
     leading = {score.key: best(comparison, score) for score in scores}
-    remarks = (*_remarks(comparison, scores), *_bold(comparison, leading), *_without_reference(comparison, reference))
-    return Table(
+    costs = (TRAIN_SECONDS, TRAIN_ENERGY, PEAK_POWER, comparison.memory, SAVED)
+    further = scores[most_scores:]
+    shown, hidden = scores[:most_scores], [replace(score, title="") for score in further]
+    first = Table(
         name=file_stem("model", *comparison.names),
         title=f"{comparison.title}: quality and cost of each method",
-        columns=(*name_columns([comparison]), Column("n_validation", ""), *map(number_column, quantities)),
-        rows=tuple(_row(comparison, setup, quantities, leading) for setup in comparison.setups),
-        remarks=remarks,
+        columns=_columns(comparison, [TRAINABLE_COUNT, TRAINABLE, *shown, *costs, *hidden]),
+        rows=_rows(comparison, [TRAINABLE_COUNT, TRAINABLE, *shown, *costs, *further], leading),
+        remarks=(
+            *_behind(comparison),
+            *_computed(comparison, shown),
+            *_bold(comparison, leading),
+            *_without_reference(comparison, reference),
+        ),
         warnings=cautions([comparison]),
     )
+    if not further or not comparison.ok:
+        return [first]
+    return [
+        first,
+        Table(
+            name=file_stem("scores", *comparison.names),
+            title=f"{comparison.title}: other scores",
+            columns=_columns(comparison, further),
+            rows=_rows(comparison, further, leading),
+            remarks=(AS_ABOVE, *_computed(comparison, further)),
+            warnings=cautions([comparison]),
+        ),
+    ]
+
+
+def _columns(comparison: Comparison, quantities: Sequence[Quantity]) -> tuple[Column, ...]:
+    return (*name_columns([comparison]), Column("n_validation", ""), *map(number_column, quantities))
+
+
+def _rows(
+    comparison: Comparison, quantities: Sequence[Quantity], leading: Mapping[str, frozenset[str]]
+) -> tuple[Row, ...]:
+    return tuple(_row(comparison, setup, quantities, leading) for setup in comparison.setups)
 
 
 def _row(
@@ -83,9 +129,16 @@ def _without_reference(comparison: Comparison, reference: str) -> tuple[str, ...
     return (f"Nothing is compared with {name}: no cell of it ended ok.",)
 
 
-def _remarks(comparison: Comparison, scores: Sequence[Quantity]) -> tuple[str, ...]:
+def _behind(comparison: Comparison) -> tuple[str, ...]:
+    """What the rows are, and what is behind their numbers."""
     if not comparison.ok:
         return ()
+    order = f"Rows are in the order of {comparison.ordered_by}, the best first." if comparison.ordered_by else ""
+    return (*filter(None, [order]), *behind([comparison]), _brackets(comparison))
+
+
+def _computed(comparison: Comparison, scores: Sequence[Quantity]) -> tuple[str, ...]:
+    """The settings of the scores that have any."""
     titles_of: dict[str, list[str]] = {}
     for score in scores:
         had = [cell for cell in comparison.ok if score.get(cell) is not None]
@@ -93,7 +146,7 @@ def _remarks(comparison: Comparison, scores: Sequence[Quantity]) -> tuple[str, .
         if settings:
             titles_of.setdefault(" or ".join(map(printable, sorted(settings))), []).append(score.title)
     computed = "; ".join(f"{listed(titles)} with {settings}" for settings, titles in titles_of.items())
-    return (*behind([comparison]), _brackets(comparison), *([f"Computed: {computed}."] if computed else []))
+    return (f"Computed: {computed}.",) if computed else ()
 
 
 def _brackets(comparison: Comparison) -> str:

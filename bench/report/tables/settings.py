@@ -8,11 +8,16 @@ from bench.report.render.table import Column, Row, Table, TableCell
 from bench.report.wording import listed, printable
 
 ALL, EMPTY, UNSET = "all", '""', "null"
+MOST_NAMED = 4
+"""Of more names, those of the other setups are given instead if they are at most half as many."""
 UNSHOWN = "Settings that are null for all are only in the CSV file."
 
+Values = Mapping[str, Mapping[str, Sequence[int]]]
+"""The setups that have each value of each setting, as indices."""
 
-def settings_table(comparisons: Sequence[Comparison]) -> Table:
-    """A row for each value of each setting, which names the setups that have it."""
+
+def settings_tables(comparisons: Sequence[Comparison]) -> list[Table]:
+    """A table of what differs, if anything does, with a row for each value; and one of what all setups share."""
     setups = [(comparison, setup) for comparison in comparisons for setup in comparison.setups]
     having: dict[str, dict[str, list[int]]] = {}
     for at, (_, setup) in enumerate(setups):
@@ -20,22 +25,35 @@ def settings_table(comparisons: Sequence[Comparison]) -> Table:
             if not path.endswith(("._target_", ".name")):
                 having.setdefault(path, {}).setdefault(value, []).append(at)
     parts = list(setups[0][1].cells[0].record.cell)
-    names = _names(setups)
-    rows = [
-        Row(
-            (TableCell(printable(path)), TableCell(printable(value) or EMPTY), TableCell(_named(own, names))),
-            only_csv=value == UNSET and len(own) == len(setups),
-        )
-        for path in sorted(having, key=lambda path: parts.index(path.partition(".")[0]))
-        for value, own in having[path].items()
-    ]
+    paths = sorted(having, key=lambda path: parts.index(path.partition(".")[0]))
+    shared = {path: having[path] for path in paths if [len(own) for own in having[path].values()] == [len(setups)]}
+    different = {path: having[path] for path in paths if path not in shared}
+    return [*([_different(different, _names(setups))] if different else []), _shared(shared)]
+
+
+def _different(values: Values, names: Mapping[str, frozenset[int]]) -> Table:
     columns = (
         Column("setting", "Setting", align="left"),
         Column("value", "Value", align="wrap"),
-        Column("setups", "For", align="left"),
+        Column("setups", "For", align="wrap"),
+    )
+    rows = [
+        Row((TableCell(printable(path)), TableCell(printable(value) or EMPTY), TableCell(_named(own, names))))
+        for path, by_value in values.items()
+        for value, own in by_value.items()
+    ]
+    return Table("settings", "Settings that differ", columns, tuple(rows), section="cells")
+
+
+def _shared(values: Values) -> Table:
+    columns = (Column("setting", "Setting", align="left"), Column("value", "Value", align="wrap"))
+    rows = tuple(
+        Row((TableCell(printable(path)), TableCell(printable(value) or EMPTY)), only_csv=value == UNSET)
+        for path, by_value in values.items()
+        for value in by_value
     )
     remarks = (UNSHOWN,) if any(row.only_csv for row in rows) else ()
-    return Table("settings", "Settings", columns, tuple(rows), remarks, section="cells")
+    return Table("settings-shared", "Settings that all cells share", columns, rows, remarks, section="cells")
 
 
 def _names(setups: Sequence[tuple[Comparison, Setup]]) -> dict[str, frozenset[int]]:
@@ -49,10 +67,17 @@ def _names(setups: Sequence[tuple[Comparison, Setup]]) -> dict[str, frozenset[in
 
 
 def _named(own: Sequence[int], names: Mapping[str, frozenset[int]]) -> str:
-    """The setups at the indices `own`, by as few names as possible."""
-    left, chosen = set(own), []
+    """The setups at the indices `own`, by as few names as possible, or all but a few others."""
+    chosen, others = _fewest(frozenset(own), names), _fewest(names[ALL] - frozenset(own), names)
+    if len(chosen) > MOST_NAMED and 0 < 2 * len(others) <= len(chosen):
+        return f"{ALL} but {listed(others)}"
+    return listed(chosen)
+
+
+def _fewest(indices: frozenset[int], names: Mapping[str, frozenset[int]]) -> list[str]:
+    left, chosen = set(indices), []
     for name, members in names.items():
         if members <= left:
             chosen.append(name)
             left -= members
-    return listed(printable(name) for name in sorted(chosen, key=lambda name: min(names[name])))
+    return [printable(name) for name in sorted(chosen, key=lambda name: min(names[name]))]

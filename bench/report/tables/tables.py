@@ -16,29 +16,34 @@ from bench.report.tables.differences import effects_table
 from bench.report.tables.measured import not_measured, without_empty_columns
 from bench.report.tables.provenance import provenance_table
 from bench.report.tables.published import published_scores, published_tables
-from bench.report.tables.results import results_table
-from bench.report.tables.settings import settings_table
+from bench.report.tables.results import results_tables
+from bench.report.tables.settings import settings_tables
 
 
 def tables(
     study: Study, comparisons: Sequence[Comparison], request: Request, family: Family, compared: Sequence[Effect]
 ) -> list[Table]:
     """The tables in reading order: results, effects, costs, settings, cells, failures, provenance."""
-    results = [
-        results_table(each, request.reference, published_scores(each) if request.against else _scores(each, family))
-        for each in comparisons
-    ]
+    results = [_results(each, request, family) for each in comparisons]
     failures = failures_table(study)
     return [
-        *map(without_empty_columns, results),
+        *(without_empty_columns(first) for first, *_ in results),
+        *(without_empty_columns(other) for _, *others in results for other in others),
         *([effects_table(comparisons, compared, request.pairs)] if compared else []),
         *(published_tables(comparisons) if request.against else []),
         *_costs(comparisons),
-        settings_table(comparisons),
+        *settings_tables(comparisons),
         without_empty_columns(cells_table(comparisons, family)),
         *([failures] if failures else []),
         provenance_table(study.cells),
     ]
+
+
+def _results(comparison: Comparison, request: Request, family: Family) -> list[Table]:
+    if not request.against:
+        return results_tables(comparison, request.reference, _scores(comparison, family))
+    scores = published_scores(comparison)
+    return results_tables(comparison, request.reference, scores, most_scores=len(scores))
 
 
 def _scores(comparison: Comparison, family: Family) -> list[Quantity]:

@@ -210,3 +210,10 @@ def test_latex_compiles_in_a_plain_document(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:]
     assert (tmp_path / "sample.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_columns_of_wrapped_text_share_the_line_in_latex():
+    for n_columns, share in ((1, "0.6"), (2, "0.3")):
+        columns = tuple(Column(str(at), "Text", align="wrap") for at in range(n_columns))
+        table = Table("wide", "Wide", columns, (Row(tuple(TableCell("x") for _ in columns)),))
+        assert latex_table(table).count(f"p{{{share}\\linewidth}}") == n_columns

@@ -236,4 +236,4 @@ def test_setups_of_all_models_stand_in_one_table(tables_of, write_cell, runs):
 
 def test_a_study_of_failures_has_no_tables_of_costs(tables_of, write_cell, runs):
     write_cell("lora", **OOM)
-    assert list(tables_of(runs)) == ["model-tiny", "settings", "cells", "failures", "provenance"]
+    assert list(tables_of(runs)) == ["model-tiny", "settings-shared", "cells", "failures", "provenance"]

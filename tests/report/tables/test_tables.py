@@ -41,33 +41,64 @@ def columns_of(table, *keys):
 REMARKS = (
     "Validation examples: 60, from 12 documents. One seed: 0.",
     BRACKETS,
-    "Computed: BLEU with nrefs:1|eff:yes.",
     "Nothing is bold, because not all methods can be tested (one seed: run seed=0,1,2).",
-    "Not measured: BERTScore (the metric's encoder model is not available); Peak power (no NVML device on this "
-    "machine).",
-    "Peak process memory: resident memory of the cell's processes together, shared pages counted in each (sampled).",
+    "Not measured: Train energy (nothing is trained; no NVML device on this machine); Peak power (no NVML device on "
+    "this machine).",
+    "Trainable: parameters that are trained; 1 M is 1,000,000. Peak process memory: resident memory of the cell's "
+    "processes together, shared pages counted in each (sampled). Saved: size on disk of what training changed; 1 MB is "
+    "1,000,000 bytes.",
 )
 
 
-def test_the_first_table_has_the_configured_scores_and_no_empty_column(tables_of, small):
+def test_the_first_table_has_the_first_scores_all_costs_and_no_empty_column(tables_of, small):
     assert markdown_table(tables_of(small)["model-tiny"]) == (
         "### tiny: quality and cost of each method\n"
         "\n"
-        "| Method | Trainable (%) | Token F1 | Exact match | Macro F1 | BLEU | ROUGE-1 | ROUGE-2 | ROUGE-L "
-        "| Perplexity | Peak process memory (GB) |\n"
-        "| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
-        "| baseline | 0 | 0.7000<sup>a</sup> | 0.40<br><sub>\\[0.15, 0.71\\]</sub> | 0.2500<sup>b</sup> "
-        "| 0.0148<sup>a</sup> | 0.6250<sup>a</sup> | 0.3750<sup>a</sup> | 0.6000<sup>a</sup> | 3.500<sup>a</sup> "
-        "| 1.25 |\n"
-        "| lora | 0.1000 | 0.7000<sup>a</sup> | 0.40<br><sub>\\[0.15, 0.71\\]</sub> | 0.1825<sup>b</sup> "
-        "| 0.2243<sup>a</sup> | 0.6250<sup>a</sup> | 0.3750<sup>a</sup> | 0.6000<sup>a</sup> | 3.500<sup>a</sup> "
-        "| 1.50 |\n"
-        "| qlora: **out of memory in train (peak process memory 3.20 GB)** | — | — | — | — | — | — | — | — | — | — |\n"
+        "| Method | Trainable (M) | Trainable (%) | Token F1 | Exact match | Macro F1 | Train time (s) "
+        "| Peak process memory (GB) | Saved (MB) |\n"
+        "| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+        "| baseline | 0 | 0 | 0.7000<sup>a</sup> | 0.40<br><sub>\\[0.15, 0.71\\]</sub> | 0.2500<sup>b</sup> "
+        "| —<sup>c</sup> | 1.25 | —<sup>c</sup> |\n"
+        "| lora | 0.00100 | 0.1000 | 0.7000<sup>a</sup> | 0.40<br><sub>\\[0.15, 0.71\\]</sub> | 0.1825<sup>b</sup> "
+        "| 30.0 | 1.50 | 0.00410 |\n"
+        "| qlora: **out of memory in train (peak process memory 3.20 GB)** | — | — | — | — | — | — | — | — |\n"
         "\n"
         f"<sup>a</sup> {CONSTANT}\n"
         "\n"
-        f"<sup>b</sup> {POOLED}\n" + "".join("\n" + remark.replace("|", "\\|") + "\n" for remark in REMARKS)
+        f"<sup>b</sup> {POOLED}\n"
+        "\n"
+        "<sup>c</sup> nothing is trained\n" + "".join(f"\n{remark}\n" for remark in REMARKS)
     )
+
+
+def test_other_scores_have_a_table_of_their_own(tables_of, small):
+    assert markdown_table(tables_of(small)["scores-tiny"]) == (
+        "### tiny: other scores\n"
+        "\n"
+        "| Method | BLEU | ROUGE-1 | ROUGE-2 | ROUGE-L | Perplexity |\n"
+        "| :--- | ---: | ---: | ---: | ---: | ---: |\n"
+        "| baseline | 0.0148<sup>a</sup> | 0.6250<sup>a</sup> | 0.3750<sup>a</sup> | 0.6000<sup>a</sup> "
+        "| 3.500<sup>a</sup> |\n"
+        "| lora | 0.2243<sup>a</sup> | 0.6250<sup>a</sup> | 0.3750<sup>a</sup> | 0.6000<sup>a</sup> "
+        "| 3.500<sup>a</sup> |\n"
+        "| qlora: **out of memory in train (peak process memory 3.20 GB)** | — | — | — | — | — |\n"
+        "\n"
+        f"<sup>a</sup> {CONSTANT}\n"
+        "\n"
+        "Rows, brackets and bold numbers are as in the table of quality and cost.\n"
+        "\n"
+        "Computed: BLEU with nrefs:1\\|eff:yes.\n"
+        "\n"
+        "Not measured: BERTScore (the metric's encoder model is not available).\n"
+    )
+
+
+def test_many_methods_are_said_to_be_in_the_order_of_their_score(tables_of, write_cell, runs):
+    for at in range(9):
+        write_cell(f"method{at}", scores={"token_f1": at / 16}, readings=(), answered=())
+    table = tables_of(runs)["model-tiny"]
+    assert columns_of(table, "method") == [(f"method{at}",) for at in reversed(range(9))]
+    assert table.remarks[0] == "Rows are in the order of Token F1, the best first."
 
 
 def test_the_csv_file_has_the_empty_columns_too(tables_of, small):
@@ -87,19 +118,22 @@ def test_the_first_table_in_latex(tables_of, small):
     stacked = "{\\begin{tabular}[b]{@{}r@{}}%s\\end{tabular}}"
     heads = [
         "{Method}",
-        stacked % "Trainable\\\\(\\%)",
+        *(stacked % f"Trainable\\\\({unit})" for unit in ("M", "\\%")),
         "{Token F1}",
         stacked % "Exact\\\\match",
-        *("{Macro F1}", "{BLEU}", "{ROUGE-1}", "{ROUGE-2}", "{ROUGE-L}", "{Perplexity}"),
+        "{Macro F1}",
+        stacked % "Train\\\\time\\\\(s)",
         stacked % "Peak\\\\process\\\\memory\\\\(GB)",
+        stacked % "Saved\\\\(MB)",
     ]
-    a, b = (f"\\textsuperscript{{{mark}}}" for mark in "ab")
+    a, b, c = (f"\\textsuperscript{{{mark}}}" for mark in "abc")
     room = {None: "", a: f", table-space-text-post={{{a}}}", b: f", table-space-text-post={{{b}}}"}
-    columns = [("1.4", None), ("1.4", a), ("1.2", None), ("1.4", b), *[("1.4", a)] * 4, ("1.3", a), ("1.2", None)]
+    columns = [("1.5", None), ("1.4", None), ("1.4", a), ("1.2", None), ("1.4", b), ("2.1", None), ("1.2", None)]
+    columns += [("1.5", None)]
     formats = "".join(f"S[table-format={digits}{room[mark]}]" for digits, mark in columns)
-    rouges = f"0.6250 {{{a}}} & 0.3750 {{{a}}} & 0.6000 {{{a}}} & 3.500 {{{a}}}"
-    interval = " &  &  & {\\scriptsize {[}0.15, %s{]}} &  &  &  &  &  &  &  \\\\\n"
+    interval = " &  &  &  & {\\scriptsize {[}0.15, 0.71{]}} &  &  &  &  \\\\\n"
     notes = [f"\\textsuperscript{{a}}~{CONSTANT}", f"\\textsuperscript{{b}}~{POOLED}"]
+    notes += ["\\textsuperscript{c}~nothing is trained"]
     notes += [remark.replace("%", "\\%").replace("|", "\\textbar{}") for remark in REMARKS]
     assert latex_table(tables_of(small)["model-tiny"]) == (
         "% Needs \\usepackage{booktabs, graphicx, siunitx} and, for bold numbers, \\sisetup{detect-weight = true, "
@@ -115,11 +149,11 @@ def test_the_first_table_in_latex(tables_of, small):
         "\\toprule\n"
         f"{' & '.join(heads)} \\\\\n"
         "\\midrule\n"
-        f"baseline & 0 & 0.7000 {{{a}}} & 0.40 & 0.2500 {{{b}}} & 0.0148 {{{a}}} & {rouges} & 1.25 \\\\\n"
-        f"{interval % '0.71'}"
-        f"lora & 0.1000 & 0.7000 {{{a}}} & 0.40 & 0.1825 {{{b}}} & 0.2243 {{{a}}} & {rouges} & 1.50 \\\\\n"
-        f"{interval % '0.71'}"
-        "qlora & \\multicolumn{10}{l@{}}{\\emph{out of memory in train (peak process memory 3.20 GB)}} \\\\\n"
+        f"baseline & 0 & 0 & 0.7000 {{{a}}} & 0.40 & 0.2500 {{{b}}} & {{---{c}}} & 1.25 & {{---{c}}} \\\\\n"
+        f"{interval}"
+        f"lora & 0.00100 & 0.1000 & 0.7000 {{{a}}} & 0.40 & 0.1825 {{{b}}} & 30.0 & 1.50 & 0.00410 \\\\\n"
+        f"{interval}"
+        "qlora & \\multicolumn{8}{l@{}}{\\emph{out of memory in train (peak process memory 3.20 GB)}} \\\\\n"
         "\\bottomrule\n"
         "\\end{tabular}}%\n"
         "\\leavevmode\\ifdim\\wd0>\\linewidth\\resizebox{\\linewidth}{!}{\\box0}\\else\\box0\\fi\n"
@@ -158,7 +192,8 @@ def test_all_cells(tables_of, small):
 def test_failures_and_provenance(tables_of, small):
     found = tables_of(small)
     costs = [f"costs-{what}" for what in ("time", "memory", "training")]
-    assert list(found) == ["model-tiny", "effects", *costs, "settings", "cells", "failures", "provenance"]
+    names = ["model-tiny", "scores-tiny", "effects", *costs, "settings-shared", "cells", "failures", "provenance"]
+    assert list(found) == names
     assert columns_of(found["failures"], "folder", "ending", "error") == [
         ("demo/tiny-qlora-events-s0-qlora0", "out of memory in train", "OutOfMemoryError: Tried to allocate 2 GiB")
     ]
@@ -198,7 +233,7 @@ def test_provenance_counts_cells_where_they_differ(tables_of, write_cell, runs):
 def test_a_grid_without_failures_has_no_table_of_them(tables_of, write_cell, runs):
     write_cell("lora")
     names = [name for name in tables_of(runs) if not name.startswith("costs-")]
-    assert names == ["model-tiny", "settings", "cells", "provenance"]
+    assert names == ["model-tiny", "scores-tiny", "settings-shared", "cells", "provenance"]
 
 
 def test_several_seeds_are_a_mean_and_say_so(tables_of, write_cell, runs):
@@ -213,7 +248,7 @@ def test_several_seeds_are_a_mean_and_say_so(tables_of, write_cell, runs):
         ("lora", "0 1", "0.5", "300.5", "5000000000"),
     ]
     assert table.remarks[0] == "Validation examples: 60, from 12 documents. Each number is a mean over 2 seeds: 0, 1."
-    assert table.shown_columns[-1].heading == "Peak GPU memory (GB)"
+    assert table.shown_columns[-2].heading == "Peak GPU memory (GB)"
 
 
 def test_a_failed_seed_is_a_footnote_of_the_mean_over_the_others(tables_of, write_cell, runs):
@@ -226,7 +261,7 @@ def test_a_failed_seed_is_a_footnote_of_the_mean_over_the_others(tables_of, writ
         ("baseline", "ok", "0 1", CONSTANT),
         ("lora", "ok and out of memory", "0", f"{told}; {CONSTANT}"),
     ]
-    assert table.footnotes == (CONSTANT, told)
+    assert table.footnotes == (CONSTANT, "nothing is trained", told)
     assert table.remarks[0] == (
         "Validation examples: 60, from 12 documents. Each number is a mean over seeds: baseline 0, 1; lora 0."
     )
