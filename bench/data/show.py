@@ -27,7 +27,7 @@ MARKS = "⟦⟧"
 def report(inspection: Inspection, typed: Sequence[str], width: int) -> Iterator[RenderableType]:
     """Everything about a data set that could be loaded, in the order in which one reads it."""
     yield splits(inspection)
-    if inspection.splits.steps:
+    if inspection.splits.steps or inspection.cell.dataset.quality_steps():
         yield left_out(inspection)
     if inspection.reading is not None:
         yield lengths(inspection, inspection.reading)
@@ -81,12 +81,15 @@ def splits(inspection: Inspection) -> RenderableType:
 
 
 def left_out(inspection: Inspection) -> RenderableType:
-    """What each step of reading left out, with the first ones of it."""
+    """What each step left out, with the first ones of it, and those that found nothing: a pattern may be mistyped."""
     lines = []
     for step in inspection.splits.steps:
         split = "training" if step.split == "train" else "validation"
         lines.append(Text.assemble(f"{many(step.n_dropped, 'example')} of {split}: ", (step.name, "yellow")))
         lines += [Text(f"  {printable(sample)}", style="dim") for sample in step.samples]
+    found = {step.name for step in inspection.splits.steps}
+    if idle := [name for name in inspection.cell.dataset.quality_steps() if name not in found]:
+        lines.append(Text(f"nothing: {', '.join(map(printable, idle))}"))
     return section("Left out", "before the examples become tokens; dataset.quality has the steps", *lines)
 
 

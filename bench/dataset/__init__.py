@@ -41,6 +41,10 @@ class Dataset(Part):
         """The data set on the hub that `load` reads; None if it reads nothing from there."""
         return None
 
+    def quality_steps(self) -> tuple[str, ...]:
+        """The steps that the settings ask for, in their order, whether or not they leave out anything."""
+        return ()
+
     def identity(self) -> dict[str, Any]:
         """The settings, with local files by their content."""
         files = {"train": self.train, "validation": self.validation}

@@ -105,6 +105,11 @@ class Quality(Settings):
         """The steps that `fault` can give, in the order in which they are taken."""
         return [name for name, _ in self._steps()]
 
+    @property
+    def asked_for(self) -> tuple[str, ...]:
+        """All steps that are on and look at examples, not at splits."""
+        return (*self.names, *([] if self.near_duplicates is None else [NEAR]))
+
     def fault(self) -> Callable[[Example], str | None]:
         """A function that gives the step that leaves an example out, or None if it stays.
 

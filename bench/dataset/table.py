@@ -72,6 +72,9 @@ class Table(Dataset):
     def from_hub(self) -> HubData | None:
         return None if self.train is not None or self.path is None else HubData(self.path, self.revision, self.config)
 
+    def quality_steps(self) -> tuple[str, ...]:
+        return self.quality.asked_for
+
     def load(self) -> Splits:
         train, validation = self._sources()
         trained = self._survey("train", train, self.train_limit)

@@ -237,7 +237,8 @@ def test_what_is_left_out_is_shown_with_the_first_ones_of_it(data: Run, faq: Pat
         "dataset.instruction_column=Question",
         "dataset.input_column=null",
         "dataset.output_column=Answer",
-        "dataset.quality.drop_answers=[officer 3]",
+        "dataset.quality.drop_answers=[officer 3,oficer 4]",
+        "dataset.quality.near_duplicates=1",
     )
     (section,) = [block for block in done.stdout.split("\n\n") if block.startswith("Left out")]
     assert section.splitlines() == [
@@ -246,4 +247,5 @@ def test_what_is_left_out_is_shown_with_the_first_ones_of_it(data: Run, faq: Pat
         "    faq.csv:5: Who leads unit 3? → Officer 3",
         "    faq.csv:12: Who leads unit 10? → Officer 3",
         "    faq.csv:19: Who leads unit 17? → Officer 3",
+        "  nothing: answer that matches 'oficer 4', near duplicate",
     ]
