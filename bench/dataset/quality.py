@@ -7,6 +7,7 @@ and the limits choose documents; near duplicates are looked for among the chosen
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -46,6 +47,7 @@ class Placed(NamedTuple):
 
 
 Keep = Callable[[Example], bool]
+Sequences = frozenset[str]
 NEAR = "near duplicate"
 
 
@@ -92,9 +94,10 @@ class Quality(Settings):
     """Whether of several examples that are equal but for case and white space, all or the first are used. Takes about
     60 bytes of memory for each example of the source."""
     near_duplicates: Annotated[float, Field(gt=0, le=1)] | None
-    """Leave out an example that is as similar as this to an earlier one of its split, or to one of validation: the
-    share of word sequences that two examples have in common (Jaccard). Candidates come from MinHash (Broder 1997) with
-    locality-sensitive hashing."""
+    """Leave out an example that is as similar as this to an earlier one: the share of word sequences that two examples
+    have in common (Jaccard). Within a split, this must hold for the contexts and also for the questions with their
+    answers, since other questions about a text are no duplicates; between training and validation, for all of the
+    example. Candidates come from MinHash (Broder 1997) with locality-sensitive hashing."""
     sequence_words: PositiveInt
     """Words in such a sequence; in Chinese, each character is a word."""
     overlap: Literal["refuse", "drop"]
@@ -128,9 +131,9 @@ class Quality(Settings):
         """
         if self.near_duplicates is None:
             return list(train), list(validation), []
-        keep = _first_of_similar(self.near_duplicates, self.sequence_words, language)
-        kept_validation, of_validation = _kept(keep, validation, LeftOut("validation", [NEAR]))
-        kept_train, of_train = _kept(keep, train, LeftOut("train", [NEAR]))
+        fresh = _first_of_similar(self.near_duplicates, self.sequence_words, language)
+        kept_validation, of_validation = _kept(partial(fresh, "validation"), validation, LeftOut("validation", [NEAR]))
+        kept_train, of_train = _kept(partial(fresh, "train"), train, LeftOut("train", [NEAR]))
         return kept_train, kept_validation, [*of_train, *of_validation]
 
     def _steps(self) -> Iterator[tuple[str, Keep]]:
@@ -188,16 +191,17 @@ def _shown(item: Placed) -> str:
     return f"{Path(item.at).name}: {text if len(text) <= _SHOWN else f'{text[: _SHOWN - 1]}…'}"
 
 
-def _content(example: Example) -> str:
-    parts = (*(message.content for message in example.messages), example.question, example.context, _answer(example))
-    return normalised(" ".join(parts))
+def _content(example: Example) -> tuple[str, str]:
+    """The context, and everything else: the conversation, the question and the answer."""
+    said = (*(message.content for message in example.messages), example.question, _answer(example))
+    return normalised(example.context), normalised(" ".join(said))
 
 
 def _first_of_equals() -> Keep:
     seen: set[int] = set()
 
     def keep(example: Example) -> bool:
-        content = hash_64(_content(example))
+        content = hash_64("\n".join(_content(example)))
         fresh = content not in seen
         seen.add(content)
         return fresh
@@ -205,31 +209,41 @@ def _first_of_equals() -> Keep:
     return keep
 
 
-def _first_of_similar(threshold: float, n_words: int, language: str) -> Keep:
+def _first_of_similar(threshold: float, n_words: int, language: str) -> Callable[[SplitName, Example], bool]:
     from datasketch import MinHash, MinHashLSH
 
     index = MinHashLSH(threshold=min(threshold, _STRICTEST), num_perm=_PERMUTATIONS, weights=_FEW_MISSED)
-    sequences: list[frozenset[str]] = []
+    kept: list[tuple[SplitName, list[Sequences]]] = []
 
-    def keep(example: Example) -> bool:
-        own = word_sequences(_content(example), n_words, language)
+    def fresh(split: SplitName, example: Example) -> bool:
+        parts = [word_sequences(part, n_words, language) for part in _content(example)]
         hashed = MinHash(num_perm=_PERMUTATIONS)
-        hashed.update_batch([sequence.encode() for sequence in sorted(own)])
-        if any(similarity(own, sequences[at]) >= threshold for at in index.query(hashed)):
-            return False
-        index.insert(len(sequences), hashed)
-        sequences.append(own)
+        # If each of two parts is similar, both together are, so that the index has a candidate for either rule.
+        hashed.update_batch([sequence.encode() for sequence in sorted(_together(parts))])
+        for other_split, other in map(kept.__getitem__, index.query(hashed)):
+            pairs = zip(parts, other, strict=True) if split == other_split else [(_together(parts), _together(other))]
+            if all(similarity(*pair) >= threshold for pair in pairs):
+                return False
+        index.insert(len(kept), hashed)
+        kept.append((split, parts))
         return True
 
-    return keep
+    return fresh
 
 
-def word_sequences(content: str, n_words: int, language: str) -> frozenset[str]:
-    """All sequences of `n_words` words that follow one another; the whole text if it has fewer words."""
+def _together(parts: Iterable[Sequences]) -> Sequences:
+    return Sequences().union(*parts)
+
+
+def word_sequences(content: str, n_words: int, language: str) -> Sequences:
+    """All sequences of `n_words` words that follow one another; the whole text if it has fewer words, none if it has no
+    words.
+    """
     words = re.findall(r"\w", content) if language == "zh" else content.split()
-    return frozenset(" ".join(words[at : at + n_words]) for at in range(max(1, len(words) - n_words + 1)))
+    starts = range(max(len(words) - n_words + 1, min(len(words), 1)))
+    return Sequences(" ".join(words[at : at + n_words]) for at in starts)
 
 
-def similarity(first: frozenset[str], second: frozenset[str]) -> float:
-    """The share of all sequences of two texts that are in both (Jaccard 1912)."""
-    return len(first & second) / len(first | second)
+def similarity(first: Sequences, second: Sequences) -> float:
+    """The share of all sequences of two texts that are in both (Jaccard 1912); 1 for two texts without any."""
+    return len(first & second) / len(first | second) if first or second else 1.0

@@ -107,6 +107,25 @@ def test_of_similar_examples_the_first_stays() -> None:
     assert [(step.name, step.n_dropped) for step in splits.steps] == [("near duplicate", 1)]
 
 
+def test_other_questions_about_a_text_are_no_duplicates() -> None:
+    """The text is most of each example, and the last question is asked twice."""
+    rows = [("When?", LONG, "Monday"), ("How many ships?", LONG, "four"), ("How many ships?", f"{LONG} late", "four")]
+    splits = load(rows, near_duplicates=0.5)
+    assert [example.question for example in splits.train] == ["When?", "How many ships?"]
+    assert [step.samples for step in splits.steps] == [
+        ("train.jsonl:3: How many ships? → four",),
+    ]
+
+
+def test_a_text_that_is_nearly_in_validation_is_left_out_whatever_is_asked() -> None:
+    splits = load(
+        [("When?", LONG, "Monday"), ROWS[0]],
+        validation=[("How many ships?", f"{LONG} late", "four"), ("Of what colour?", f"{LONG} late", "grey")],
+        near_duplicates=0.5,
+    )
+    assert ([example.question for example in splits.train], len(splits.validation)) == (["Who?"], 2)
+
+
 def test_hardly_any_similar_example_is_missed() -> None:
     """Question and answer have 53 words and so 49 sequences of five. A word in the middle is in five of these, so that
     two examples that differ in it share 44 of 54, which is 81 %. A pair is a candidate if all 7 hashes of one of 18
@@ -131,6 +150,8 @@ def test_similarity_is_the_share_of_word_sequences_in_common() -> None:
     assert word_sequences("a b c d", 3, "en") == {"a b c", "b c d"}
     assert similarity(word_sequences("a b c d", 3, "en"), word_sequences("a b c e", 3, "en")) == 1 / 3
     assert word_sequences("a b", 3, "en") == {"a b"}
+    assert word_sequences("", 3, "en") == frozenset()
+    assert similarity(frozenset(), frozenset()) == 1
     assert word_sequences("军舰启航", 3, "zh") == {"军 舰 启", "舰 启 航"}
 
 
