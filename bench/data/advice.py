@@ -1,7 +1,8 @@
 """Warnings about a data set: what will go wrong or mean little, with its figures and what to do about it."""
 
 import math
-from collections.abc import Callable, Iterator
+import shlex
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 
 from bench import context
@@ -10,6 +11,7 @@ from bench.data.amounts import many, share
 from bench.data.composition import Composition
 from bench.data.inspection import Inspection, Reading
 from bench.data.lengths import SplitLengths
+from bench.metric.classification import Classification
 from bench.report.wording import listed
 
 ENOUGH_DOCUMENTS = 100
@@ -43,11 +45,7 @@ def _documents(inspection: Inspection) -> Iterator[str]:
             f"computed and nothing is known about other documents. {_more_documents(inspection)}"
         )
     elif part.n_documents < ENOUGH_DOCUMENTS:
-        yield (
-            f"Validation has only {part.n_documents} documents: a score of 50 % would be known to about "
-            f"±{half_width_points(part.n_documents):.0f} percentage points (95 %), so that methods must differ by as "
-            f"much to be told apart; 100 documents give ±10, 400 give ±5. {_more_documents(inspection)}"
-        )
+        yield f"Validation has only {part.n_documents} documents: {_unknown(inspection)} {_more_documents(inspection)}"
     if part.n_documents > 1 and part.largest_document_share > LARGE_DOCUMENT:
         yield (
             f"One document has {share(part.largest_document_share)} of the validation examples, and the scores depend "
@@ -55,36 +53,59 @@ def _documents(inspection: Inspection) -> Iterator[str]:
         )
 
 
+def _unknown(inspection: Inspection) -> str:
+    if not inspection.cell.prompt.asks:
+        return f"intervals will be wide, and methods hard to tell apart; {ENOUGH_DOCUMENTS} are a good beginning."
+    return (
+        "a score of 50 % would be known to about "
+        f"±{half_width_points(inspection.validation.n_documents):.0f} percentage points (95 %), so that methods must "
+        "differ by as much to be told apart; 100 documents give ±10, 400 give ±5."
+    )
+
+
 def _more_documents(inspection: Inspection) -> str:
     settings = inspection.cell.dataset.model_dump()
     if settings["validation_limit"] is not None:
         return "Raise dataset.validation_limit."
     if settings["validation"] is None and "validation_fraction" in settings:
-        return f"Raise dataset.validation_fraction={settings['validation_fraction']}, or add data."
+        return f"Raise dataset.validation_fraction (now {settings['validation_fraction']}), or add data."
     return "Add data."
 
 
 def _steps(inspection: Inspection) -> Iterator[str]:
     recipe, n_examples = inspection.cell.train, inspection.train.n_examples
+    if inspection.reading is not None:
+        lengths = inspection.reading.train
+        n_examples = round(n_examples * lengths.n_sequences / lengths.n_measured)
     n_steps = recipe.max_steps or math.ceil(math.ceil(n_examples / recipe.effective_batch) * recipe.epochs)
-    if n_steps < ENOUGH_STEPS:
+    if 0 < n_steps < ENOUGH_STEPS:
         yield (
-            f"Training on {many(n_examples, 'example')} takes {many(n_steps, 'step')} of "
-            f"{recipe.effective_batch}, which changes a model little. Add data, or raise train.epochs or lower "
-            "train.effective_batch."
+            f"Training on {many(n_examples, 'sequence')} takes {many(n_steps, 'step')} of {recipe.effective_batch}, "
+            "which changes a model little. Add data, or raise train.epochs or lower train.effective_batch."
         )
 
 
 def _answers_too_long(inspection: Inspection) -> Iterator[str]:
-    if inspection.reading is None:
+    reading, limit = inspection.reading, inspection.cell.generation.max_new_tokens
+    if reading is None or not reading.validation.n_answers_too_long:
         return
-    lengths, limit = inspection.reading.validation, inspection.cell.generation.max_new_tokens
-    if lengths.n_answers_too_long:
-        yield (
-            f"{share(lengths.n_answers_too_long, lengths.n_measured)} of the validation answers are longer than "
-            f"generation.max_new_tokens={limit}, so that the model can never give them in full. Set it to "
-            f"{lengths.answer.p99} to cover 99 % of them."
+    needed, lengths = reading.validation.answer.p99, reading.validation
+    remedy = f"Set it to {needed} to cover 99 % of them."
+    if reading.context_length is not None and needed >= reading.context_length:
+        remedy = (
+            f"99 % of them have up to {needed:,} tokens, and {inspection.cell.model.name} takes "
+            f"{reading.context_length:,} in all. {_shorter(inspection)}"
         )
+    yield (
+        f"{share(lengths.n_answers_too_long, lengths.n_measured)} of the validation answers are longer than "
+        f"generation.max_new_tokens={limit}, so that the model can never give them in full. {remedy}"
+    )
+
+
+def _shorter(inspection: Inspection) -> str:
+    other = "Use a model with a longer context"
+    quality = "quality" in type(inspection.cell.dataset).model_fields
+    return f"{other}, or leave long ones out with dataset.quality.longest_answer." if quality else f"{other}."
 
 
 def _examples_too_long(inspection: Inspection) -> Iterator[str]:
@@ -94,7 +115,7 @@ def _examples_too_long(inspection: Inspection) -> Iterator[str]:
         changed = [
             f"{share(count, lengths.n_measured)} {happens}"
             for count, happens in (
-                (lengths.n_shortened, "lose the end of their context"),
+                (lengths.n_shortened, "are shortened"),
                 (lengths.n_dropped, "are left out"),
             )
             if count
@@ -113,6 +134,14 @@ def _longer(inspection: Inspection, reading: Reading, lengths: SplitLengths) -> 
     return (
         f"To hold 99 % of them, use a model that takes {needed:,} tokens; {inspection.cell.model.name} takes {takes:,}."
     )
+
+
+def _shots(inspection: Inspection) -> Iterator[str]:
+    if inspection.reading and (lengths := inspection.reading.validation).n_fewer_shots:
+        yield (
+            f"{share(lengths.n_fewer_shots, lengths.n_measured)} of the validation prompts have room for fewer solved "
+            "examples than method.shots. Raise prompt.max_length, or lower method.shots."
+        )
 
 
 def _context(inspection: Inspection) -> Iterator[str]:
@@ -144,17 +173,25 @@ def _language(inspection: Inspection) -> Iterator[str]:
 
 def _labels(inspection: Inspection) -> Iterator[str]:
     labels = inspection.train.labels
-    if labels:
+    if labels and not any(isinstance(metric, Classification) for metric in inspection.cell.metric.values()):
         shown = listed([repr(label) for label in labels[:5]] + ([f"{len(labels) - 5} more"] if len(labels) > 5 else []))
         yield (
-            f"All answers are one of {many(len(labels), 'text')} ({shown}), so this is a classification: let "
-            "exact_match lead, with metric=[exact_match,answer_macro_f1]."
+            f"Every answer is one of {many(len(labels), 'text')} ({shown}), so this is a classification. Add "
+            f"{labels_metric(labels)}."
         )
+
+
+def labels_metric(labels: Sequence[str]) -> str:
+    """The settings that let accuracy lead, quoted for a shell."""
+    typed = ", ".join(label if label.isalnum() else f'"{label}"' for label in labels)
+    return f"metric=[classification] {shlex.quote(f'metric.classification.labels=[{typed}]')}"
 
 
 def _copies(inspection: Inspection) -> Iterator[str]:
     if copies := _by_split(inspection, attrgetter("n_copies")):
-        yield f"Copies of other examples, word for word: {copies}. Remove them."
+        quality = "quality" in type(inspection.cell.dataset).model_fields
+        remedy = "dataset.quality.duplicates=drop leaves them out." if quality else "Remove them."
+        yield f"Copies of other examples, word for word: {copies}. {remedy}"
     if conflicting := _by_split(inspection, attrgetter("n_conflicting")):
         yield f"Questions that are asked again and have another answer then: {conflicting}. No model can give both."
 
@@ -168,9 +205,11 @@ def _by_split(inspection: Inspection, count: Callable[[Composition], int]) -> st
 def _empty(inspection: Inspection) -> Iterator[str]:
     for name, part in (("training", inspection.train), ("validation", inspection.validation)):
         if part.n_without_answer:
+            drop = "empty_output" in type(inspection.cell.dataset).model_fields
+            how = " with dataset.empty_output=drop" if drop else ""
             yield (
                 f"{share(part.n_without_answer, part.n_examples)} of the {name} answers are empty: the model learns to "
-                "give no answer. Leave them out unless that is what you want."
+                f"give no answer. Leave them out{how} unless that is what you want."
             )
         if 0 < part.n_without_context < part.n_examples:
             yield (
@@ -184,6 +223,7 @@ CHECKS: tuple[Callable[[Inspection], Iterator[str]], ...] = (
     _steps,
     _answers_too_long,
     _examples_too_long,
+    _shots,
     _context,
     _chat,
     _language,

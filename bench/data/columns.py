@@ -16,7 +16,10 @@ KINDS = {
     dict: "object",
 }
 """How the types of values are called."""
-QUESTIONS = ("question", "instruction", "prompt", "query", "problem", "user", "input", "source")
+QUESTIONS = (
+    *("question", "instruction", "prompt", "query", "problem", "user", "input", "source"),
+    *("sentence", "review", "text", "content", "body"),
+)
 ANSWERS = ("answer", "output", "response", "completion", "reply", "target", "label", "solution", "summary", "assistant")
 CONTEXTS = ("context", "input", "passage", "document", "article", "paragraph", "background")
 DOCUMENTS = ("document", "doc", "article", "source", "title", "url", "page", "group")
@@ -78,7 +81,7 @@ def likely_settings(columns: Iterable[Column]) -> list[str]:
     """The overrides that likely fit a table with these columns, such as `dataset=records`; empty if none are likely."""
     columns = tuple(columns)
     if talks := [column.name for column in columns if column.name.lower() in CONVERSATIONS]:
-        return ["dataset=messages", f"dataset.messages_column={talks[0]}"]
+        return ["dataset=messages", "prompt=chat", f"dataset.messages_column={talks[0]}"]
     texts = [column for column in columns if column.kind.startswith(("text", "whole number"))]
     answer = _named(ANSWERS, texts)
     question = _named(QUESTIONS, [column for column in texts if column != answer])
@@ -94,7 +97,7 @@ def likely_settings(columns: Iterable[Column]) -> list[str]:
             *([f"dataset.cluster_column={document.name}"] if document else []),
         ]
     if text := _named(TEXTS, texts):
-        return ["dataset=text", f"dataset.text_column={text.name}"]
+        return ["dataset=text", "prompt=plain", f"dataset.text_column={text.name}"]
     return []
 
 

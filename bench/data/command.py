@@ -48,7 +48,27 @@ def _refuse(out: Console, sentences: str, dataset: Mapping[str, Any], typed: Seq
     for table in found:
         printed(out, show.columns(table, dataset))
     out.file.flush()
-    print(("\n" if found else "") + sentences, file=sys.stderr)
-    if found and (likely := likely_settings(found[0].columns)):
+    said = "\n".join(dict.fromkeys([sentences, *(table.fault for table in found if table.fault)]))
+    print(("\n" if found else "") + said, file=sys.stderr)
+    likely = likely_settings(found[0].columns) if found else []
+    if likely and not _follows(dataset, likely, typed):
         printed(out, show.likely(likely, found[0], typed, out.width))
     return REFUSED
+
+
+def _follows(dataset: Mapping[str, Any], likely: Sequence[str], typed: Sequence[str]) -> bool:
+    """Whether the likely settings would change nothing, or the data set that was chosen is not for tables."""
+    chosen = any(override.startswith("dataset=") for override in typed)
+    if chosen and not any(str(key).endswith("_column") for key in dataset):
+        return True
+    wanted = dict(override.split("=", 1) for override in likely)
+    return all(
+        f"{key}={value}" in typed or (key.startswith("dataset.") and _written(dataset, key) == value)
+        for key, value in wanted.items()
+        if key != "dataset"
+    )
+
+
+def _written(dataset: Mapping[str, Any], key: str) -> str:
+    value = dataset.get(key.removeprefix("dataset."))
+    return "null" if value is None else str(value)

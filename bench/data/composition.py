@@ -20,9 +20,9 @@ class Composition:
     largest_document_share: float
     """Of the examples, the share that comes from the document with most of them."""
     n_copies: int
-    """Examples that repeat the question, context and first answer of an earlier one."""
+    """Examples that repeat an earlier one: conversation, question, context and first answer."""
     n_conflicting: int
-    """Examples that repeat the question and context of an earlier one with another first answer."""
+    """Examples that repeat an earlier one with another first answer."""
     n_without_context: int
     n_without_answer: int
     labels: tuple[str, ...]
@@ -34,8 +34,8 @@ class Composition:
 def composition(examples: Sequence[Example]) -> Composition:
     """The composition of a split with at least one example."""
     documents = Counter(example.cluster for example in examples)
-    asked = {(example.question, example.context) for example in examples}
-    whole = {(example.question, example.context, example.references[0]) for example in examples}
+    asked = {(example.messages, example.question, example.context) for example in examples}
+    whole = {(example.messages, example.question, example.context, example.references[0]) for example in examples}
     return Composition(
         n_examples=len(examples),
         n_documents=len(documents),

@@ -21,7 +21,13 @@ def first_run(inspection: Inspection, typed: Sequence[str]) -> list[list[str]]:
 
 def look_again(likely: Sequence[str], path: str, typed: Sequence[str]) -> list[str]:
     """The words of the command that shows the data set with the settings that likely fit it."""
-    return ["tunebench", "data", *merged([f"dataset.name={_name(path)}"], typed, likely)]
+    # The embedded model has no chat template, and other base models have none either.
+    simple = ["prompt.chat_template=simple"] if "prompt=chat" in likely and not _names_a_model(typed) else []
+    return ["tunebench", "data", *merged([f"dataset.name={_name(path)}"], typed, likely, simple)]
+
+
+def _names_a_model(typed: Sequence[str]) -> bool:
+    return any(override.startswith(("model=", "model.path=")) for override in typed)
 
 
 def merged(*overrides: Sequence[str]) -> list[str]:

@@ -76,14 +76,15 @@ def _read(cell: Cell, splits: Splits) -> Reading:
     tokenizer, context_length = reading_side(cell.model)
     longest, max_new_tokens = context.room(cell, context_length), cell.generation.max_new_tokens
     in_training, in_validation = Room(longest, 0), Room(longest, max_new_tokens)
+    shown = cell.method.demonstrations(splits.train, cell.seed)
     return Reading(
         has_chat_template=tokenizer.chat_template is not None,
         context_length=context_length,
         longest=longest,
         train=measure(splits.train, cell.prompt, tokenizer, in_training, max_new_tokens),
-        validation=measure(splits.validation, cell.prompt, tokenizer, in_validation, max_new_tokens),
+        validation=measure(splits.validation, cell.prompt, tokenizer, in_validation, max_new_tokens, shown),
         prompts=(
             *rendered("training", splits.train, 2, cell.prompt, tokenizer, in_training),
-            *rendered("validation", splits.validation, 1, cell.prompt, tokenizer, in_validation),
+            *rendered("validation", splits.validation, 1, cell.prompt, tokenizer, in_validation, shown),
         ),
     )

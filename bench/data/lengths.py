@@ -41,6 +41,10 @@ class SplitLengths:
     """The lengths of a split's examples in tokens, and how many of them the limits change."""
 
     n_measured: int
+    n_sequences: int
+    """What is made of them: the examples that fit, and of texts without questions the pieces."""
+    n_fewer_shots: int
+    """Examples that fit only with fewer demonstrations than asked for."""
     prompt: Distribution
     answer: Distribution
     """Without the end of sequence."""
@@ -54,19 +58,26 @@ class SplitLengths:
 
 
 def measure(
-    examples: Sequence[Example], prompt: Prompt, tokenizer: "PreTrainedTokenizerBase", room: Room, max_new_tokens: int
+    examples: Sequence[Example],
+    prompt: Prompt,
+    tokenizer: "PreTrainedTokenizerBase",
+    room: Room,
+    max_new_tokens: int,
+    demonstrations: Sequence[Example] = (),
 ) -> SplitLengths:
     """Lengths as the prompt and the tokenizer make them, before anything is shortened to fit into `room`.
 
     Raises:
         InputError: the tokenizer cannot render the prompt.
     """
-    whole, _ = encode(evenly(examples, MEASURED), prompt, tokenizer, _UNLIMITED)
+    whole, _ = encode(evenly(examples, MEASURED), prompt, tokenizer, _UNLIMITED, demonstrations)
     too_long = [item.example for item in whole if not _fits(item, room)]
-    counts = encode(too_long, prompt, tokenizer, room)[1] if too_long else None
+    fitted, counts = encode(too_long, prompt, tokenizer, room, demonstrations) if too_long else ([], None)
     answers = [item.n_answer_tokens for item in whole]
     return SplitLengths(
         n_measured=len(whole),
+        n_sequences=len(whole) - len(too_long) + len(fitted),
+        n_fewer_shots=sum(item.n_shots < len(demonstrations) for item in fitted),
         prompt=Distribution.of([len(item.prompt_ids) for item in whole]),
         answer=Distribution.of(answers),
         both=Distribution.of([len(item.prompt_ids) + tokens for item, tokens in zip(whole, answers, strict=True)]),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from bench.encode import Encoded, Room, encode
 from bench.example import Example
@@ -21,24 +21,30 @@ class Piece:
     """A stretch of an example's text."""
 
     text: str
-    trained: bool
-    """Whether the loss is computed on it. In validation: whether it is the reference, which the model does not see."""
+    marked: bool
+    """Whether it is what the model has to say: what is trained, or in validation the reference."""
     n_tokens: int
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """An example as the model reads it, with its special tokens."""
+    """An example, or a piece of a text, as the model reads it, with its special tokens."""
 
-    split: str
+    split: Literal["training", "validation"]
     id: str
     pieces: tuple[Piece, ...]
     shortened: bool
-    """Whether its context lost its end to fit."""
+    """Whether its context lost its end, or the conversation its oldest turns, to fit."""
 
 
 def rendered(
-    split: str, examples: Sequence[Example], n: int, prompt: Prompt, tokenizer: "PreTrainedTokenizerBase", room: Room
+    split: Literal["training", "validation"],
+    examples: Sequence[Example],
+    n: int,
+    prompt: Prompt,
+    tokenizer: "PreTrainedTokenizerBase",
+    room: Room,
+    demonstrations: Sequence[Example] = (),
 ) -> list[Rendered]:
     """The first `n` of the examples that fit, by the code that training uses; the last of them is a shortened one if
     there is one nearby.
@@ -48,15 +54,19 @@ def rendered(
     """
     shown: list[Rendered] = []
     for example in examples[:NEARBY]:
-        encoded, counts = encode([example], prompt, tokenizer, room)
+        encoded, counts = encode([example], prompt, tokenizer, room, demonstrations)
         shown += [
-            Rendered(split, item.example.id, _pieces(item, tokenizer), counts.n_truncated > 0) for item in encoded
+            Rendered(split, example.id, _pieces(item, split, tokenizer), counts.n_truncated > 0) for item in encoded[:1]
         ]
-    return [*shown[: n - 1], *sorted(shown[n - 1 :], key=lambda item: not item.shortened)[:1]]
+        if len(shown) >= n and shown[-1].shortened:
+            return [*shown[: n - 1], shown[-1]]
+    return shown[:n]
 
 
-def _pieces(item: Encoded, tokenizer: "PreTrainedTokenizerBase") -> tuple[Piece, ...]:
-    learned = (*(item.learned or [False] * len(item.prompt_ids)), *[True] * len(item.completion_ids))
+def _pieces(item: Encoded, split: str, tokenizer: "PreTrainedTokenizerBase") -> tuple[Piece, ...]:
+    # Earlier answers of a conversation are trained, but in validation they only lead to the last one.
+    earlier = item.learned if split == "training" and item.learned else [False] * len(item.prompt_ids)
+    marks = (*earlier, *[True] * len(item.completion_ids))
     ids = iter(item.prompt_ids + item.completion_ids)
-    stretches = ((trained, list(islice(ids, len(list(same))))) for trained, same in groupby(learned))
-    return tuple(Piece(tokenizer.decode(tokens), trained, len(tokens)) for trained, tokens in stretches)
+    stretches = ((marked, list(islice(ids, len(list(same))))) for marked, same in groupby(marks))
+    return tuple(Piece(tokenizer.decode(tokens), marked, len(tokens)) for marked, tokens in stretches)

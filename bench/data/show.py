@@ -12,7 +12,7 @@ from bench.data.columns import Column
 from bench.data.first_run import first_run, look_again
 from bench.data.inspection import Inspection, Reading
 from bench.data.layout import barred, folded, numbered, section, table
-from bench.data.lengths import SplitLengths
+from bench.data.lengths import Distribution, SplitLengths
 from bench.data.prompts import Piece, Rendered
 from bench.data.source import Table
 from bench.model import EMBEDDED
@@ -53,7 +53,7 @@ def columns(found: Table, dataset: Mapping[str, Any]) -> RenderableType:
             given = [value] if isinstance(value, str) else value
             uses.setdefault(next((name for name in given if name in names), given[0]), key.removesuffix("_column"))
     rows = [_column(column, uses.get(column.name, "")) for column in found.columns]
-    remark = f"{found.split}, {many(found.n_rows, 'row')}"
+    remark = f"{found.split}, {many(found.n_rows, 'row')}{' before a fault' if found.fault else ''}"
     return section(
         f"Columns of {found.path}", remark, table("column", "holds", ">empty", "used as", "example", rows=rows)
     )
@@ -95,16 +95,17 @@ def left_out(inspection: Inspection) -> RenderableType:
 
 def lengths(inspection: Inspection, reading: Reading) -> RenderableType:
     """Lengths in tokens, and what the limits do to them."""
-    cell, rows = inspection.cell, []
-    for name, split in (("training", reading.train), ("validation", reading.validation)):
-        for part, numbers in (("prompt", split.prompt), ("answer", split.answer), ("both", split.both)):
-            counts = (numbers.smallest, numbers.median, numbers.p95, numbers.p99, numbers.largest)
-            rows.append((name if part == "prompt" else "", part, *(f"{count:,}" for count in counts)))
-    limits = [
-        _fit(f"prompt.max_length={cell.prompt.max_length}", "training", reading.train),
-        _fit(f"prompt.max_length={cell.prompt.max_length}", "validation", reading.validation),
-        _answers(cell.generation.max_new_tokens, reading.validation),
+    cell, both = inspection.cell, (("training", reading.train), ("validation", reading.validation))
+    parts = ("prompt", "answer", "both") if cell.prompt.asks else ("answer",)
+    rows = [
+        (name if part == parts[0] else "", part if cell.prompt.asks else "text", *_quantiles(getattr(split, part)))
+        for name, split in both
+        for part in parts
     ]
+    limit = f"prompt.max_length={cell.prompt.max_length}"
+    limits = [(_fit if cell.prompt.asks else _cut)(limit, name, split) for name, split in both]
+    if cell.prompt.asks:
+        limits.append(_answers(cell.generation.max_new_tokens, reading.validation))
     return section(
         "Lengths",
         f"in tokens of {cell.model.name}{_sampled(inspection, reading)}",
@@ -112,6 +113,11 @@ def lengths(inspection: Inspection, reading: Reading) -> RenderableType:
         Text(" "),
         *limits,
     )
+
+
+def _quantiles(numbers: Distribution) -> Iterator[str]:
+    counts = (numbers.smallest, numbers.median, numbers.p95, numbers.p99, numbers.largest)
+    return (f"{count:,}" for count in counts)
 
 
 def _sampled(inspection: Inspection, reading: Reading) -> str:
@@ -130,6 +136,10 @@ def _fit(limit: str, name: str, split: SplitLengths) -> Text:
     return Text(f"{limit}, {many(split.n_measured, f'{name} example')}: ").append_text(verdict)
 
 
+def _cut(limit: str, name: str, split: SplitLengths) -> Text:
+    return Text(f"{limit}: {many(split.n_measured, f'{name} text')} in {many(split.n_sequences, 'piece')}")
+
+
 def _answers(limit: int, split: SplitLengths) -> Text:
     n_longer = split.n_answers_too_long
     verdict = Text(f"{n_longer:,} longer", "yellow") if n_longer else Text("all fit", "green")
@@ -139,23 +149,25 @@ def _answers(limit: int, split: SplitLengths) -> Text:
 
 def prompts(inspection: Inspection, reading: Reading, width: int) -> RenderableType:
     """Examples as the model reads them."""
-    remark = f"as {inspection.cell.model.name} reads them; {MARKS[0]}trained{MARKS[1]}; ┊ goes on with a line"
+    remark = (
+        f"as {inspection.cell.model.name} reads them; {MARKS[0]}what it learns to say{MARKS[1]}; ┊ goes on with a line"
+    )
     shown = [part for item in reading.prompts for part in (Text(" "), *_prompt(item, width))]
     return section("Prompts", remark, *(shown[1:] or [Text("No example fits.", "yellow")]))
 
 
 def _prompt(item: Rendered, width: int) -> Iterator[RenderableType]:
-    n_trained = sum(piece.n_tokens for piece in item.pieces if piece.trained)
+    n_marked = sum(piece.n_tokens for piece in item.pieces if piece.marked)
     n_tokens = sum(piece.n_tokens for piece in item.pieces)
     if item.split == "training":
-        counts = f"{many(n_tokens, 'token')}, {n_trained:,} of them trained"
+        counts = f"{many(n_tokens, 'token')}, {n_marked:,} of them trained"
     else:
-        counts = f"{many(n_tokens - n_trained, 'token')} to answer, and the reference of {n_trained:,}"
+        counts = f"{many(n_tokens - n_marked, 'token')} given, and {n_marked:,} of the reference expected"
     yield Text.assemble(
         f"{item.split} ",
         (printable(item.id, longest=40), "cyan"),
         f": {counts}",
-        ("; the context was shortened to fit" if item.shortened else ""),
+        ("; shortened to fit" if item.shortened else ""),
         style="dim",
     )
     yield barred(Text().join(map(_piece, item.pieces)), width)
@@ -166,7 +178,7 @@ def _piece(piece: Piece) -> Text:
     if len(text) > LONGEST_PROMPT:
         half = LONGEST_PROMPT // 2
         text = f"{text[:half]} … {len(text) - 2 * half:,} characters not shown … {text[-half:]}"
-    return Text(f"{MARKS[0]}{text}{MARKS[1]}", style="green") if piece.trained else Text(text)
+    return Text(f"{MARKS[0]}{text}{MARKS[1]}", style="green") if piece.marked else Text(text)
 
 
 def advice(inspection: Inspection) -> RenderableType:

@@ -1,51 +1,80 @@
 """The tables that a data set is read from, and their columns, even where the settings do not fit them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from typing import Any
 
 from bench.data.columns import Column, columns_of
 from bench.dataset.files import Record, files_of, read_records
+from bench.dataset.hub_data import read_hub_data
+from bench.dataset.table import USUAL
 from bench.errors import InputError
 
 DESCRIBED = 10_000
 """At most so many rows of a table are described, the first ones."""
 DESCRIBED_CHARACTERS = 2**24
 """Fewer rows are described if they are longer than this in all, since they are held in memory."""
+Read = Callable[[], Iterator[Record]]
 
 
 @dataclass(frozen=True)
 class Table:
-    """A file with rows, before anything is made of them."""
+    """A file, a folder or a split of the hub with rows, before anything is made of them."""
 
     split: str
     path: str
     n_rows: int
+    """Those that can be read."""
     columns: tuple[Column, ...]
+    fault: str
+    """Why the rows after these cannot be read; empty if all can."""
 
 
 def tables(dataset: Mapping[str, Any]) -> tuple[Table, ...]:
-    """The local files that the settings of a data set name; those that are not tables are left out."""
-    named = [(split, dataset.get(split)) for split in ("train", "validation")]
-    return tuple(table for split, path in named if isinstance(path, str) and (table := _table(split, path)))
+    """The local files and splits of the hub that the settings of a data set name; what is no table is left out."""
+    found = (_table(split, path, read) for split, path, read in (*_local(dataset), *_of_the_hub(dataset)))
+    return tuple(table for table in found if table.columns)
 
 
-def _table(split: str, path: str) -> Table | None:
+def _local(dataset: Mapping[str, Any]) -> Iterator[tuple[str, str, Read]]:
+    for split in ("train", "validation"):
+        if isinstance(path := dataset.get(split), str):
+            yield split, path, partial(_of_files, path)
+
+
+def _of_the_hub(dataset: Mapping[str, Any]) -> Iterator[tuple[str, str, Read]]:
+    path = dataset.get("path")
+    if not path or dataset.get("train"):
+        return
     try:
-        records = (record for file in files_of(path) for _, record in read_records(file))
-        described = list(_first(records))
-        n_rows = len(described) + sum(1 for _ in records)
+        splits = read_hub_data(path, dataset.get("revision"), dataset.get("config"))
     except InputError:
-        # The data set's own `load` says what is wrong, if it is a table for it.
-        return None
-    return Table(split, path, n_rows, columns_of(described))
+        # The data set's own `load` says why.
+        return
+    named = {"train": dataset.get("train_split", "train"), "validation": dataset.get("validation_split") or USUAL}
+    for split, name in named.items():
+        if name in splits and not dataset.get(split):
+            yield split, f"{path} {name}", partial(_of_rows, splits[name])
 
 
-def _first(records: Iterator[Record]) -> Iterator[Record]:
-    n_characters = 0
-    for record in islice(records, DESCRIBED):
-        yield record
-        n_characters += len(str(record))
-        if n_characters > DESCRIBED_CHARACTERS:
-            return
+def _of_files(path: str) -> Iterator[Record]:
+    return (record for file in files_of(path) for _, record in read_records(file))
+
+
+def _of_rows(rows: Callable[[], Any]) -> Iterator[Record]:
+    return (record for _, record in rows())
+
+
+def _table(split: str, path: str, read: Read) -> Table:
+    described: list[Record] = []
+    n_rows, n_characters, fault = 0, 0, ""
+    try:
+        for record in read():
+            if n_rows < DESCRIBED and n_characters < DESCRIBED_CHARACTERS:
+                described.append(record)
+                n_characters += len(str(record))
+            n_rows += 1
+    except InputError as error:
+        fault = str(error)
+    return Table(split, path, n_rows, columns_of(described), fault)

@@ -118,7 +118,13 @@ def _made(pieces: Sequence[str], checkpoint: str, file: Path) -> dict[str, str]:
 
 def _batches(pieces: Sequence[str], checkpoint: str) -> Iterator[dict[str, str]]:
     """Batches of pieces with their translations, on the GPU if there is one."""
-    import torch
+    try:
+        import torch
+    except ImportError as error:  # `tunebench data` does without it, and shows translations that are there.
+        raise InputError(
+            f"dataset.translate: {len(pieces)} sentences are not translated yet; the first cell with this data "
+            "translates them, or see the Chinese with dataset.translate=null"
+        ) from error
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
     folder = str(local_folder(checkpoint))

@@ -14,6 +14,8 @@ from bench.example import Splits
 
 LENGTHS = SplitLengths(
     n_measured=200,
+    n_sequences=200,
+    n_fewer_shots=0,
     prompt=Distribution(10, 20, 30, 40, 50),
     answer=Distribution(1, 2, 3, 4, 5),
     both=Distribution(11, 22, 33, 44, 55),

@@ -1,12 +1,16 @@
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from bench.data.advice import half_width_points, warnings
+from bench.cli.compose import job_of
+from bench.data.advice import half_width_points, labels_metric, warnings
 from bench.data.inspection import Inspection
 from bench.data.lengths import Distribution
+from bench.data.request import composed
+from bench.metric.classification import Classification
 
 Make = Callable[..., Inspection]
 LONG = {"both": Distribution(11, 22, 600, 700, 800)}
@@ -15,7 +19,7 @@ MISTAKES: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
     "one document": (
         {"cell": {"dataset": "alpaca"}, "validation": {"n_documents": 1, "largest_document_share": 1.0}},
         "All 1,000 validation examples come from one document, so that no interval can be computed and nothing is "
-        "known about other documents. Raise dataset.validation_fraction=0.1, or add data.",
+        "known about other documents. Raise dataset.validation_fraction (now 0.1), or add data.",
     ),
     "few documents": (
         {"validation": {"n_documents": 16}},
@@ -35,18 +39,32 @@ MISTAKES: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
     ),
     "few steps": (
         {"train": {"n_examples": 33}},
-        "Training on 33 examples takes 9 steps of 16, which changes a model little. Add data, or raise train.epochs or "
-        "lower train.effective_batch.",
+        "Training on 33 sequences takes 9 steps of 16, which changes a model little. Add data, or raise train.epochs "
+        "or lower train.effective_batch.",
     ),
     "long answers": (
         {"asked": {"answer": Distribution(1, 2, 3, 61, 80), "n_answers_too_long": 14}},
         "7 % of the validation answers are longer than generation.max_new_tokens=32, so that the model can never give "
         "them in full. Set it to 61 to cover 99 % of them.",
     ),
+    "answers longer than the model takes": (
+        {
+            "asked": {"answer": Distribution(1, 2, 3, 1024, 4000), "n_answers_too_long": 14},
+            "cell": {"dataset": "records"},
+        },
+        "7 % of the validation answers are longer than generation.max_new_tokens=32, so that the model can never give "
+        "them in full. 99 % of them have up to 1,024 tokens, and tiny takes 1,024 in all. Use a model with a longer "
+        "context, or leave long ones out with dataset.quality.longest_answer.",
+    ),
     "long examples": (
         {"trained": LONG | {"n_shortened": 30, "n_dropped": 1}},
-        "Of the training examples, 15 % lose the end of their context and 0.5 % are left out, because prompt and "
-        "answer do not fit into 512 tokens. prompt.max_length=701 would hold 99 % of them.",
+        "Of the training examples, 15 % are shortened and 0.5 % are left out, because prompt and answer do not fit "
+        "into 512 tokens. prompt.max_length=701 would hold 99 % of them.",
+    ),
+    "few shots": (
+        {"asked": {"n_fewer_shots": 50}},
+        "25 % of the validation prompts have room for fewer solved examples than method.shots. Raise "
+        "prompt.max_length, or lower method.shots.",
     ),
     "longer than the model takes": (
         {"asked": LONG | {"n_dropped": 2}, "reading": {"context_length": 600}},
@@ -73,13 +91,17 @@ MISTAKES: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
         "dataset.language=en.",
     ),
     "labels": (
-        {"train": {"labels": ("yes", "no")}},
-        "All answers are one of 2 texts ('yes' and 'no'), so this is a classification: let exact_match lead, with "
-        "metric=[exact_match,answer_macro_f1].",
+        {"train": {"labels": ("yes", "not yet")}},
+        "Every answer is one of 2 texts ('yes' and 'not yet'), so this is a classification. Add "
+        "metric=[classification] 'metric.classification.labels=[yes, \"not yet\"]'.",
     ),
     "copies": (
         {"train": {"n_copies": 1200}, "validation": {"n_copies": 1}},
         "Copies of other examples, word for word: 1,200 in training and 1 in validation. Remove them.",
+    ),
+    "copies in a table": (
+        {"train": {"n_copies": 2}, "cell": {"dataset": "records"}},
+        "Copies of other examples, word for word: 2 in training. dataset.quality.duplicates=drop leaves them out.",
     ),
     "contradictions": (
         {"validation": {"n_conflicting": 1}},
@@ -89,6 +111,16 @@ MISTAKES: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
         {"train": {"n_without_answer": 250}},
         "25 % of the training answers are empty: the model learns to give no answer. Leave them out unless that is "
         "what you want.",
+    ),
+    "no answers in a table": (
+        {"train": {"n_without_answer": 250}, "cell": {"dataset": "records"}},
+        "25 % of the training answers are empty: the model learns to give no answer. Leave them out with "
+        "dataset.empty_output=drop unless that is what you want.",
+    ),
+    "few texts": (
+        {"validation": {"n_documents": 16}, "cell": {"dataset": "text", "prompt": "plain"}},
+        "Validation has only 16 documents: intervals will be wide, and methods hard to tell apart; 100 are a good "
+        "beginning. Raise dataset.validation_fraction (now 0.1), or add data.",
     ),
     "some contexts": (
         {"validation": {"n_without_context": 1}},
@@ -114,6 +146,23 @@ def test_a_chat_prompt_is_what_a_chat_model_wants(inspection: Make) -> None:
 
 def test_without_tokens_nothing_is_said_about_lengths(inspection: Make) -> None:
     assert warnings(replace(inspection(asked={"n_answers_too_long": 14}, trained={"n_dropped": 3}), reading=None)) == []
+
+
+def test_steps_are_of_what_fits_and_of_pieces(inspection: Make) -> None:
+    # 480 sequences are 30 batches of 16, three times; a third of the examples would be 10 batches.
+    few = {"train": {"n_examples": 160}, "cell": {"train.epochs": 1}}
+    (sentence,) = warnings(inspection(**few))
+    assert sentence.startswith("Training on 160 sequences takes 10 steps of 16, ")
+    assert warnings(inspection(**few, trained={"n_sequences": 600})) == []
+    (sentence,) = warnings(inspection(**few, trained={"n_sequences": 20}))
+    assert sentence.startswith("Training on 16 sequences takes 1 step of 16, ")
+
+
+def test_the_labels_are_typed_as_the_metric_takes_them() -> None:
+    labels = ("yes", "not yet", "1", "a,b", "it's")
+    metric = job_of(composed(shlex.split(labels_metric(labels)))).cell.metric["classification"]
+    assert isinstance(metric, Classification)
+    assert metric.labels == labels
 
 
 def test_many_labels_are_not_all_listed(inspection: Make) -> None:

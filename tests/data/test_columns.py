@@ -65,5 +65,29 @@ def test_a_column_of_documents_has_values_that_repeat() -> None:
     assert likely_settings(columns_of(records[:1]))[-1] == "dataset.output_column=answer"
 
 
+@pytest.mark.parametrize(
+    ("record", "settings"),
+    [
+        (
+            {"id": "1", "conversations": [{"from": "human", "value": "Hi"}]},
+            ["dataset=messages", "prompt=chat", "dataset.messages_column=conversations"],
+        ),
+        ({"title": "A", "body": LONG}, ["dataset=text", "prompt=plain", "dataset.text_column=body"]),
+        (
+            {"text": "Fine weather", "label": "calm"},
+            [
+                "dataset=records",
+                "dataset.instruction_column=text",
+                "dataset.input_column=null",
+                "dataset.output_column=label",
+            ],
+        ),
+    ],
+    ids=["conversations", "texts", "labelled texts"],
+)
+def test_conversations_and_texts_are_recognised(record: dict[str, object], settings: list[str]) -> None:
+    assert likely_settings(columns_of([record])) == settings
+
+
 def test_nothing_is_likely_of_unusual_names() -> None:
     assert likely_settings(columns_of([{"a": "x", "b": "y"}])) == []

@@ -62,7 +62,7 @@ Lengths  in tokens of tiny
   prompt.max_length=512, 220 validation examples: all fit
   generation.max_new_tokens=32, 220 validation answers: all fit
 
-Prompts  as tiny reads them; ⟦trained⟧; ┊ goes on with a line
+Prompts  as tiny reads them; ⟦what it learns to say⟧; ┊ goes on with a line
   training events-0-train-00000-0: 95 tokens, 5 of them trained
   │ <s>Question: Where did an accident cause the loss of the fuel tank?
   │ Context: Officials of the Lumerian Air Force are to meet in Falstad on 11 April. A storm
@@ -77,7 +77,7 @@ Prompts  as tiny reads them; ⟦trained⟧; ┊ goes on with a line
   ┊ tank. Crowds gathered in Helby when Tolwick Dynamics unveiled a light rocket on 3 July.
   │ Answer:⟦ 10 June</s>⟧
 
-  validation events-0-validation-00000-0: 75 tokens to answer, and the reference of 2
+  validation events-0-validation-00000-0: 75 tokens given, and 2 of the reference expected
   │ <s>Question: Whom did Zamoria help?
   │ Context: The Ulmerian Border Guard will publish its yearly review in February 2023. On 14
   ┊ December, Zamoria delivered 290 water pumps to Jorvia. The Eld-9 jammer passed its first trial
@@ -85,7 +85,7 @@ Prompts  as tiny reads them; ⟦trained⟧; ┊ goes on with a line
   │ Answer:⟦ Jorvia</s>⟧
 
 Warnings
-  1. Training on 60 examples takes 12 steps of 16, which changes a model little. Add data, or raise
+  1. Training on 60 sequences takes 12 steps of 16, which changes a model little. Add data, or raise
      train.epochs or lower train.effective_batch.
 
 A first run  with the embedded model; add model.path=... for yours
@@ -167,6 +167,32 @@ Likely settings  by the names of the columns
       dataset.cluster_column=page
 """
     )
+
+
+def test_settings_that_fit_are_not_proposed_again(data: Run, faq: Path) -> None:
+    done = data(
+        "dataset=records",
+        "dataset.train=faq.csv",
+        "dataset.validation_fraction=2",
+        "dataset.instruction_column=Question",
+        "dataset.input_column=null",
+        "dataset.output_column=Answer",
+        "dataset.cluster_column=page",
+    )
+    assert done.returncode == 2
+    assert done.stderr == "\ndataset.validation_fraction: must be less than 1.0, got 2 (conf/dataset/records.yaml)\n"
+    assert "Columns of faq.csv" in done.stdout
+    assert "Likely settings" not in done.stdout
+
+
+def test_a_broken_table_is_shown_up_to_the_fault(data: Run, tmp_path: Path) -> None:
+    (tmp_path / "short.csv").write_text("question,answer\nWhy?,So.\nWho?\n")
+    done = data("dataset=records", "dataset.train=short.csv")
+    assert done.stderr == (
+        "\nshort.csv:2: no column 'instruction'; name one of the columns 'question', 'answer' with "
+        "dataset.instruction_column\nshort.csv:3: broken CSV: 1 fields where the header has 2\n"
+    )
+    assert done.stdout.startswith("\nColumns of short.csv  train, 1 row before a fault\n")
 
 
 @pytest.mark.parametrize(

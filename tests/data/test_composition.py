@@ -1,5 +1,5 @@
 from bench.data.composition import Composition, composition
-from bench.example import Example
+from bench.example import Example, Message
 
 
 def example(number: int, question: str, answer: str, cluster: str = "a", context: str = "") -> Example:
@@ -26,6 +26,15 @@ def test_everything_is_counted() -> None:
         labels=(),
         chinese_share=1 / 19,
     )
+
+
+def test_conversations_that_differ_earlier_are_not_copies() -> None:
+    first, second = (
+        example(n, "Why?", "So").model_copy(update={"messages": (Message(role="user", content=f"Who is {n}?"),)})
+        for n in (1, 2)
+    )
+    assert composition([first, second]).n_copies == 0
+    assert composition([first, first]).n_copies == 1
 
 
 def test_few_answers_that_are_given_often_are_labels() -> None:

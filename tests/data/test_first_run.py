@@ -54,5 +54,8 @@ def test_the_name_of_a_data_set_is_made_of_its_file() -> None:
         "'dataset.train=data/my faq.v2.csv.gz'",
         "dataset.output_column=answer",
     ]
+    talks = ["dataset=messages", "prompt=chat"]
+    assert look_again(talks, "a.jsonl", ["dataset.train=a.jsonl"])[-1] == "prompt.chat_template=simple"
+    assert look_again(talks, "a.jsonl", ["dataset.train=a.jsonl", "model.path=me/chat"])[-1] == "model.path=me/chat"
     assert "dataset.name=mine" in look_again(likely, "数据.csv", [])
     assert "dataset.name=own" in look_again(likely, "faq.csv", ["dataset.name=own"])

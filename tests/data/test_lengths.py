@@ -34,6 +34,8 @@ def test_lengths_are_of_whole_examples_and_what_does_not_fit_is_counted(tokenize
     # BOS before every prompt; the end of sequence needs room, but is no part of the answer.
     assert measure(examples, BARE, tokenizer, Room(total=24, answer=0), max_new_tokens=5) == SplitLengths(
         n_measured=5,
+        n_sequences=3,
+        n_fewer_shots=0,
         prompt=Distribution(7, 31, 61, 61, 61),
         answer=Distribution(1, 2, 9, 9, 9),
         both=Distribution(13, 33, 62, 62, 62),
@@ -56,3 +58,22 @@ def test_a_large_split_is_measured_in_an_even_sample() -> None:
     examples = [digits(number + 1, 0, 1) for number in range(10)]
     assert [len(example.question) for example in evenly(examples, 4)] == [1, 3, 6, 8]
     assert evenly(examples, 10) == examples
+
+
+def test_texts_are_measured_whole_and_counted_in_pieces(tokenizer: "Tokenizer") -> None:
+    texts = [Example(id="1", cluster="1", question="-", references=("7" * n,)) for n in (4, 25)]
+    found = measure(texts, Plain(name="plain", max_length=11), tokenizer, Room(total=11, answer=0), max_new_tokens=2)
+    # BOS and ten tokens are a piece; the end of sequence is the 26th token of the long text.
+    assert (found.n_measured, found.n_sequences, found.n_answers_too_long) == (2, 4, 0)
+    assert found.answer == Distribution(4, 4, 25, 25, 25)
+
+
+def test_solved_examples_are_a_part_of_the_prompt(tokenizer: "Tokenizer") -> None:
+    shots = [digits(10, 0, 2), digits(20, 0, 2)]
+    asked = [digits(5, 0, 1), digits(12, 0, 1)]
+    # BOS, "7" * 10 + "77" + blank line, "7" * 20 + "77" + blank line, and the question
+    between = len(tokenizer("\n\n", add_special_tokens=False)["input_ids"])
+    found = measure(asked, BARE, tokenizer, Room(total=30, answer=2), 2, shots)
+    assert found.prompt.smallest == 1 + 12 + between + 22 + between + 5
+    assert (found.n_fewer_shots, found.n_shortened, found.n_dropped) == (2, 0, 0)
+    assert measure(asked, BARE, tokenizer, Room(total=90, answer=2), 2, shots).n_fewer_shots == 0

@@ -2,6 +2,9 @@ import json
 import tracemalloc
 from pathlib import Path
 
+import pytest
+
+from bench.data import source
 from bench.data.source import tables
 
 
@@ -27,3 +30,24 @@ def test_long_rows_are_not_all_held_in_memory(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert (table.n_rows, table.columns[0].median_characters) == (61, 1_000_002)
     assert peak < 30e6
+
+
+def test_rows_before_a_fault_are_described(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("question,answer\nWhy?,So.\nWho?\n")
+    (table,) = tables({"train": str(path)})
+    assert ([column.sample for column in table.columns], table.n_rows) == (["Why?", "So."], 1)
+    assert table.fault == f"{path}:3: broken CSV: 1 fields where the header has 2"
+    assert tables({"train": str(tmp_path / "missing.csv")}) == ()
+
+
+def test_splits_of_the_hub_are_described(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    hub = {name: lambda name=name: iter([(1, {"q": name}), (2, {"q": "x"})]) for name in ("train", "test", "dev")}
+    monkeypatch.setattr(source, "read_hub_data", lambda *given: {("a/b", None, "en"): hub}[given])
+    settings = {"path": "a/b", "revision": None, "config": "en", "train_split": "train", "validation_split": "dev"}
+    found = [(table.split, table.path, table.n_rows, table.columns[0].sample) for table in tables(settings)]
+    assert found == [("train", "a/b train", 2, "train"), ("validation", "a/b dev", 2, "dev")]
+    assert [table.split for table in tables(settings | {"validation_split": None})] == ["train"]
+    own = write(tmp_path / "own.jsonl", 3, 10)
+    assert [table.path for table in tables(settings | {"validation": own})] == [own, "a/b train"]
+    assert [table.path for table in tables(settings | {"train": own})] == [own]

@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,18 @@ def test_a_model_that_does_not_translate_is_refused(checkpoint: Path) -> None:
     with pytest.raises(InputError) as caught:
         translations(TEXTS, str(checkpoint))
     assert str(caught.value).startswith(f"dataset.translate: {checkpoint} cannot be loaded (ValueError: Unrecognized")
+
+
+def test_without_torch_only_what_is_translated_already_is_given(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As in `tunebench data`."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(InputError) as caught:
+        translations(["演习。事故。"], str(tmp_path))
+    assert str(caught.value) == (
+        "dataset.translate: 2 sentences are not translated yet; the first cell with this data translates them, or see "
+        "the Chinese with dataset.translate=null"
+    )
