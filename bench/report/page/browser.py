@@ -18,6 +18,8 @@ from bench.report.wording import inert, printable
 
 BUDGET_BYTES = 8_000_000
 """Total size of the texts that the page includes, over all validation sets."""
+LARGEST_EXPONENT = 700.0
+"""Of a float."""
 LONGEST = 10_000
 """Characters of one text that are shown."""
 MOST_CRITERIA = 4
@@ -113,7 +115,11 @@ def _set(
         "name": printable(name),
         "n": n_all,
         "examples": [_example(example, asked, index, texts) for index, example in ids],
-        "cells": [_cell(cell, criteria, [example for _, example in ids], texts) for cell in cells],
+        "cells": [
+            _cell(cell, criteria, [example for _, example in ids], texts)
+            | (_perplexities(cell.predictions, [example for _, example in ids]) if asked and asked.are_texts else {})
+            for cell in cells
+        ],
         "texts": list(texts),
     }
 
@@ -139,14 +145,23 @@ def _asked(cells: Sequence[Answered]) -> Asked | None:
 def _texts(asked: Asked | None, index: int) -> list[str]:
     if asked is None:
         return []
-    return [asked.questions[index], asked.contexts[index], *asked.references[index]]
+    said = [content for _, content in _messages(asked, index)]
+    return [asked.questions[index], asked.contexts[index], *asked.references[index], *said]
+
+
+def _messages(asked: Asked, index: int) -> Sequence[tuple[str, str]]:
+    return asked.messages[index] if asked.messages else ()
 
 
 def _example(name: str, asked: Asked | None, index: int, texts: Texts) -> dict[str, Any]:
     if asked is None:
         return {"id": inert(name)}
-    question, context, *references = (_number(text, texts) for text in _texts(asked, index))
-    return {"id": inert(name), "question": question, "context": context, "references": references}
+    question, context, *references = (
+        _number(text, texts) for text in (asked.questions[index], asked.contexts[index], *asked.references[index])
+    )
+    messages = [[role, _number(content, texts)] for role, content in _messages(asked, index)]
+    example = {"id": inert(name), "question": question, "context": context, "references": references}
+    return example | ({"messages": messages} if messages else {})
 
 
 def _cell(cell: Answered, criteria: Collection[str], ids: Sequence[str], texts: Texts) -> dict[str, Any]:
@@ -161,6 +176,17 @@ def _cell(cell: Answered, criteria: Collection[str], ids: Sequence[str], texts: 
         "answers": [None if index is None else _number(answers[index], texts) for index in indices],
         "scores": {name: _scores(cell.predictions.scores, name, indices) for name in criteria},
     }
+
+
+def _perplexities(predictions: Predictions, ids: Sequence[str]) -> dict[str, Any]:
+    """The perplexity of each text, which is all that a cell says of a text that asks nothing."""
+    known = dict(zip(predictions.ids, predictions.likelihoods, strict=True))
+    pairs = [known.get(example, (None, 0)) for example in ids]
+    return {"perplexities": [None if nats is None or not n else _perplexity(nats / n) for nats, n in pairs]}
+
+
+def _perplexity(nats_per_token: float) -> float | None:
+    return float(f"{math.exp(nats_per_token):.4g}") if nats_per_token < LARGEST_EXPONENT else None
 
 
 def _scores(scores: Mapping[str, Floats], name: str, indices: Sequence[int | None]) -> list[float | None] | None:

@@ -40,6 +40,14 @@ class Asked:
     questions: tuple[str, ...]
     contexts: tuple[str, ...]
     references: tuple[tuple[str, ...], ...]
+    messages: tuple[tuple[tuple[str, str], ...], ...] = ()
+    """Role and content of each message before the answer; empty for a single question. Nothing for older files."""
+
+    @property
+    def are_texts(self) -> bool:
+        """Whether nothing is asked: each text to be continued stands in the place of its question, too."""
+        pairs = zip(self.questions, self.references, strict=True)
+        return bool(self.questions) and all(question == own[0] for question, own in pairs)
 
 
 class _Line(BaseModel):
@@ -57,12 +65,20 @@ class _Line(BaseModel):
     """Not in the files of the first versions."""
 
 
+class _Message(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    role: str
+    content: str
+
+
 class _Question(BaseModel):
     model_config = ConfigDict(strict=True)
 
     question: str
     context: str
-    references: tuple[str, ...]
+    references: Annotated[tuple[str, ...], Field(min_length=1)]
+    messages: tuple[_Message, ...] = ()
 
 
 def read_predictions(path: Path) -> Predictions:
@@ -102,6 +118,7 @@ def read_asked(path: Path) -> Asked:
         questions=tuple(line.question for line in lines),
         contexts=tuple(line.context for line in lines),
         references=tuple(line.references for line in lines),
+        messages=tuple(tuple((message.role, message.content) for message in line.messages) for line in lines),
     )
 
 

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, BinaryIO
 
@@ -415,3 +416,50 @@ def test_without_scripts_everything_but_the_browser_is_there(browser, page):
     assert browser.run("document.getElementById('browser').checkVisibility()") is False
     assert "The predictions browser needs JavaScript." in browser.run("document.body.innerText")
     assert column(browser, 2)[0] == "10.0"
+
+
+def write_page(path, cells):
+    nothing = {"picks": [], "tables": [], "charts": [], "traces": [], "untraced": "", "problems": [], "comparisons": []}
+    path.write_text(index_html(Contents(study="demo", summary="", predictions=browser_html(cells), **nothing)))
+    return path.as_uri()
+
+
+def opened(browser):
+    """The text of the first example, opened."""
+    browser.run("document.querySelector('.example').open = true; new Promise(done => setTimeout(done, 50))")
+    return browser.run("document.querySelector('.example').innerText").split("\n")
+
+
+def test_a_conversation_is_shown_turn_by_turn(browser, tmp_path):
+    cell = answered("tiny", "lora", 0)
+    turns = (("system", "Be <b>brief</b>."), ("user", "Hello?"), ("assistant", "Yes?"), ("user", "Who is number 0?"))
+    messages = (turns, *((),) * (N - 1))
+    browser.open(write_page(tmp_path / "index.html", [replace(cell, asked=replace(cell.asked, messages=messages))]))
+    lines = [line for line in opened(browser) if line]
+    at = lines.index("Conversation")
+    said = ["System", "Be <b>brief</b>.", "User", "Hello?", "Assistant", "Yes?", "User", "Who is number 0?"]
+    assert lines[at + 1 : at + 9] == said
+
+
+def test_a_text_that_asks_nothing_is_shown_with_its_perplexity_by_seed(browser, tmp_path):
+    text = "Once upon a time.\nThe end."
+    cells = [
+        replace(
+            answered("tiny", "lora", seed),
+            predictions=Predictions(("t",), ("d",), ("",), {}, {}, ((2.0 + seed, 2),)),
+            asked=Asked((text,), ("",), ((text,),)),
+        )
+        for seed in (0, 1)
+    ]
+    browser.open(write_page(tmp_path / "index.html", cells))
+    lines = [line for line in opened(browser) if line]
+    assert lines[lines.index("Text") :] == [
+        "Text",
+        "Once upon a time.",
+        "The end.",
+        "Link to this example",
+        "t",
+        "lora",
+        "seed 0 · perplexity 2.718",
+        "seed 1 · perplexity 4.482",
+    ]

@@ -85,6 +85,28 @@ def test_answers_are_judged_by_whatever_scores_the_cells_have():
     assert list(criteria_of(browser_html([own]))) == ["own0", "own1", "own2", "own3"]
 
 
+def test_a_conversation_has_its_turns():
+    turns = (("system", "Context."), ("user", "Question 0?"))
+    cell = answered(["yes", "no"])
+    own = replace(cell, asked=replace(cell.asked, messages=(turns, ())))
+    (found,) = data_of(browser_html([own]))
+    assert [example.get("messages") for example in found["examples"]] == [[["system", 1], ["user", 0]], None]
+
+
+def test_of_texts_that_ask_nothing_the_perplexity_is_kept():
+    texts = ("A text.", "Another.", "A third.")
+    cell = answered(["", "", ""])
+    likelihoods = ((3 * math.log(7.5), 3), (None, 2), (9000.0, 3))
+    own = replace(
+        cell,
+        predictions=replace(cell.predictions, likelihoods=likelihoods),
+        asked=Asked(texts, ("",) * 3, tuple((text,) for text in texts)),
+    )
+    (found,) = data_of(browser_html([own]))
+    assert found["cells"][0]["perplexities"] == [7.5, None, None]
+    assert "perplexities" not in data_of(browser_html([cell]))[0]["cells"][0]
+
+
 def test_cells_with_different_validation_sets_stand_apart():
     sets = data_of(browser_html([answered(["a"]), answered(["b", "c"], validation="squad, fingerprint 01234567")]))
     assert [(each["name"], each["n"], len(each["cells"])) for each in sets] == [

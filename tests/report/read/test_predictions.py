@@ -66,6 +66,15 @@ def test_what_was_asked_is_read_by_itself(write):
     assert asked.questions == ("Who?", "When?")
     assert asked.contexts == ("Rollo led them.", "Rollo led them.")
     assert asked.references == (("Rollo", "the Viking"), ("911",))
+    assert (asked.messages, asked.are_texts) == (((), ()), False)
+
+
+def test_conversations_and_texts_that_ask_nothing_are_recognised(write):
+    turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Who?"}]
+    asked = read_asked(write([LINES[0] | {"messages": turns}, LINES[1]]))
+    assert asked.messages == ((("system", "Be brief."), ("user", "Who?")), ())
+    text = {"question": "Rollo led them.", "context": "", "references": ["Rollo led them."], "prediction": ""}
+    assert read_asked(write([LINES[0] | text])).are_texts
 
 
 def test_lines_from_before_questions_and_parts_were_kept_have_their_scores(write):

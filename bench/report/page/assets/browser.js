@@ -36,6 +36,8 @@
   }
 
   const current = () => sets[Number(setBox.value) || 0];
+  /** Whether nothing is asked: each example is a text to be continued. */
+  const areTexts = () => current().cells.some((cell) => cell.perplexities);
   const cells = () => current().cells.filter(admits);
   const textOf = (number) => current().texts[number];
 
@@ -140,17 +142,23 @@
     const say = (term, ...told) => parts.append(make("dt", "", term), ...told.map((each) => make("dd", "", each)));
     // A short question on one line is in the summary already
     const question = example.question === undefined ? "" : textOf(example.question);
-    if (question.length > SHORT || question.includes("\n")) say("Question", foreign("p", "text", question));
+    const isShort = question.length <= SHORT && !question.includes("\n");
+    if (example.messages) say("Conversation", ...example.messages.map(([role, number]) => turn(role, textOf(number))));
+    else if (!isShort) say(areTexts() ? "Text" : "Question", foreign("p", "text", question));
     if (example.context !== undefined && textOf(example.context)) {
       say("Context", foreign("p", "text context", textOf(example.context)));
     }
-    const references = (example.references ?? []).map((number) => said(textOf(number), "no answer: the model should abstain"));
+    const references = (areTexts() ? [] : example.references ?? []).map((number) => said(textOf(number), "no answer: the model should abstain"));
     if (references.length) say(references.length > 1 ? "Accepted answers" : "Accepted answer", ...references);
     const link = make("a", "", example.id);
     link.dir = "auto";
     link.href = addressOf(example);
     say("Link to this example", link);
     return [parts, ...answers(place)];
+  }
+
+  function turn(role, text) {
+    return make("div", "turn", make("p", "meta", role), foreign("p", "text", text));
   }
 
   function said(text, ifEmpty) {
@@ -177,6 +185,7 @@
   }
 
   function card(label, same, place) {
+    if (areTexts()) return make("article", "card", foreign("h5", "", label), ...same.map((cell) => perplexity(cell, place)));
     const distinct = grouped(same.map((cell) => ({ cell, answer: cell.answers[place] })), "answer");
     const shown = [...distinct].map(([answer, given]) => {
       const { cell } = given[0];
@@ -195,6 +204,11 @@
       return make("div", `answer ${state}`, said(textOf(answer), "empty answer"), meta);
     });
     return make("article", "card", foreign("h5", "", label), ...shown);
+  }
+
+  function perplexity(cell, place) {
+    const own = cell.perplexities[place];
+    return make("p", "meta", `seed ${cell.seed} · ${own === null ? "not known" : `perplexity ${own}`}`);
   }
 
   function addressOf(example) {
