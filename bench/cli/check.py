@@ -1,6 +1,10 @@
 """Checks the data and models of a sweep before its first cell, in a process that can import torch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection
+from typing import cast
+
+from rich.markup import escape
 
 from bench.cell import Cell
 from bench.supervisor import server
@@ -11,6 +15,9 @@ SCORED = {"dataset", "metric"}
 """The parts of a cell that say what is scored, and how."""
 MODEL = {"model", "method", "prompt", "generation", "latency"}
 """The parts of a cell that say which model is made, and which lengths must fit into its context."""
+CHECKING = "checking data and models"
+SHOWN_AFTER_S = 1.0
+"""What the check prints is shown if it takes longer than this, such as for a translation."""
 
 
 def faults(cells: Sequence[Cell]) -> list[str]:
@@ -25,8 +32,8 @@ def faults(cells: Sequence[Cell]) -> list[str]:
     sentences: dict[str, None] = {}
     show_one_gpu()
     try:
-        with console.status("checking data and models"):
-            for sentence in _received(cells):
+        with console.status(CHECKING) as status:
+            for sentence in _received(cells, status.update):
                 sentences[sentence] = None
     except (EOFError, server.ServerFailed) as error:
         reason = str(error) or server.last_line() or "its process was killed"
@@ -34,7 +41,7 @@ def faults(cells: Sequence[Cell]) -> list[str]:
     return [*sentences]
 
 
-def _received(cells: Sequence[Cell]) -> Iterator[str]:
+def _received(cells: Sequence[Cell], show: Callable[[str], None]) -> Iterator[str]:
     scored = {cell.model_dump_json(include=SCORED): (cell.dataset, [*cell.scored_by]) for cell in cells}
     models: dict[str, Cell] = {}
     for cell in cells:
@@ -43,9 +50,17 @@ def _received(cells: Sequence[Cell]) -> Iterator[str]:
     parts = ([*scored.values()], [*models.values()], [*recipes.values()])
     child = server.fork("bench.child.check:main", parts, "check")
     try:
-        while (sentence := child.events.recv()) is not None:
+        while (sentence := _next(child.events, show)) is not None:
             yield sentence
     finally:
         child.process.kill()
         child.process.join()
         child.events.close()
+
+
+def _next(events: Connection, show: Callable[[str], None]) -> str | None:
+    """The next sentence, or None at the end. Until it comes, the last line that the check has printed is shown."""
+    while not events.poll(SHOWN_AFTER_S):
+        if said := server.last_line():
+            show(f"{CHECKING}: {escape(said)}")
+    return cast(str | None, events.recv())

@@ -6,6 +6,7 @@ mention of an answer is not accepted.
 """
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,6 +87,9 @@ class Cmnee(Dataset):
         """The examples of a file, and what was left out of it."""
         counts: Counter[str] = Counter()
         examples = self._examples(path, counts)
+        for harmless in (OFFSET, DOCUMENT):
+            if counts[harmless]:
+                print(f"{path}: {counts[harmless]} {harmless}", file=sys.stderr, flush=True)
         names = (ABSENT, TRANSLATED) if self.lost_answers == "drop" else (ABSENT,)
         steps = [Step(name=name, split=split, n_dropped=counts[name], samples=()) for name in names if counts[name]]
         return examples, steps

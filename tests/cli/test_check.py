@@ -89,3 +89,20 @@ def test_a_server_that_does_not_start_is_reported_and_stops_nothing(
         "The check of data and models crashed, and the cells run without it: "
         "the server that forks cells did not start: no torch\n"
     )
+
+
+def test_what_a_long_check_prints_is_shown_until_it_answers(
+    make_cell: MakeCell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver, sender = Pipe(duplex=False)
+    monkeypatch.setattr(server, "fork", lambda *_: server.Child(Process(), 1, receiver))  # type: ignore[arg-type]
+    monkeypatch.setattr(server, "last_line", lambda: "translated 16 of 20 sentences ([x])")
+    monkeypatch.setattr(check, "SHOWN_AFTER_S", 0.01)
+    shown: list[str] = []
+
+    def show(text: str) -> None:
+        shown.append(text)
+        sender.send(None)
+
+    assert [*check._received([make_cell()], show)] == []
+    assert shown == [r"checking data and models: translated 16 of 20 sentences (\[x])"]

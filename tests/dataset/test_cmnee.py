@@ -107,7 +107,7 @@ def test_of_two_events_with_the_same_question_either_answer_is_accepted() -> Non
     }
 
 
-def test_the_text_counts_where_an_offset_points_elsewhere() -> None:
+def test_the_text_counts_where_an_offset_points_elsewhere(capfd: pytest.CaptureFixture[str]) -> None:
     trial = json.loads(json.dumps(TRIAL))
     trial["arguments"][0]["offset"] = [0, 2]
     trial["arguments"][1]["text"] = " 海鹰导弹"
@@ -121,8 +121,13 @@ def test_the_text_counts_where_an_offset_points_elsewhere() -> None:
         "answers that do not occur in the text": 1,
         "documents that were there already": 1,
     }
+    capfd.readouterr()
     _, (step,) = dataset()._read("validation", "train.json")
     assert (step.name, step.split, step.n_dropped) == ("answers that do not occur in the text", "validation", 1)
+    assert capfd.readouterr().err == (
+        "train.json: 2 offsets that point to other text than the argument's\n"
+        "train.json: 1 documents that were there already\n"
+    )
 
 
 def test_documents_are_held_out_whole_if_there_is_no_validation_file() -> None:
