@@ -19,7 +19,7 @@ from bench.report.wording import inert, printable
 BUDGET_BYTES = 8_000_000
 """Total size of the texts that the page includes, over all validation sets."""
 LARGEST_EXPONENT = 700.0
-"""Of a float."""
+"""The exponential of a higher number is too large for a float."""
 LONGEST = 10_000
 """Characters of one text that are shown."""
 MOST_CRITERIA = 4
@@ -109,17 +109,19 @@ def _set(
     while n_shown and sum(sizes[index] for index in evenly(n_all, n_shown)) > room_bytes:
         n_shown = n_shown * 9 // 10
     asked = _asked(cells)
-    ids = [(index, cells[0].predictions.ids[index]) for index in evenly(n_all, n_shown)]
+    indices = evenly(n_all, n_shown)
+    ids = [cells[0].predictions.ids[index] for index in indices]
     texts: Texts = {}
+    examples = [_example(name, asked, index, texts) for name, index in zip(ids, indices, strict=True)]
+    answers = [_cell(cell, criteria, ids, texts) for cell in cells]
+    if asked and asked.are_texts:
+        for own, cell in zip(answers, cells, strict=True):
+            own["perplexities"] = _perplexities(cell.predictions, ids)
     return {
         "name": printable(name),
         "n": n_all,
-        "examples": [_example(example, asked, index, texts) for index, example in ids],
-        "cells": [
-            _cell(cell, criteria, [example for _, example in ids], texts)
-            | (_perplexities(cell.predictions, [example for _, example in ids]) if asked and asked.are_texts else {})
-            for cell in cells
-        ],
+        "examples": examples,
+        "cells": answers,
         "texts": list(texts),
     }
 
@@ -178,11 +180,11 @@ def _cell(cell: Answered, criteria: Collection[str], ids: Sequence[str], texts: 
     }
 
 
-def _perplexities(predictions: Predictions, ids: Sequence[str]) -> dict[str, Any]:
-    """The perplexity of each text, which is all that a cell says of a text that asks nothing."""
+def _perplexities(predictions: Predictions, ids: Sequence[str]) -> list[float | None]:
+    """The perplexity of each text: the only result for a text that asks nothing. `None` if it is not known."""
     known = dict(zip(predictions.ids, predictions.likelihoods, strict=True))
     pairs = [known.get(example, (None, 0)) for example in ids]
-    return {"perplexities": [None if nats is None or not n else _perplexity(nats / n) for nats, n in pairs]}
+    return [None if nats is None or not n else _perplexity(nats / n) for nats, n in pairs]
 
 
 def _perplexity(nats_per_token: float) -> float | None:

@@ -439,6 +439,8 @@ def test_a_conversation_is_shown_turn_by_turn(browser, tmp_path):
     at = lines.index("Conversation")
     said = ["System", "Be <b>brief</b>.", "User", "Hello?", "Assistant", "Yes?", "User", "Who is number 0?"]
     assert lines[at + 1 : at + 9] == said
+    choose(browser, "text", "yes?")
+    assert shown(browser) == ["q/0&"]
 
 
 def test_a_text_that_asks_nothing_is_shown_with_its_perplexity_by_seed(browser, tmp_path):

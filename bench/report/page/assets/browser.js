@@ -63,7 +63,8 @@
   };
 
   function contains(example, place, shown, wanted) {
-    const numbers = [example.question, example.context, ...(example.references ?? [])];
+    const turns = (example.messages ?? []).map(([, number]) => number);
+    const numbers = [example.question, example.context, ...turns, ...(example.references ?? [])];
     numbers.push(...shown.map((cell) => cell.answers[place]));
     const texts = new Set(numbers.filter((number) => number !== undefined && number !== null));
     return example.id.toLowerCase().includes(wanted) || [...texts].some((number) => textOf(number).toLowerCase().includes(wanted));
