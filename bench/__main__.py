@@ -5,14 +5,13 @@ import signal
 import sys
 from pathlib import Path
 
-from bench import __version__
+from bench import __version__, output
 from bench.cli import help
 from bench.configuration import search_path
 
 
 def main() -> int:
     """Run the command line. Returns the exit status."""
-    _replace_closed_streams()
     if {"-h", "--help"} & set(sys.argv[1:]):
         command = "tunebench" if Path(sys.argv[0]).name == "tunebench" else "python -m bench"
         print(help.text(command, search_path(sys.argv[1:])), end="")
@@ -29,12 +28,5 @@ def main() -> int:
     return sweep.run(sys.argv[1:])
 
 
-def _replace_closed_streams() -> None:
-    """Without an output (`>&-`) the next file opened would get its number, and everything that is printed."""
-    for name in ("stdin", "stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(output.run(main))

@@ -6,6 +6,8 @@ The imports at the top stay this light because Python runs the command's script 
 import subprocess
 import sys
 
+from bench import output
+
 DEMO_HAS_NO_ARGUMENTS = (
     "tunebench demo takes no arguments, got {!r}; to change the demo, run "
     "`tunebench experiment=demo KEY=VALUE ...` and then `tunebench report --study demo`"
@@ -15,6 +17,10 @@ INTERRUPTED = 130
 
 def main() -> int:
     """Run the command line. Returns the exit status."""
+    return output.run(_run)
+
+
+def _run() -> int:
     match sys.argv[1:]:
         case ["report", *arguments]:
             return _report(*arguments)

@@ -92,6 +92,15 @@ class Compose(Protocol):
 
 
 @pytest.fixture
+def unread() -> Iterator[int]:
+    """A file descriptor that is the writing end of a pipe without a reader."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    yield writing
+    os.close(writing)
+
+
+@pytest.fixture
 def compose() -> Iterator[Compose]:
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra

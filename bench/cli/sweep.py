@@ -1,5 +1,6 @@
 """A sweep as a whole: everything is checked before the first cell starts, and the cells are listed after the last."""
 
+import logging
 import multiprocessing
 import signal
 import sys
@@ -55,6 +56,8 @@ stopped = Event()
 def run(typed: list[str]) -> int:
     """Run the command line `typed`. Returns the exit status."""
     on_stop_signals(signal.default_int_handler)
+    # Otherwise each line that Hydra logs to an output that nobody reads would be a traceback
+    logging.raiseExceptions = False
     status = 0
     try:
         sys.argv[1:] = arguments.in_order(typed)
@@ -62,6 +65,9 @@ def run(typed: list[str]) -> int:
     except KeyboardInterrupt:
         stopped.set()
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and not planned:
+            # A flag of Hydra's, such as `--cfg job`, only prints.
+            raise
         if not planned:
             return refuse(mistakes.explain(error))
         status = NOT_OK

@@ -3,6 +3,9 @@
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
+
+from bench import output
 
 HELP = """\
 Show a data set as training will use it: columns, splits, lengths in tokens, what is left out, and the prompts as the
@@ -48,4 +51,4 @@ def _without_torch() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(output.run(partial(main, sys.argv[1:])))

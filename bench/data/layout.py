@@ -20,10 +20,14 @@ def console() -> Console:
 
 
 def printed(console: Console, content: RenderableType) -> None:
-    """Print `content` without the blanks that fill lines up."""
+    """Print `content` without the blanks that fill lines up.
+
+    Raises:
+        BrokenPipeError: nobody reads the output any more.
+    """
     with console.capture() as capture:
         console.print(content)
-    print("\n".join(line.rstrip() for line in capture.get().splitlines()), file=console.file)
+    print("\n".join(line.rstrip() for line in capture.get().splitlines()), file=console.file, flush=True)
 
 
 def section(title: str, remark: str, *content: RenderableType) -> Group:

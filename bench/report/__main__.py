@@ -11,6 +11,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, get_args
 
+from bench import output
 from bench.errors import InputError
 from bench.report import parallel, stamp
 from bench.report.read.studies import find_studies, strays, visible
@@ -132,7 +133,7 @@ def _update(study: Path, report: Path, request: Request) -> bool | None:
         return False if said["broken"] else None
     if not unchanged:
         stamp.write(report, made_from, said)
-    print(f"{report / 'index.html'}: {counted(n_cells, 'cell')}{', unchanged' if unchanged else ''}")
+    output.say(f"{report / 'index.html'}: {counted(n_cells, 'cell')}{', unchanged' if unchanged else ''}")
     return True
 
 
@@ -192,4 +193,4 @@ def _count(text: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(output.run(main))

@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import os
 import sys
 import time
 from collections.abc import Iterable
@@ -14,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from bench import protocol
+from bench import output, protocol
 from bench.record import Data, Record
 from bench.tracker import Sink
 
@@ -35,9 +34,7 @@ class Terminal(Console):
 
     def _give_up(self, reason: str) -> None:
         self.quiet = True
-        # Python would fail once more when it flushes what is left at its end.
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        output.discard()
         warn(f"Standard output is closed ({reason}); the cells go on, and their records say how they end.")
 
 

@@ -17,11 +17,11 @@ HEAVY = {"torch", "transformers", "peft", "trl", "datasets", "evaluate", "bert_s
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="</td><script>x</script>", phase="train")}
 
 
-def report(*arguments, hash_seed="0", cwd=ROOT):
+def report(*arguments, hash_seed="0", cwd=ROOT, stdout=subprocess.PIPE):
     """Runs the command as a user does."""
     command = [sys.executable, "-m", "bench.report", *map(str, arguments)]
     environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    return subprocess.run(command, cwd=cwd, env=environment, stdout=stdout, stderr=subprocess.PIPE, text=True)
 
 
 def files_under(folder):
@@ -351,3 +351,11 @@ def test_help_loads_nothing_that_takes_time():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_all_reports_are_written_even_if_nobody_reads_the_output(write_cell, runs, tmp_path, unread):
+    write_cell("lora", study="one")
+    write_cell("lora", study="two")
+    done = report("--runs", str(runs), "--out", str(tmp_path / "out"), stdout=unread)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(path.parent.name for path in tmp_path.glob("out/*/index.html")) == ["one", "two"]
