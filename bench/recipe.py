@@ -31,7 +31,7 @@ class Recipe(Part):
     gradient_checkpointing: bool
     """Recompute activations in the backward pass: less memory, more time."""
     packing: bool
-    """Put several examples into one sequence; attention does not cross from one to another."""
+    """Put several examples into one sequence. Refused for models that would not keep them apart."""
     best_checkpoint: bool
     """Keep the weights of the epoch with the lowest validation loss instead of the last."""
     early_stopping_epochs: PositiveInt | None

@@ -26,6 +26,7 @@ from bench.child.interrupt import Interrupted, StopRequest
 from bench.child.latency import latency
 from bench.child.phases import Phases
 from bench.child.scores import answered, persist, score
+from bench.child.soundness import require_causal
 from bench.child.train import train
 from bench.dataset import overlap
 from bench.encode import Encoded, Room, encode
@@ -70,6 +71,7 @@ def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
         # A cell that goes on from a checkpoint needs the base that it was trained on, wherever the hub's head is now.
         source = cell.model.model_copy(update={"revision": cell.model.revision or checkpoints.pinned(saved)})
         base, tokenizer, context_length, revision = models.load(source, cell.method.quantization(dtype), cell.seed)
+        require_causal(base, cell.generation.batch)
         if revision and cell.method.trains:
             checkpoints.pin(saved, revision)
         model = cell.method.prepare(base)

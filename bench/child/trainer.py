@@ -26,6 +26,7 @@ from bench.child.device import synchronize
 from bench.child.generate import finite, reference_likelihoods
 from bench.child.interrupt import StopRequest
 from bench.child.phases import Phases
+from bench.child.soundness import require_loss, require_packing
 from bench.encode import Encoded
 from bench.protocol import Evaluated, Step
 from bench.record import Evaluation
@@ -143,6 +144,9 @@ class _Steps(TrainerCallback):
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.trainer.method.begin(self.trainer.model, state.max_steps)
+        if args.packing:
+            require_packing(self.trainer.model, self.trainer.data_collator)
+        require_loss(self.trainer.model, self.trainer.data_collator)
         self.trainer.step_start_s = self.saved_s = time.monotonic()
 
     def on_optimizer_step(
