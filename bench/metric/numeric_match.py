@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from pydantic import NonNegativeFloat
 
@@ -18,6 +18,8 @@ _NUMBER = re.compile(
         (?:[eE][+-]?\d+)?""",
     re.VERBOSE,
 )
+_QUIET = Context(traps=[])
+"""Gives infinity or NaN where a number such as 1e9999999 is too large for a decimal, instead of an error."""
 _FINAL = "####"
 """What GSM8K puts between the steps of a solution and its result."""
 
@@ -49,14 +51,19 @@ class NumericMatch(Metric):
     def _is_right(self, answer: Answer) -> bool:
         given = last_number(answer.prediction)
         accepted = [number for reference in answer.references if (number := _number(reference)) is not None]
-        return given is not None and any(abs(given - number) <= Decimal(str(self.tolerance)) for number in accepted)
+        tolerance = Decimal(str(self.tolerance))
+        return given is not None and any(abs(_QUIET.subtract(given, number)) <= tolerance for number in accepted)
 
 
 def last_number(text: str) -> Decimal | None:
-    """The last number in `text`, or None. Full-width digits and the minus sign U+2212 count as the ordinary ones."""
+    """The last number in `text`; None if there is none, or if it is too large for a decimal.
+
+    Full-width digits and the minus sign U+2212 count as the ordinary ones.
+    """
     plain = unicodedata.normalize("NFKC", text).replace("\u2212", "-")
     numbers = _NUMBER.findall(plain)
-    return Decimal(re.sub("[,$€£]", "", numbers[-1])) if numbers else None
+    number = Decimal(re.sub("[,$€£]", "", numbers[-1]), _QUIET) if numbers else None
+    return number if number is not None and number.is_finite() else None
 
 
 def _number(reference: str) -> Decimal | None:

@@ -42,7 +42,7 @@ def test_the_last_number(text: str, number: str) -> None:
     assert last_number(text) == Decimal(number)
 
 
-@pytest.mark.parametrize("text", ["", "forty-two", "-", "a.b"])
+@pytest.mark.parametrize("text", ["", "forty-two", "-", "a.b", "1e99999999999999999999"])
 def test_a_text_without_a_number(text: str) -> None:
     assert last_number(text) is None
 
@@ -57,6 +57,7 @@ def test_a_text_without_a_number(text: str) -> None:
         ("I do not know", ["7"], 0.0),
         ("5", ["4", "5"], 1.0),
         ("5", ["none", "5"], 1.0),
+        ("1e9999999", ["5"], 0.0),
         ("12345678901234567891", ["12345678901234567890"], 0.0),
     ],
 )
