@@ -100,7 +100,7 @@ def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
     if cell.method.trains:
         with phases.phase("train"):
             train(model, tokenizer, training, validation, cell, saved, dtype, phases, stop)
-            model = cell.method.settle(model, dtype)
+            model = cell.method.settle(model)
             release_memory()
 
     texts = [""] * len(validation)

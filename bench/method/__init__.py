@@ -82,8 +82,8 @@ class Method(Part):
     def restore(self, model: PreTrainedModel, state: dict[str, torch.Tensor]) -> None:
         """Set what `state` gave when the checkpoint was written."""
 
-    def settle(self, model: PreTrainedModel, dtype: torch.dtype) -> PreTrainedModel:
-        """The trained `model` in the form in which it answers, is timed and is saved, on a base in `dtype`."""
+    def settle(self, model: PreTrainedModel) -> PreTrainedModel:
+        """The trained `model` in the form in which it answers, is timed and is saved."""
         return model
 
     def save(self, model: PreTrainedModel, folder: Path) -> int:

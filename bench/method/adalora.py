@@ -66,10 +66,10 @@ class AdaLoRA(Peft):
     def stepped(self, model: PreTrainedModel, step: int) -> None:
         model.base_model.update_and_allocate(step)
 
-    def settle(self, model: PreTrainedModel, dtype: torch.dtype) -> PreTrainedModel:
+    def settle(self, model: PreTrainedModel) -> PreTrainedModel:
         # Saved with their pattern, masked ranks would be cut out, and sums over those that are left round differently.
         model.peft_config["default"].rank_pattern = None
-        return super().settle(model, dtype)
+        return super().settle(model)
 
     def state(self, model: PreTrainedModel) -> dict[str, torch.Tensor]:
         import torch

@@ -10,6 +10,7 @@ from pydantic import PositiveFloat
 
 from bench.errors import InputError
 from bench.method import Method
+from bench.method.own_weights import in_own_precision, train_in_float32
 
 if TYPE_CHECKING:
     import torch
@@ -54,15 +55,11 @@ class Adapter(Method):
                 parameter.data = parameter.data.to(getattr(torch, self.adapter_dtype))
             elif parameter.requires_grad:
                 # One of the base's own, or a copy of it, such as a normalisation's: trained as the model's own are.
-                parameter.data = parameter.data.to(torch.float32)
-                parameter.in_base_precision = True
+                train_in_float32(parameter)
         return model
 
-    def settle(self, model: PreTrainedModel, dtype: torch.dtype) -> PreTrainedModel:
-        for parameter in model.parameters():
-            if getattr(parameter, "in_base_precision", False):
-                parameter.data = parameter.data.to(dtype)
-        return model
+    def settle(self, model: PreTrainedModel) -> PreTrainedModel:
+        return in_own_precision(model)
 
     def save(self, model: PreTrainedModel, folder: Path) -> int:
         # The default, "auto", would ask the hub whether the vocabulary was resized.

@@ -29,16 +29,24 @@ class OwnWeights(Method):
         """
 
     def prepare(self, base: PreTrainedModel) -> PreTrainedModel:
-        import torch
-
         base.requires_grad_(False)
         for parameter in self.trained(base):
             parameter.requires_grad_(True)
-            # The optimiser's small steps would be rounded away in bfloat16.
-            parameter.data = parameter.data.to(torch.float32)
+            train_in_float32(parameter)
         return base
 
-    def settle(self, model: PreTrainedModel, dtype: torch.dtype) -> PreTrainedModel:
-        for parameter in model.parameters():
-            parameter.data = parameter.data.to(dtype)
-        return model
+    def settle(self, model: PreTrainedModel) -> PreTrainedModel:
+        return in_own_precision(model)
+
+
+def train_in_float32(parameter: torch.nn.Parameter) -> None:
+    """Hold one of the base's own weights in float32: in bfloat16, the optimiser's small steps would be rounded away."""
+    parameter.own_dtype = parameter.dtype
+    parameter.data = parameter.data.float()
+
+
+def in_own_precision(model: PreTrainedModel) -> PreTrainedModel:
+    """Round such weights to the precision that each had: architectures may keep some in float32, whatever the base's."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(getattr(parameter, "own_dtype", parameter.dtype))
+    return model

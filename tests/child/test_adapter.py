@@ -67,7 +67,7 @@ def trained(make_cell: MakeCell, checkpoint: Path, tmp_path: Path) -> Trained:
         for parameter in model.parameters():
             if parameter.requires_grad:
                 parameter.data += 0.1 * torch.randn_like(parameter)
-        model = cell.method.settle(model, dtype)
+        model = cell.method.settle(model)
         loaded = Base(
             weights=cell.model.weights,
             revision=revision,

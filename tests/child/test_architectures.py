@@ -164,7 +164,7 @@ def test_what_was_trained_comes_back(
             Phases(sender),
             StopRequest(),
         )
-        model = asked.method.settle(model, torch.float32)
+        model = asked.method.settle(model)
         assert not torch.equal(logits(model), before)
     expected = logits(model)
     expected_answers = answers_of(model, tokenizer, asked, validation)

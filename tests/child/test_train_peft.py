@@ -94,7 +94,7 @@ def test_what_is_saved_answers_as_what_was_trained(
     done = training(make_cell({"method": method, **ONE_BATCH}), base, tmp_path / "checkpoints")
     assert count_parameters(done.model)[0] == done.model.get_nb_trainable_parameters()[0]
     assert done.results.last_loss < done.results.first_loss
-    model = done.method.settle(done.model, torch.float32)
+    model = done.method.settle(done.model)
     n_bytes = done.method.save(model, tmp_path / "adapter")
     assert n_bytes == (tmp_path / "adapter" / "adapter_model.safetensors").stat().st_size
 

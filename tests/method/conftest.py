@@ -101,7 +101,7 @@ def comes_back(
         dtype = base.dtype
         model = method.prepare(base)
         move(model)
-        model = method.settle(model, dtype)
+        model = method.settle(model)
         trained = logits(model)
         assert not torch.equal(trained, untouched)
         folder = tmp_path / "adapter"

@@ -20,7 +20,7 @@ def test_nothing_is_trained(method: Make, load: Make, trained_names: Make, logit
     model = baseline.prepare(base)
     assert model is base
     assert trained_names(model) == set()
-    assert torch.equal(logits(baseline.settle(model, torch.float32)), before)
+    assert torch.equal(logits(baseline.settle(model)), before)
     assert baseline.quantization(torch.float32) is None
 
 

@@ -27,7 +27,7 @@ def test_what_was_saved_gives_the_same_answers(method: Make, move: Make, loaded:
 
     bitfit, base, fresh = method("bitfit"), gpt2(), gpt2()
     fresh.load_state_dict(base.state_dict())
-    model = bitfit.settle(bitfit.prepare(base), torch.float32)
+    model = bitfit.settle(bitfit.prepare(base))
     move(model)
     bitfit.save(model, tmp_path)
     ids = torch.arange(8).reshape(1, 8)

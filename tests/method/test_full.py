@@ -23,7 +23,7 @@ def test_every_parameter_is_trained_in_float32(method: Make, load: Make, untied_
     n_parameters = TIED if tied else TIED + 384 * 64
     assert count_parameters(model) == (n_parameters, n_parameters)
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
-    settled = full.settle(model, torch.bfloat16)
+    settled = full.settle(model)
     assert {parameter.dtype for parameter in settled.parameters()} == {torch.bfloat16}
     assert (settled.lm_head.weight is settled.model.embed_tokens.weight) == tied
 

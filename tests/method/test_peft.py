@@ -194,7 +194,7 @@ def test_copies_of_normalisations_are_trained_in_float32_and_answer_in_the_bases
     norms = peft("LN_TUNING")
     model = norms.prepare(load(norms, precision="bfloat16"))
     assert {weight.dtype for weight in model.parameters() if weight.requires_grad} == {torch.float32}
-    settled = norms.settle(model, torch.bfloat16)
+    settled = norms.settle(model)
     assert {weight.dtype for weight in settled.parameters()} == {torch.bfloat16}
 
 

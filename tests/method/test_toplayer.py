@@ -112,9 +112,23 @@ def test_what_is_trained_is_held_in_float32_and_settled_into_the_bases_precision
     for parameter in model.parameters():
         assert parameter.dtype == (torch.float32 if parameter.requires_grad else torch.bfloat16)
     assert model.lm_head.weight is model.model.embed_tokens.weight
-    settled = toplayer.settle(model, torch.bfloat16)
+    settled = toplayer.settle(model)
     assert {parameter.dtype for parameter in settled.parameters()} == {torch.bfloat16}
     assert settled.lm_head.weight is settled.model.embed_tokens.weight
+
+
+def test_what_an_architecture_keeps_in_float32_stays_in_it(method: Make, load: Make) -> None:
+    """As the routers of some mixtures of experts."""
+    import torch
+
+    toplayer = method("toplayer", blocks=1)
+    base = load(toplayer, precision="bfloat16")
+    kept = {f"model.layers.{at}.input_layernorm.weight" for at in (0, 1)}
+    for name, weight in base.named_parameters():
+        if name in kept:
+            weight.data = weight.data.float()
+    settled = toplayer.settle(toplayer.prepare(base))
+    assert {name for name, weight in settled.named_parameters() if weight.dtype == torch.float32} == kept
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
