@@ -105,6 +105,50 @@ def test_a_seed_repeats_itself_and_another_differs(run: Make) -> None:
     assert losses[0] != losses[2]
 
 
+def test_no_two_epochs_of_two_seeds_have_the_same_order(run: Make) -> None:
+    losses = [step.loss for at in (0, 1) for step in run({"seed": at, "method.learning_rate": 1e-12}, f"{at}").steps()]
+    assert len({tuple(losses[start : start + 3]) for start in (0, 3, 6, 9)}) == 4
+
+
+@pytest.mark.parametrize("scheduler", ["cosine", "linear", "constant_with_warmup"])
+def test_a_training_is_the_one_that_is_written_out(
+    run: Make, small_model: Callable[..., Model], scheduler: str
+) -> None:
+    """Every step is one over the mean of its tokens, however they are spread over micro batches and sequences."""
+    changes = {"train.micro_batch": 2, "train.weight_decay": 0.1, "train.warmup_fraction": 0.2}
+    done = run({**changes, "train.epochs": 3, "train.scheduler": scheduler, "method.learning_rate": 1e-2, "seed": 5})
+    loaded = load(small_model(), None, 5)
+    torch.manual_seed(5)
+    model = done.method.prepare(loaded.base)
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(trained, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.1)
+    n_steps, n_warmup = 9, 2
+    for step in range(n_steps):
+        part = (step - n_warmup) / (n_steps - n_warmup)
+        falling = {"cosine": (1 + math.cos(math.pi * part)) / 2, "linear": 1 - part, "constant_with_warmup": 1.0}
+        rate = 1e-2 * (step / n_warmup if step < n_warmup else falling[scheduler])
+        epoch, at = divmod(step, 3)
+        order = torch.randperm(N_EXAMPLES, generator=torch.Generator().manual_seed((5 << 16) + epoch)).tolist()
+        batch = [done.training[position] for position in order[4 * at : 4 * at + 4]]
+        loss = sum(_nll(model, item) for item in batch) / sum(len(item.completion_ids) for item in batch)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.param_groups[0]["lr"] = rate
+        optimizer.step()
+        assert done.steps()[step].learning_rate == pytest.approx(rate, abs=1e-12)
+        assert done.steps()[step].loss == pytest.approx(loss.item(), rel=1e-4)
+    for ours, theirs in zip(model.parameters(), done.model.parameters(), strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-4)
+
+
+def _nll(model: Any, item: Encoded) -> torch.Tensor:
+    """Summed over the completion's tokens, in nats."""
+    ids = torch.tensor([item.prompt_ids + item.completion_ids])
+    n = len(item.completion_ids)
+    return torch.nn.functional.cross_entropy(model(input_ids=ids).logits[0, -n - 1 : -1], ids[0, -n:], reduction="sum")
+
+
 def test_a_stopped_training_goes_on_to_the_same_end(run: Make) -> None:
     undisturbed = run(folder="undisturbed")
     stop = StopRequest()

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 Make = Callable[..., Any]
 
 SETTINGS: dict[str, dict[str, Any] | None] = {
-    **dict.fromkeys(
-        ("ADAMSS", "BEFT", "BOFT", "DEFT", "DELORA", "FOURIERFT", "FROD", "GLORA", "GRALORA", "HIRA", "HRA")
-    ),
     **dict.fromkeys(("ADAMSS", "BEFT", "BOFT", "DEFT", "DELORA", "FOURIERFT", "FROD", "GLORA", "GRALORA", "HIRA")),
     **dict.fromkeys(("HRA", "IA3", "LN_TUNING", "LOHA", "LOKR", "LORA", "MISS", "OFT", "OSF", "PEANUT", "PSOFT")),
     **dict.fromkeys(("PVERA", "RANDLORA", "SUPERTUNING", "TINYLORA", "UNILORA", "VERA")),
