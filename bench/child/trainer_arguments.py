@@ -47,7 +47,7 @@ def arguments(cell: Cell, folder: Path, dtype: torch.dtype, device: torch.device
         gradient_checkpointing=recipe.gradient_checkpointing,
         gradient_checkpointing_kwargs={"use_reentrant": False} if recipe.gradient_checkpointing else None,
         seed=cell.seed,
-        # Accelerate adds the number of the epoch: with seeds in a row, one's second epoch would be the next one's first.
+        # Accelerate adds the epoch to it: otherwise one seed's second epoch would be the next seed's first.
         data_seed=cell.seed << 16,
         train_sampling_strategy="random",
         use_cpu=on_cpu,

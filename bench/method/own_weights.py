@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
+_OWN = "own_dtype"
+"""The attribute of a weight that is trained in float32 with the precision that it had."""
+
+
 class OwnWeights(Method):
     """Trains some of the model's own weights in float32; they answer in the base's precision, as they would be used."""
 
@@ -41,12 +45,12 @@ class OwnWeights(Method):
 
 def train_in_float32(parameter: torch.nn.Parameter) -> None:
     """Hold one of the base's own weights in float32: in bfloat16, the optimiser's small steps would be rounded away."""
-    parameter.own_dtype = parameter.dtype
+    setattr(parameter, _OWN, parameter.dtype)
     parameter.data = parameter.data.float()
 
 
 def in_own_precision(model: PreTrainedModel) -> PreTrainedModel:
-    """Round such weights to the precision that each had: architectures may keep some in float32, whatever the base's."""
+    """Round such weights to the precision that each had, which is not the base's for what it keeps in float32."""
     for parameter in model.parameters():
-        parameter.data = parameter.data.to(getattr(parameter, "own_dtype", parameter.dtype))
+        parameter.data = parameter.data.to(getattr(parameter, _OWN, parameter.dtype))
     return model

@@ -98,7 +98,6 @@ def comes_back(
         # In a model of its own: once it has answered, a 4-bit model may be packed.
         untouched = logits(load(method, **changes))
         base = load(method, **changes)
-        dtype = base.dtype
         model = method.prepare(base)
         move(model)
         model = method.settle(model)
