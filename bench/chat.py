@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from bench.chat_template import SIMPLE, Ending, Turn, answer_spans, find_ending, with_fixed_date
+from bench.chat_template import SIMPLE, Ending, Turn, answer_spans, around_answer, find_ending, with_fixed_date
 from bench.content import digest
 from bench.errors import InputError
 from bench.example import Example
@@ -15,6 +15,10 @@ from bench.prompt import FILLING_CODE, Form, Text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+
+_ANYTHING = Example(id="anything", cluster="anything", question="?", references=("",))
+_SOMETHING = "a question with an answer"
 
 
 class Chat(Form):
@@ -78,6 +82,19 @@ text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, token
         end = "" if ending is None else ending.text
         return [(first, last + len(end) if text.startswith(end, last) else last) for first, last in spans]
 
+    def warning(self, tokenizer: "PreTrainedTokenizerBase") -> str | None:
+        turns = self._turns(_ANYTHING, "")
+        prompt = self._rendered(turns, tokenizer, _SOMETHING)
+        before, _ = around_answer(lambda turns: self._rendered(turns, tokenizer, _SOMETHING, asks=False), turns)
+        if before == prompt:
+            return None
+        asked, answered = (text.rpartition(_ANYTHING.question)[2] for text in (prompt, before))
+        return (
+            f"the chat template of {tokenizer.name_or_path} puts {answered!r} between a question and its answer, but "
+            f"ends prompts with {asked!r}: an untrained model may begin with thoughts, which would be scored as its "
+            "answer; set prompt.variables={enable_thinking: false} if the template knows that"
+        )
+
     def equip(self, tokenizer: "PreTrainedTokenizerBase") -> None:
         if (file := self._file) is not None:
             tokenizer.chat_template = file.read_text(encoding="utf-8")
@@ -104,12 +121,10 @@ text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, token
         return [{"role": "user", "content": self.filled(example.question, context)}]
 
     def _ending(self, tokenizer: "PreTrainedTokenizerBase") -> Ending | None:
-        anything = Example(id="ending", cluster="ending", question="?", references=("",))
-
         def render(turns: Sequence[Turn]) -> str:
-            return self._rendered(turns, tokenizer, "a question with an answer", asks=False)
+            return self._rendered(turns, tokenizer, _SOMETHING, asks=False)
 
-        return find_ending(render, self._turns(anything, ""), tokenizer)
+        return find_ending(render, self._turns(_ANYTHING, ""), tokenizer)
 
     def _rendered(
         self, turns: Sequence[Turn], tokenizer: "PreTrainedTokenizerBase", what: str, *, asks: bool = True

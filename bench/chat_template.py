@@ -39,9 +39,15 @@ def with_fixed_date(chat_template: str, today: str) -> str:
     return f"{{%- macro strftime_now(format) -%}}{{{{ format{filled} }}}}{{%- endmacro -%}}{chat_template}"
 
 
+def around_answer(render: Render, turns: Sequence[Turn]) -> tuple[str, str]:
+    """The text before and after the answer to `turns`, where a conversation has one."""
+    before, _, after = render([*turns, {"role": "assistant", "content": _MARK}]).rpartition(_MARK)
+    return before, after
+
+
 def find_ending(render: Render, turns: Sequence[Turn], tokenizer: "PreTrainedTokenizerBase") -> Ending | None:
     """How the answer to `turns` ends; None if the template puts no special token after an answer."""
-    after = render([*turns, {"role": "assistant", "content": _MARK}]).rpartition(_MARK)[2]
+    _, after = around_answer(render, turns)
     encoded = tokenizer(after, add_special_tokens=False)
     special = {id for id, token in tokenizer.added_tokens_decoder.items() if token.special}
     last = next((at for at, id in enumerate(encoded["input_ids"]) if id in special), None)

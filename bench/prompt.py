@@ -93,6 +93,10 @@ class Prompt(Part):
         """
         return []
 
+    def warning(self, tokenizer: "PreTrainedTokenizerBase") -> str | None:
+        """One sentence if models may not begin with their answer where this prompt ends; None otherwise."""
+        return None
+
     def equip(self, tokenizer: "PreTrainedTokenizerBase") -> None:
         """Give a tokenizer that is saved for use elsewhere what rendering needs."""
 

@@ -175,6 +175,23 @@ def test_a_prompt_is_the_same_in_training_and_generation(speaking: Callable[[str
         assert prompt.render(TALK, "", tokenizer) == text
 
 
+def test_a_template_with_room_for_thoughts_before_an_answer(speaking: Callable[[str], "Tokenizer"]) -> None:
+    assert chat().warning(speaking(family("qwen3"))) == (
+        r"the chat template of  puts '<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n' between a question "
+        r"and its answer, but ends prompts "
+        r"with '<|im_end|>\n<|im_start|>assistant\n': an untrained model may begin with "
+        "thoughts, which would be scored as its answer; set prompt.variables={enable_thinking: false} if the template "
+        "knows that"
+    )
+    assert r"<think>\n': an untrained" in (chat().warning(speaking(family("deepseek_r1_distill"))) or "")
+    assert chat(variables={"enable_thinking": False}).warning(speaking(family("qwen3"))) is None
+
+
+@pytest.mark.parametrize("name", ["llama3_2", "qwen2_5", "phi3", "gemma"])
+def test_other_templates_go_on_with_the_answer(speaking: Callable[[str], "Tokenizer"], name: str) -> None:
+    assert chat().warning(speaking(family(name))) is None
+
+
 def test_a_template_that_trims_turns_and_uses_no_markers(tokenizer: "Tokenizer") -> None:
     speaker = copy.deepcopy(tokenizer)
     speaker.chat_template = MISTRAL

@@ -91,8 +91,9 @@ def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
             phases.send(protocol.Missing(reasons={"base.context_length": "no_limit"}))
 
     with phases.phase("prepare"):
-        if (shortened := context.warning(cell, context_length)) is not None:
-            phases.warn(shortened)
+        for warning in (context.warning(cell, context_length), cell.prompt.warning(tokenizer)):
+            if warning is not None:
+                phases.warn(warning)
         training, validation, data = prepare(cell, tokenizer, context_length)
         phases.send(protocol.DataPrepared(data=data))
         phases.send(protocol.Missing(reasons={"data.n_references_too_long": "nothing_asked"}))
