@@ -3,6 +3,8 @@
 from bench.cell import Cell
 from bench.errors import InputError
 
+RAISE = "raise prompt.max_length"
+
 
 def room(cell: Cell, context_length: int | None) -> int:
     """The most tokens that prompt and answer may have together: `prompt.max_length`, or what the model takes if less.
@@ -39,13 +41,21 @@ def warning(cell: Cell, context_length: int | None) -> str | None:
     )
 
 
+def remedy(cell: Cell, context_length: int | None) -> str:
+    """What lets longer examples in: a higher `prompt.max_length`, unless the model takes no more than that."""
+    left = _left(cell, context_length)
+    if left is None or left > cell.prompt.max_length:
+        return RAISE
+    return f"choose a model with a longer context ({_takes(cell, context_length)})"
+
+
 def require_examples(cell: Cell, context_length: int | None, split: str, n_examples: int) -> None:
     """Raises InputError if no example of `split` fits into the model's context."""
     if n_examples:
         return
-    longest = room(cell, context_length)
+    longest, left = room(cell, context_length), _left(cell, context_length)
     fits = f"No {split} example fits into {longest} tokens, even with an empty context."
-    if longest == cell.prompt.max_length:
+    if left is None or left > cell.prompt.max_length:
         takes = "" if context_length is None else f" (this model takes {context_length} tokens)"
         raise InputError(f"{fits} Raise prompt.max_length{takes} or choose a shorter prompt.")
     raise InputError(

@@ -1,6 +1,7 @@
 """Examples as token ids. Training and generation use the same ids; what is too long is shortened or cut here."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -98,6 +99,7 @@ def _whole(
     joined = tokenizer(
         [before + prompt.completion(example.references[0]) for before, example in zip(prompts, examples, strict=True)],
         add_special_tokens=not prompt.brings_special_tokens,
+        verbose=False,  # It would warn of texts that are too long, which are shortened afterwards
     )
     for at, (example, before, ids) in enumerate(zip(examples, prompts, joined["input_ids"], strict=True)):
         if ids and ids[-1] == tokenizer.eos_token_id:
@@ -125,14 +127,31 @@ def _fitting(
     """
     if len(whole.prompt_ids) <= limit:
         return False, whole
-    for n_shots in reversed(range(len(demonstrations))):
-        (fewer,) = _whole([whole.example], prompt, tokenizer, demonstrations[:n_shots])
-        if len(fewer.prompt_ids) <= limit:
-            return False, fewer
+    if (fewer := _with_fewer_shots(whole.example, prompt, tokenizer, limit, demonstrations)) is not None:
+        return False, fewer
     shorter = _with_fewer_turns(whole.example, prompt, tokenizer, limit)
     if shorter is None and whole.example.context:
         shorter = _with_less_context(whole.example, prompt, tokenizer, limit)
     return shorter and (True, shorter)
+
+
+def _with_fewer_shots(
+    example: Example,
+    prompt: Prompt,
+    tokenizer: "PreTrainedTokenizerBase",
+    limit: int,
+    demonstrations: Sequence[Example],
+) -> Encoded | None:
+    """The example after as many of the first demonstrations as fit, but not all; None if not even none does."""
+
+    def after(n_shots: int) -> Encoded:
+        (item,) = _whole([example], prompt, tokenizer, demonstrations[:n_shots])
+        return item
+
+    # Hundreds of demonstrations would be rendered hundreds of times if they were left out one by one.
+    shots = range(len(demonstrations))
+    n_too_many = bisect_left(shots, True, key=lambda n_shots: len(after(n_shots).prompt_ids) > limit)
+    return after(n_too_many - 1) if n_too_many else None
 
 
 def _with_fewer_turns(

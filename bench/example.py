@@ -1,7 +1,7 @@
 """The example that every data set returns, every prompt renders and every metric scores."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -76,6 +76,11 @@ class Splits(BaseModel):
     """How the two came about, for display."""
     steps: tuple[Step, ...] = ()
     """What was left out, in the order of the steps."""
+
+
+def evenly(examples: Sequence[Example], n: int) -> Sequence[Example]:
+    """At most `n` of the examples, spread evenly over all of them, in their order."""
+    return [examples[at * len(examples) // n] for at in range(n)] if len(examples) > n else examples
 
 
 def fingerprint(examples: Iterable[Example]) -> str:

@@ -218,7 +218,7 @@ def test_its_methods_fit_its_model(compose: Compose, monkeypatch: pytest.MonkeyP
     from bench.child import check
 
     jobs = planned(monkeypatch, compose("experiment=methods", "seed=0", multirun=True))
-    assert [fault for job in jobs for fault in check._in_model(job.cell)] == []
+    assert [fault for job in jobs for fault in check._in_model(job.cell, {})] == []
 
 
 def test_the_study_has_its_twelve_cells_and_settings(compose: Compose, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,3 +81,31 @@ def test_the_tokens_of_a_latency_run(cell: Callable[..., Cell]) -> None:
         "and the longest prompt has 48. Lower it, or prompt.max_length."
     )
     context.require_room_for_latency(cell(512), None, longest_prompt=10**6)
+
+
+def test_longer_examples_need_a_higher_limit_or_another_model(cell: Callable[..., Cell]) -> None:
+    higher = "raise prompt.max_length"
+    assert [context.remedy(cell(512), limit) for limit in (None, 513)] == [higher, higher]
+    assert context.remedy(cell(512), 512) == "choose a model with a longer context (tiny takes 512 tokens)"
+    assert context.remedy(cell(64, virtual=True), 74) == (
+        "choose a model with a longer context (tiny takes 74 tokens, 10 of them virtual tokens of soft)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("context_length", "advice"),
+    [
+        (None, "Raise prompt.max_length or choose a shorter prompt."),
+        (65, "Raise prompt.max_length (this model takes 65 tokens) or choose a shorter prompt."),
+        (
+            64,
+            "More are not possible, since tiny takes 64 tokens: lower generation.max_new_tokens, or choose a shorter "
+            "prompt or another model.",
+        ),
+    ],
+)
+def test_no_example_fits(cell: Callable[..., Cell], context_length: int | None, advice: str) -> None:
+    context.require_examples(cell(64), context_length, "training", 1)
+    with pytest.raises(InputError) as caught:
+        context.require_examples(cell(64), context_length, "training", 0)
+    assert str(caught.value) == f"No training example fits into 64 tokens, even with an empty context. {advice}"

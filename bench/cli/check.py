@@ -23,9 +23,9 @@ SHOWN_AFTER_S = 1.0
 def faults(cells: Sequence[Cell]) -> list[str]:
     """One sentence for each fault that `cells` would fail with: in their data, metrics, models or methods.
 
-    Each distinct data set with its metrics, and each distinct model with its method and lengths, is checked once. Data
-    sets and models that would have to be downloaded are left to their cells. A check that crashes is reported and stops
-    nothing.
+    Each distinct data set with its metrics, each distinct model with its method and lengths, and both together are
+    checked once. Data sets and models that would have to be downloaded are left to their cells. A check that crashes is
+    reported and stops nothing.
     """
     if not cells:
         return []
@@ -43,11 +43,9 @@ def faults(cells: Sequence[Cell]) -> list[str]:
 
 def _received(cells: Sequence[Cell], show: Callable[[str], None]) -> Iterator[str]:
     scored = {cell.model_dump_json(include=SCORED): (cell.dataset, [*cell.scored_by]) for cell in cells}
-    models: dict[str, Cell] = {}
-    for cell in cells:
-        models.setdefault(cell.model_dump_json(include=MODEL), cell)
+    models, prompts = _distinct(cells, MODEL), _distinct(cells, MODEL | {"dataset"})
     recipes = {cell.train.model_dump_json(): cell.train for cell in cells if cell.method.trains}
-    parts = ([*scored.values()], [*models.values()], [*recipes.values()])
+    parts = ([*scored.values()], models, prompts, [*recipes.values()])
     child = server.fork("bench.child.check:main", parts, "check")
     try:
         while (sentence := _next(child.events, show)) is not None:
@@ -56,6 +54,14 @@ def _received(cells: Sequence[Cell], show: Callable[[str], None]) -> Iterator[st
         child.process.kill()
         child.process.join()
         child.events.close()
+
+
+def _distinct(cells: Sequence[Cell], parts: set[str]) -> list[Cell]:
+    """The first cell with each value of these parts."""
+    first: dict[str, Cell] = {}
+    for cell in cells:
+        first.setdefault(cell.model_dump_json(include=parts), cell)
+    return [*first.values()]
 
 
 def _next(events: Connection, show: Callable[[str], None]) -> str | None:

@@ -138,9 +138,10 @@ def _longer(inspection: Inspection, reading: Reading, lengths: SplitLengths) -> 
 
 def _shots(inspection: Inspection) -> Iterator[str]:
     if inspection.reading and (lengths := inspection.reading.validation).n_fewer_shots:
+        remedy = context.remedy(inspection.cell, inspection.reading.context_length)
         yield (
             f"{share(lengths.n_fewer_shots, lengths.n_measured)} of the validation prompts have room for fewer solved "
-            "examples than method.shots. Raise prompt.max_length, or lower method.shots."
+            f"examples than method.shots. {remedy[0].upper()}{remedy[1:]}, or lower method.shots."
         )
 
 

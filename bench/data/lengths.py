@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from bench.encode import Encoded, Room, encode
-from bench.example import Example
+from bench.example import Example, evenly
 from bench.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -85,11 +85,6 @@ def measure(
         n_dropped=counts.n_dropped if counts else 0,
         n_answers_too_long=sum(prompt.asks and tokens > max_new_tokens for tokens in answers),
     )
-
-
-def evenly(examples: Sequence[Example], n: int) -> Sequence[Example]:
-    """At most `n` of the examples, spread evenly over all of them, in their order."""
-    return [examples[at * len(examples) // n] for at in range(n)] if len(examples) > n else examples
 
 
 def _fits(item: Encoded, room: Room) -> bool:

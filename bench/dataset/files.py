@@ -241,7 +241,23 @@ def _csv_rows(path: str) -> Iterator[tuple[int, list[str]]]:
                     yield first_line, row
                 first_line = blank + reader.line_num + 1
         except csv.Error as error:
-            raise InputError(f"{path}:{blank + reader.line_num}: broken CSV: {error}") from error
+            line, fault = _csv_fault(str(error), first_line, blank + reader.line_num)
+            raise InputError(f"{path}:{line}: broken CSV: {fault}") from error
+
+
+def _csv_fault(error: str, first_line: int, last_line: int) -> tuple[int, str]:
+    """The line to look at, and what is wrong with the record that was read from `first_line` to `last_line`."""
+    if error == "unexpected end of data":
+        return first_line, "a quotation mark of this record is never closed"
+    if error.startswith("field larger than field limit"):
+        return (
+            first_line,
+            f"a field of this record has more than {_LONGEST_FIELD:,} characters; close its quotation marks",
+        )
+    if "expected after" in error:
+        error = "text after a closing quotation mark; write those inside of a field twice"
+    begins = f" (the record begins on line {first_line})" if first_line < last_line else ""
+    return last_line, f"{error}{begins}"
 
 
 def _next_row(reader: Iterator[list[str]]) -> list[str] | None:

@@ -4,7 +4,7 @@ import contextlib
 import math
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple, Self
@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from bench import output, protocol
+from bench.context import RAISE
 from bench.record import Data, Record
 from bench.tracker import Sink
 
@@ -60,10 +61,14 @@ class Place(NamedTuple):
 class Line(Sink):
     """The running cell: phase, step, loss, tokens per second and time left; one line for each phase if piped."""
 
-    def __init__(self, title: str, place: Place | None = None) -> None:
+    def __init__(
+        self, title: str, place: Place | None = None, remedy: Callable[[int | None], str] = lambda _: RAISE
+    ) -> None:
+        """`remedy` says what lets longer examples in, given the length of the model's context in tokens."""
         columns = TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.fields[detail]}")
         self._title = title
         self._place = place
+        self._remedy, self._advice = remedy, RAISE
         self._start_s = time.monotonic()
         self._phases: set[str] = set()
         self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
@@ -80,6 +85,8 @@ class Line(Sink):
         match event:
             case protocol.PhaseStarted():
                 self._begin(event.phase)
+            case protocol.ModelLoaded():
+                self._advice = self._remedy(event.base.context_length)
             case protocol.DataPrepared():
                 self._warn_of(event.data)
             case protocol.Step():
@@ -112,7 +119,7 @@ class Line(Sink):
         self._phases.add(phase)
 
     def _warn_of(self, data: Data) -> None:
-        if (text := data_warning(data)) and text not in warned:
+        if (text := data_warning(data, self._advice)) and text not in warned:
             warned.add(text)
             announce(self._title, text)
 
@@ -138,8 +145,11 @@ def sweep_left(place: Place | None, elapsed_s: float) -> str:
     return f"sweep: about {duration(left_s)} left" if left_s else ""
 
 
-def data_warning(data: Data) -> str:
-    """Which examples were dropped or truncated and which references are too long to generate; empty if none."""
+def data_warning(data: Data, remedy: str) -> str:
+    """Which examples were dropped or truncated and which references are too long to generate; empty if none.
+
+    `remedy` lets longer examples in.
+    """
     splits = (("training", data.train), ("validation", data.validation))
     lost = [
         f"{count:,} of {split.n_read:,} {name} examples {what}"
@@ -147,7 +157,7 @@ def data_warning(data: Data) -> str:
         for count, what in ((split.n_dropped, "dropped"), (split.n_truncated, "truncated"))
         if count
     ]
-    texts = [f"{', '.join(lost)} to fit: raise prompt.max_length"] if lost else []
+    texts = [f"{', '.join(lost)} to fit: {remedy}"] if lost else []
     for name, _ in splits:
         if steps := [f"{step.n_dropped:,} ({step.step})" for step in data.left_out if step.split == name]:
             texts.append(f"left out of {name}: {', '.join(steps)}")
@@ -159,7 +169,7 @@ def data_warning(data: Data) -> str:
     if data.n_fewer_shots:
         texts.append(
             f"{data.n_fewer_shots:,} of {data.n_validation:,} prompts with fewer examples than method.shots "
-            f"({data.n_shots_mean:.1f} on average) to fit: raise prompt.max_length"
+            f"({data.n_shots_mean:.1f} on average) to fit: {remedy}"
         )
     return "; ".join(texts)
 

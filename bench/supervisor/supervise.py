@@ -5,12 +5,13 @@ import os
 import shutil
 import signal
 import time
+from functools import partial
 from multiprocessing import connection
 from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from bench import own_code, protocol, store
+from bench import context, own_code, protocol, store
 from bench.errors import InputError
 from bench.job import Job
 from bench.machine import Environment
@@ -58,7 +59,7 @@ def supervise(job: Job, place: Place | None = None) -> None:
                 announce(title, f"force=true left what tunebench did not write in {folder}: {', '.join(kept)}")
             if aside := store.set_aside_broken(folder):
                 announce(title, f"its record was cut off; it is in {aside} now, and the cell runs again")
-            with Line(title, place) as line:
+            with Line(title, place, partial(context.remedy, job.cell)) as line:
                 _run(job, folder, line)
     except InputError as error:
         announce(title, str(error))

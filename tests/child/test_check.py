@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -53,7 +54,8 @@ def faults(default_job: Job) -> Faults:
             send = staticmethod(sent.append)
 
         connection: Connection = Sender()  # type: ignore[assignment]
-        check.main([(dataset, metrics) for dataset in datasets], cells, recipes, connection)
+        prompts = [cell.model_copy(update={"dataset": dataset}) for cell in cells for dataset in datasets]
+        check.main([(dataset, metrics) for dataset in datasets], cells, prompts, recipes, connection)
         *found, last = sent
         assert last is None
         return found
@@ -209,6 +211,40 @@ def test_lengths_that_the_model_does_not_take(faults: Faults, checkpoint: Path, 
     assert faults([], pairs, latency=runs) == [
         "latency.output_tokens: 300 leave no room for a prompt, since small takes 256 tokens; lower it"
     ]
+
+
+def test_conversations_that_the_prompt_has_no_room_for(faults: Faults, tmp_path: Path) -> None:
+    turns = [{"role": role, "content": f"{role} speaks"} for role in ("user", "assistant", "user", "assistant")]
+    path = tmp_path / "chats.jsonl"
+    lines = [json.dumps({"messages": [{"role": "user", "content": f"What is {n}?"}, turns[1]]}) for n in range(40)]
+    # One conversation in the middle of single questions
+    lines[21] = json.dumps({"messages": turns, "id": "talk"})
+    path.write_text("\n".join(lines))
+    chats = part("dataset", "messages", train=str(path))
+    pairs = [(part("model", "tiny"), part("method", name)) for name in ("baseline", "lora")]
+    (fault,) = set(faults([chats], pairs))
+    assert re.sub("example .* is", "example ID is", fault) == (
+        "prompt=squad has room for a question alone, and example ID is a conversation of 3 messages before the answer; "
+        "choose prompt=chat"
+    )
+
+
+def test_solved_examples_that_there_are_too_few_of_or_that_leave_too_little_room(
+    faults: Faults, default_job: Job
+) -> None:
+    model = part("model", "tiny")
+    events = part("dataset", "events", train_limit=20)
+    assert faults([events], [(model, part("method", "fewshot", shots=21))]) == [
+        "method.shots: must be at most 20, the number of training examples, got 21"
+    ]
+    prompt = default_job.cell.prompt.model_copy(update={"max_length": 1024})
+    latency = default_job.cell.latency.model_copy(update={"output_tokens": 100})
+    assert faults([events], [(model, part("method", "baseline"))], prompt=prompt, latency=latency) == []
+    (fault,) = faults([events], [(model, part("method", "fewshot", shots=20))], prompt=prompt, latency=latency)
+    assert re.sub(r"\d+", "N", fault) == (
+        "latency.output_tokens: must be at most N, got N: tiny takes N tokens, and the longest prompt has N. "
+        "Lower it, or prompt.max_length."
+    )
 
 
 def test_a_tokenizer_that_does_not_fit(faults: Faults, checkpoint: Path) -> None:

@@ -42,17 +42,23 @@ def forked(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Any]], list[Any]]:
     return prepare
 
 
-def test_every_data_set_with_its_metrics_and_every_model_with_its_method_and_lengths_is_sent_once(
+def test_every_data_set_with_its_metrics_every_model_with_its_method_and_lengths_and_both_are_sent_once(
     make_cell: MakeCell, forked: Callable[[list[Any]], list[Any]]
 ) -> None:
     started = forked(["a", "b", "a", None])
     cells = [make_cell({"method": method, "seed": seed}) for method in ("baseline", "lora") for seed in (0, 1)]
     cells.append(make_cell({"method": "lora", "latency.output_tokens": 4}))
+    cells.append(make_cell({"method": "lora", "dataset.train_limit": 7}))
     assert check.faults(cells) == ["a", "b"]
     assert started == [
         (
             "bench.child.check:main",
-            ([(cells[0].dataset, [*cells[0].metric.values()])], [cells[0], cells[2], cells[4]], [cells[2].train]),
+            (
+                [(cells[0].dataset, [*cells[0].metric.values()]), (cells[5].dataset, [*cells[0].metric.values()])],
+                [cells[0], cells[2], cells[4]],
+                [cells[0], cells[2], cells[4], cells[5]],
+                [cells[2].train],
+            ),
         )
     ]
 

@@ -66,6 +66,11 @@ MISTAKES: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
         "25 % of the validation prompts have room for fewer solved examples than method.shots. Raise "
         "prompt.max_length, or lower method.shots.",
     ),
+    "few shots for the model": (
+        {"asked": {"n_fewer_shots": 50}, "reading": {"context_length": 512}},
+        "25 % of the validation prompts have room for fewer solved examples than method.shots. Choose a model with a "
+        "longer context (tiny takes 512 tokens), or lower method.shots.",
+    ),
     "longer than the model takes": (
         {"asked": LONG | {"n_dropped": 2}, "reading": {"context_length": 600}},
         "Of the validation examples, 1 % are left out, because prompt and answer do not fit into 512 tokens. To hold "

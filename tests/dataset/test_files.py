@@ -13,6 +13,7 @@ from bench.dataset import files
 from bench.dataset.files import Record, files_of, place, read_json
 from bench.errors import InputError
 
+AFTER_QUOTE = "text after a closing quotation mark; write those inside of a field twice"
 KINDS = "name a .json, .jsonl, .csv, .tsv or .txt file (with or without .gz), or a .parquet file"
 RECORDS = [{"id": "a", "text": 'one,\n"two"'}, {"id": "b", "text": "äö 漢\u2028字"}]
 
@@ -144,7 +145,14 @@ def test_the_home_folder_is_known_by_its_sign(tmp_path: Path, monkeypatch: pytes
         ("a.jsonl", "7\n", "a.jsonl:1: every record must be an object, got a number"),
         ("a.csv", "x,y\n", "a.csv is empty; it must hold at least one record"),
         ("a.csv", "x,y\n1,2\n3\n", "a.csv:3: broken CSV: 1 fields where the header has 2"),
-        ("a.csv", 'x,y\n1,"2\n', "a.csv:2: broken CSV: unexpected end of data"),
+        ("a.csv", 'x,y\n1,"2\n', "a.csv:2: broken CSV: a quotation mark of this record is never closed"),
+        ("a.csv", 'x,y\n\n1,2\n"3\n4,5\n6,7\n', "a.csv:4: broken CSV: a quotation mark of this record is never closed"),
+        (
+            "a.csv",
+            'x,y\n1,2\n"3,4\n5,6\n"7,8"\n',
+            f"a.csv:5: broken CSV: {AFTER_QUOTE} (the record begins on line 3)",
+        ),
+        ("a.csv", 'x,y\n1,"2"3\n', f"a.csv:2: broken CSV: {AFTER_QUOTE}"),
         ("a.csv", "x,y,x\n1,2,3\n", "a.csv:1: the header names a column twice: 'x', 'y', 'x'"),
         ("a.csv", "x,y\n1,2\n3,ä\n".encode("latin-1"), "a.csv:3: not UTF-8; save the file in that encoding"),
         ("a.csv", "x,y\n1,2\n".encode("utf-16"), "a.csv:1: not UTF-8; save the file in that encoding"),
@@ -209,7 +217,7 @@ def test_gzip_that_breaks_off_far_into_a_file() -> None:
 def test_a_quotation_mark_that_is_never_closed_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "_LONGEST_FIELD", 1000)
     assert message("a.csv", "x,y\n1,2\n" + '"3,4\n' + 500 * "5,6\n") == (
-        "a.csv:253: broken CSV: field larger than field limit (1000)"
+        "a.csv:3: broken CSV: a field of this record has more than 1,000 characters; close its quotation marks"
     )
 
 
@@ -227,7 +235,7 @@ def test_records_are_read_one_after_the_other() -> None:
         ("a.json.gz", "[\n[1]]", "a.json.gz, record 1: every record must be an object, got a list"),
         ("a.jsonl.gz", '{"x": 1}\n{"x": \n', "a.jsonl.gz:2: broken JSON: Expecting value (column 7)"),
         ("a.jsonl.gz", '{"x": 1}\n{"x": "ä"}\n', "a.jsonl.gz:2: not UTF-8; save the file in that encoding"),
-        ("a.csv.gz", 'x,y\n1,"2\n', "a.csv.gz:2: broken CSV: unexpected end of data"),
+        ("a.csv.gz", 'x,y\n1,"2\n', "a.csv.gz:2: broken CSV: a quotation mark of this record is never closed"),
         ("a.tsv.gz", "x\ty\n1\n", "a.tsv.gz:2: broken CSV: 1 fields where the header has 2"),
         ("a.txt.gz", "", "a.txt.gz is empty; it must hold at least one record"),
     ],

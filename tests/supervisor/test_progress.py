@@ -35,6 +35,9 @@ def shown_on(monkeypatch: pytest.MonkeyPatch, *, terminal: bool) -> Callable[[],
     return text.getvalue
 
 
+RAISE = "raise prompt.max_length"
+
+
 @pytest.fixture
 def printed(monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
     return shown_on(monkeypatch, terminal=False)
@@ -175,6 +178,14 @@ def test_a_sweep_warns_of_its_data_once(printed: Printed, cell_events: list[AnyE
     assert printed().count("dropped") == 1
 
 
+def test_what_lets_longer_examples_in_depends_on_the_context(printed: Printed, cell_events: list[AnyEvent]) -> None:
+    line = progress.Line("tiny lora", remedy=lambda length: f"choose a model that takes more than {length} tokens")
+    for event in cell_events:
+        if event.kind in ("model_loaded", "data_prepared"):
+            line.handle(event)
+    assert printed().endswith("truncated to fit: choose a model that takes more than 256 tokens\n")
+
+
 def test_a_warning_names_every_loss_of_data_and_what_to_do(cell_events: list[AnyEvent]) -> None:
     data = next(event.data for event in cell_events if event.kind == "data_prepared")
 
@@ -183,7 +194,7 @@ def test_a_warning_names_every_loss_of_data_and_what_to_do(cell_events: list[Any
             name: SplitCounts(n_read=read, n_dropped=dropped, n_truncated=truncated)
             for name, (read, dropped, truncated) in (("train", train), ("validation", validation))
         }
-        return progress.data_warning(data.model_copy(update={**changes, "n_references_too_long": too_long}))
+        return progress.data_warning(data.model_copy(update={**changes, "n_references_too_long": too_long}), RAISE)
 
     assert text((946, 471, 0), (100, 0, 12), 0) == (
         "471 of 946 training examples dropped, 12 of 100 validation examples truncated to fit: raise prompt.max_length"
@@ -214,7 +225,7 @@ def test_a_warning_of_long_references_says_what_covers_them(
     whole = {"train": SplitCounts(n_read=9, n_dropped=0, n_truncated=0)} | {
         "validation": SplitCounts(n_read=200, n_dropped=0, n_truncated=0)
     }
-    assert progress.data_warning(data.model_copy(update=changes | whole)) == (
+    assert progress.data_warning(data.model_copy(update=changes | whole), RAISE) == (
         f"{n_too_long} of 200 references longer than an answer may be: {advice}"
     )
 
@@ -228,7 +239,7 @@ def test_a_warning_says_which_step_left_out_how_many_examples(cell_events: list[
         LeftOut(step="duplicate", split="validation", n_dropped=7),
     )
     assert progress.data_warning(
-        data.model_copy(update={"train": whole, "validation": whole, "left_out": left_out})
+        data.model_copy(update={"train": whole, "validation": whole, "left_out": left_out}), RAISE
     ) == ("left out of training: 1,152 (answer too long), 1 (near duplicate); left out of validation: 7 (duplicate)")
 
 
@@ -236,8 +247,9 @@ def test_a_warning_says_how_many_demonstrations_fit(cell_events: list[AnyEvent])
     data = next(event.data for event in cell_events if event.kind == "data_prepared")
     whole = SplitCounts(n_read=8, n_dropped=0, n_truncated=0)
     changes = {"train": whole, "validation": whole, "n_validation": 8, "n_fewer_shots": 3, "n_shots_mean": 3.25}
-    assert progress.data_warning(data.model_copy(update=changes)) == (
-        "3 of 8 prompts with fewer examples than method.shots (3.2 on average) to fit: raise prompt.max_length"
+    assert progress.data_warning(data.model_copy(update=changes), "choose a model with a longer context") == (
+        "3 of 8 prompts with fewer examples than method.shots (3.2 on average) to fit: "
+        "choose a model with a longer context"
     )
 
 
