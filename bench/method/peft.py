@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _CACHED = ("PREFIX_TUNING", "CARTRIDGE")
 """Types whose virtual tokens are keys and values, not embeddings."""
+_ONE_AT_A_TIME = "# Ask one question at a time: in a batch, peft puts padding behind virtual tokens.\n"
 _REFUSALS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 """What peft raises for fields that it cannot use."""
 
@@ -73,9 +74,17 @@ class Peft(Adapter):
         if self.type == "ADAPTION_PROMPT":
             # It keeps the forward of before the trainer replaced the base's.
             model.base_model.forward = base.__call__
-        if self.virtual_tokens and self.type not in _CACHED:
+        if self._embeds_virtual_tokens:
             place_virtual_tokens(base)
         return model
+
+    @property
+    def loading_code(self) -> str:
+        return super().loading_code + (_ONE_AT_A_TIME if self._embeds_virtual_tokens else "")
+
+    @property
+    def _embeds_virtual_tokens(self) -> bool:
+        return self.virtual_tokens > 0 and self.type not in _CACHED
 
     def configuration(self, base: PreTrainedModel) -> PeftConfig:
         from peft import TaskType

@@ -226,3 +226,9 @@ def test_a_quantized_base_gets_what_the_same_weights_in_float32_get(
     answers[0].sum().backward()
     reached = [p.grad is not None and bool(p.grad.any()) for p in prepared[0].parameters() if p.requires_grad]
     assert any(reached)
+
+
+def test_who_loads_virtual_tokens_is_told_of_padding(peft: Make) -> None:
+    warning = "# Ask one question at a time: in a batch, peft puts padding behind virtual tokens.\n"
+    told = [kind for kind in ("LORA", *SETTINGS) if peft(kind).loading_code.endswith(warning)]
+    assert told == ["PROMPT_TUNING", "P_TUNING"]
