@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from bench.cell import Cell
 from bench.settings import Name, Settings
@@ -25,6 +25,10 @@ class Job(Settings):
     checkpoint_minutes: PositiveFloat | None
     """How old the newest checkpoint may become before another is written, besides the one after every epoch; None for
     no others. It can be changed for a cell that goes on from a checkpoint."""
+    gpus_per_cell: PositiveInt
+    """How many GPUs a cell takes on a machine that has any; a model is spread over several."""
+    gpu_locks: str = Field(min_length=1)
+    """The folder with a lock for each GPU, the same for everybody who uses the machine."""
     telemetry: Telemetry
     tracker: dict[str, Tracker]
 

@@ -1,6 +1,8 @@
 """Fixtures for many tests: configurations as the command composes them, and small checkpoints made on the spot."""
 
 import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from functools import reduce
 from operator import getitem
@@ -98,6 +100,23 @@ def unread() -> Iterator[int]:
     os.close(reading)
     yield writing
     os.close(writing)
+
+
+@pytest.fixture(scope="session")
+def build_nvml(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Builds a stand-in for the driver's libnvidia-ml.so.1; gives its folder, for LD_LIBRARY_PATH."""
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        pytest.skip("no C compiler to build the stand-in for libnvidia-ml.so.1 with")
+    source = Path(__file__).parent / "telemetry" / "nvml_stub.c"
+
+    def build(*flags: str) -> Path:
+        folder = tmp_path_factory.mktemp("nvml")
+        library = folder / "libnvidia-ml.so.1"
+        subprocess.run([compiler, "-shared", "-fPIC", *flags, "-o", library, source], check=True)
+        return folder
+
+    return build
 
 
 @pytest.fixture

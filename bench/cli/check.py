@@ -9,7 +9,6 @@ from rich.markup import escape
 from bench.cell import Cell
 from bench.supervisor import server
 from bench.supervisor.progress import console, warn
-from bench.supervisor.supervise import show_one_gpu
 
 SCORED = {"dataset", "metric"}
 """The parts of a cell that say what is scored, and how."""
@@ -30,7 +29,6 @@ def faults(cells: Sequence[Cell]) -> list[str]:
     if not cells:
         return []
     sentences: dict[str, None] = {}
-    show_one_gpu()
     try:
         with console.status(CHECKING) as status:
             for sentence in _received(cells, status.update):

@@ -8,6 +8,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from omegaconf import DictConfig
+
 from bench import store
 from bench.errors import InputError
 from bench.record import Record
@@ -17,6 +19,11 @@ JOB = ".job"
 """The file in a cell's folder that names the job which was queued for the cell last."""
 POLL_S = 5.0
 """How often Slurm is asked for its queue: one call, whatever the number of jobs."""
+
+
+def runs_elsewhere(config: DictConfig) -> bool:
+    """Whether the launcher of this configuration runs cells on other machines, whose GPUs are not known here."""
+    return str(config.hydra.launcher._target_).endswith("SlurmLauncher")
 
 
 def active() -> dict[str, str]:

@@ -25,6 +25,7 @@ from bench.configuration import CONF
 from bench.errors import InputError
 from bench.job import Job
 from bench.record import Record
+from bench.supervisor.lease import candidates
 from bench.supervisor.progress import console, point_to_weights, summarise, warn
 from bench.supervisor.signals import on_stop_signals
 from bench.supervisor.supervise import is_done, supervise
@@ -159,6 +160,7 @@ def _faults(configs: Iterable[DictConfig]) -> Iterator[str]:
     """Plans every cell, and yields one sentence for each thing that is wrong."""
     faulty = False
     to_run = []
+    gpus_per_cell = set()
     for config in configs:
         try:
             job = job_of(config)
@@ -172,6 +174,8 @@ def _faults(configs: Iterable[DictConfig]) -> Iterator[str]:
             planned.append(PlannedCell(job, folder, as_typed(config), record, done))
             if not done:
                 to_run.append(job.cell)
+                if not slurm.runs_elsewhere(config):
+                    gpus_per_cell.add(job.gpus_per_cell)
     if faulty:
         return
     if not planned:
@@ -181,7 +185,17 @@ def _faults(configs: Iterable[DictConfig]) -> Iterator[str]:
         return
     for study in {cell.folder.parent for cell in planned}:
         store.require_folder(study)
+    yield from _without_gpus(gpus_per_cell)
     yield from check.faults(to_run)
+
+
+def _without_gpus(gpus_per_cell: Iterable[int]) -> Iterator[str]:
+    """One sentence for each number of GPUs per cell that this machine cannot give."""
+    for n in sorted(gpus_per_cell):
+        try:
+            candidates(n)
+        except InputError as error:
+            yield str(error)
 
 
 def _shared_names(cells: Iterable[PlannedCell]) -> Iterator[str]:

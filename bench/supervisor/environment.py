@@ -3,12 +3,12 @@
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
@@ -16,6 +16,7 @@ from bench.machine import Environment, Gpu, Scheduler
 from bench.record import null_paths
 from bench.telemetry import Source, Unavailable
 
+T = TypeVar("T")
 Answer = tuple[dict[str, Any], dict[str, str]]
 """Facts of a source, and reasons for what it cannot read."""
 
@@ -98,14 +99,18 @@ def _version(distribution: str) -> str | None:
 
 
 def _facts(source: Source | None) -> Answer:
-    """What `source` says, unless it takes longer than `HANG_S`: a driver that hangs is left behind."""
     if source is None:
         return {}, {"": "switched_off"}
-    answers: list[Answer] = []
-    asking = Thread(target=lambda: answers.append(_ask(source)), name="environment-gpu", daemon=True)
+    return in_time(lambda: _ask(source)) or ({}, {"": "hung"})
+
+
+def in_time(ask: Callable[[], T]) -> T | None:
+    """The answer of `ask`; None if there is none after `HANG_S`, since a driver that hangs is left behind."""
+    answers: list[T] = []
+    asking = Thread(target=lambda: answers.append(ask()), name="environment-gpu", daemon=True)
     asking.start()
     asking.join(HANG_S)
-    return answers[0] if answers else ({}, {"": "hung"})
+    return answers[0] if answers else None
 
 
 def _ask(source: Source) -> Answer:

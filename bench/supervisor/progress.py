@@ -111,6 +111,10 @@ class Line(Sink):
         if record.status != "interrupted" and (left := sweep_left(self._place, math.inf)):
             console.print(left)
 
+    def before(self, state: str) -> None:
+        """Show something about the cell before it starts."""
+        self._begin(state)
+
     def _begin(self, phase: str) -> None:
         self._show(phase, 0, None)
         # Training and validation alternate; a log needs each of them once.

@@ -5,7 +5,7 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from multiprocessing import forkserver, get_context, parent_process, resource_tracker, set_start_method, util
@@ -45,7 +45,7 @@ class Child(NamedTuple):
         return self.process.exitcode
 
 
-def fork(target: str, arguments: tuple[Any, ...], name: str) -> Child:
+def fork(target: str, arguments: tuple[Any, ...], name: str, variables: Mapping[str, str] | None = None) -> Child:
     """Start a process that calls a function with `arguments` and the sending end of a pipe.
 
     The first call starts the server, and waits until its imports are done.
@@ -54,6 +54,7 @@ def fork(target: str, arguments: tuple[Any, ...], name: str) -> Child:
         target: the function as `package.module:function`. The supervisor must never import it, as it loads torch.
         arguments: what is pickled and handed to the function, before the pipe's end.
         name: the process's name.
+        variables: environment variables that are set first. The server keeps the environment that it started with.
 
     Raises:
         ServerFailed: the server could not be started, or ended while it imported its modules.
@@ -63,7 +64,7 @@ def fork(target: str, arguments: tuple[Any, ...], name: str) -> Child:
     context = get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_call, args=(target, *arguments, sender), name=name)
+    process = context.Process(target=_call, args=(target, variables or {}, *arguments, sender), name=name)
     try:
         _printed().truncate(0)
         with _inheritance():
@@ -105,7 +106,8 @@ def _reason(error: Exception) -> str:
     return "it was killed" if isinstance(error, EOFError | ConnectionError) else str(error)
 
 
-def _call(target: str, *arguments: Any) -> None:
+def _call(target: str, variables: Mapping[str, str], *arguments: Any) -> None:
+    os.environ.update(variables)
     supervisor = parent_process()
     assert supervisor is not None
 
@@ -126,7 +128,8 @@ def _inheritance() -> Iterator[None]:
     It ignores Ctrl-C, SIGHUP and the signals of batch systems, and blocks SIGTERM: all processes get them, but only the
     supervisor answers.
     SIGTERM is blocked and not ignored, so that a cell gets it as soon as it is ready. Output goes to a file and not the
-    terminal. Asking whether there is a GPU does not initialise CUDA, which would not survive a fork.
+    terminal. Asking whether there is a GPU does not initialise CUDA, which would not survive a fork. For a MIG device
+    it would, so the server does not learn of one; cells do.
     """
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     if len(os.fsencode(tempfile.gettempdir())) > LONGEST_TMPDIR:
@@ -136,6 +139,9 @@ def _inheritance() -> Iterator[None]:
     # Starting the resource tracker unblocks SIGTERM, so it must come first.
     resource_tracker.ensure_running()
     with contextlib.ExitStack() as undo:
+        if (visible := os.environ.get("CUDA_VISIBLE_DEVICES", "")).startswith("MIG-"):
+            del os.environ["CUDA_VISIBLE_DEVICES"]
+            undo.callback(os.environ.__setitem__, "CUDA_VISIBLE_DEVICES", visible)
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         undo.callback(signal.pthread_sigmask, signal.SIG_UNBLOCK, {signal.SIGTERM})
         if threading.current_thread() is threading.main_thread():

@@ -72,7 +72,8 @@ class Stop:
             if number == signal.SIGINT:
                 warn("\nWriting the record.")
         elif before != "interrupted":
-            warn("\nStopping after the current step; Ctrl-C again stops at once.")
+            when = "" if self._process is None else " after the current step"
+            warn(f"\nStopping{when}; Ctrl-C again stops at once.")
             self.ask("interrupted")
         elif self._presses > 1:
             warn("\nStopping at once.")

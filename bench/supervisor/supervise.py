@@ -1,7 +1,6 @@
 """The parent side of one cell: starts its process, collects its events, and writes its record however it ends."""
 
 import contextlib
-import os
 import shutil
 import signal
 import time
@@ -20,7 +19,8 @@ from bench.supervisor import server
 from bench.supervisor.account import Account
 from bench.supervisor.environment import environment
 from bench.supervisor.journal import Journal
-from bench.supervisor.progress import Line, Place, announce, heading, warn
+from bench.supervisor.lease import Gpus, leased
+from bench.supervisor.progress import Line, Place, announce, heading
 from bench.supervisor.sinks import Sinks
 from bench.supervisor.stop import Stop, stopping
 from bench.telemetry.sampler import Sampler
@@ -45,7 +45,6 @@ def supervise(job: Job, place: Place | None = None) -> None:
         KeyboardInterrupt: the user asked to stop; the cell that was running is recorded as `interrupted`.
         SystemExit: a launcher put the job back into its queue, once the record was written.
     """
-    show_one_gpu()
     title = heading(job.title(), place)
     try:
         folder = job.folder()
@@ -72,41 +71,35 @@ def is_done(job: Job, record: Record | None) -> bool:
     return record is not None and record.status in RESULTS and not job.force
 
 
-def show_one_gpu() -> None:
-    """Let cells see one GPU, which telemetry measures too. The trainer would spread a batch over several."""
-    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
-    visible = os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
-    first, several, _ = visible.partition(",")
-    if several:
-        os.environ["CUDA_VISIBLE_DEVICES"] = first
-        warn(f"CUDA_VISIBLE_DEVICES={visible}: every cell uses one GPU, here {first}.")
-
-
 def _run(job: Job, folder: Path, line: Line) -> None:
     settings = OmegaConf.create(job.cell.model_dump(mode="json"))
     store.write_atomically(folder / "config.yaml", OmegaConf.to_yaml(settings))
-    account = Account(job.cell, job.cell.key(), job.study, time.monotonic())
-    sinks = Sinks({Journal(folder / "events.jsonl", account.start_s): "events.jsonl", line: "terminal"})
     with stopping() as stop, contextlib.ExitStack() as at_the_end:
-        record = _measured(job, folder, account, sinks, stop)
+        with leased(job.gpus_per_cell, Path(job.gpu_locks), lambda: stop.reason is not None, line.before) as gpus:
+            if gpus is None:
+                return
+            account = Account(job.cell, job.cell.key(), job.study, time.monotonic())
+            sinks = Sinks({Journal(folder / "events.jsonl", account.start_s): "events.jsonl", line: "terminal"})
+            record = _measured(job, folder, account, sinks, stop, gpus)
         at_the_end.callback(sinks.close, record)
         store.write_record(folder, record)
         if record.status == "ok":
             shutil.rmtree(folder / "checkpoints", ignore_errors=True)
 
 
-def _measured(job: Job, folder: Path, account: Account, sinks: Sinks, stop: Stop) -> Record:
-    """Run the cell's process to its end beside the sampler; gives what the record will say."""
-    machine = _with_own_code(job, *environment(job.telemetry.gpu))
+def _measured(job: Job, folder: Path, account: Account, sinks: Sinks, stop: Stop, gpus: Gpus) -> Record:
+    """Run the cell's process on `gpus` to its end beside the sampler; gives what the record will say."""
+    telemetry = job.telemetry.of(gpus.uuids) if gpus.uuids else job.telemetry
+    machine = _with_own_code(job, *environment(telemetry.gpu))
     info = CellInfo(job.cell, account.key, job.study, job.title(), folder, account.start_s, machine[0])
     for tracker in job.tracker.values():
         sinks.open(tracker, info)
-    sampler = Sampler(job.telemetry, folder / "telemetry.jsonl", account.start_s)
+    sampler = Sampler(telemetry, folder / "telemetry.jsonl", account.start_s)
     sampler.start()
     sampler.wait_idle()
     try:
         arguments = (job.cell.model_dump_json(), folder, job.checkpoint_minutes)
-        child = server.fork("bench.child.run:main", arguments, job.title())
+        child = server.fork("bench.child.run:main", arguments, job.title(), gpus.variables)
     except server.ServerFailed as error:
         ending = how_it_ended(account, None, stop, str(error))
     else:

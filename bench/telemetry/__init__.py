@@ -6,6 +6,7 @@ the sections of the record (`sections`).
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
@@ -58,6 +59,10 @@ class Reader(ABC):
 class Source(Part):
     """Where readings come from: frozen settings that can be opened."""
 
+    def of(self, uuids: Sequence[str]) -> Self:
+        """The same source for the devices with these UUIDs; a source that has no such devices stays as it is."""
+        return self
+
     @abstractmethod
     def open(self) -> Reader:
         """A reader, opened in the thread that will read.
@@ -84,6 +89,10 @@ class Telemetry(Part):
     """Grams of CO2 equivalent per kWh where the machine is, or null to report no carbon figure."""
     carbon_intensity_source: Annotated[str, Field(min_length=1)] | None = None
     """Where that figure comes from, such as `Ember 2025, Malaysia, yearly mean`."""
+
+    def of(self, uuids: Sequence[str]) -> Self:
+        """The same for the devices with these UUIDs."""
+        return self.model_copy(update={"gpu": self.gpu and self.gpu.of(uuids)})
 
     @model_validator(mode="after")
     def _intensity_has_a_source(self) -> Self:

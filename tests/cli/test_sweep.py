@@ -188,9 +188,9 @@ MISTAKES = {
     ),
     "a misspelled group": (
         ["metod=lora"],
-        "metod: there is no such setting; the top level has checkpoint_minutes, dataset, force, generation, latency, "
-        "method, method_by_model, metric, model, prompt, runs, seed, study, telemetry, timeout_s, tracker, train. "
-        "Did you mean method?",
+        "metod: there is no such setting; the top level has checkpoint_minutes, dataset, force, generation, "
+        "gpu_locks, gpus_per_cell, latency, method, method_by_model, metric, model, "
+        "prompt, runs, seed, study, telemetry, timeout_s, tracker, train. Did you mean method?",
     ),
     "a value out of range": (["method.rank=0"], "method.rank: must be at least 1, got 0 (conf/method/lora.yaml)"),
     "a value of the wrong type": (

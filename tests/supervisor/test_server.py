@@ -51,6 +51,36 @@ def test_any_function_is_forked_with_its_arguments_and_a_pipe(tmp_path: Path) ->
     assert fork(tmp_path, "echo:main", "hello") == "('hello', '/tmp')\n"
 
 
+SHOW = """
+import os
+def main(connection):
+    connection.send({name: os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "OTHER")})
+"""
+VARIABLES = """
+import os, sys
+from bench.supervisor import server
+os.environ["CUDA_VISIBLE_DEVICES"] = "MIG-1"
+print(server.fork("show:main", (), "one").events.recv(), os.environ["CUDA_VISIBLE_DEVICES"])
+os.environ["CUDA_VISIBLE_DEVICES"] = "GPU-9"
+print(server.fork("show:main", (), "two", {"CUDA_VISIBLE_DEVICES": "GPU-2", "OTHER": "x"}).events.recv())
+print(server.fork("show:main", (), "three").events.recv())
+"""
+
+
+def test_a_process_gets_variables_of_its_own_and_the_server_no_mig_device(tmp_path: Path) -> None:
+    """Counting MIG devices, torch would start CUDA in the server."""
+    with_light_server(tmp_path)
+    (tmp_path / "show.py").write_text(SHOW)
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{REPOSITORY}"}
+    command = [sys.executable, "-c", VARIABLES]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "{'CUDA_VISIBLE_DEVICES': None, 'OTHER': None} MIG-1",
+        "{'CUDA_VISIBLE_DEVICES': 'GPU-2', 'OTHER': 'x'}",
+        "{'CUDA_VISIBLE_DEVICES': None, 'OTHER': None}",
+    ]
+
+
 def test_a_temporary_folder_too_long_for_a_socket_does_no_harm(tmp_path: Path) -> None:
     with_light_server(tmp_path)
     (tmp_path / "echo.py").write_text(ECHO)

@@ -246,34 +246,6 @@ def test_a_metric_that_raises_what_is_no_exception_fails_its_cell_with_a_record(
     assert (record.error.type, record.error.message, record.error.phase) == ("KeyboardInterrupt", "rude", "score")
 
 
-@pytest.mark.parametrize(
-    ("visible", "first", "sentence"),
-    [
-        (None, "0", ""),
-        ("1", "1", ""),
-        ("", "", ""),
-        ("GPU-5,0", "GPU-5", "CUDA_VISIBLE_DEVICES=GPU-5,0: every cell uses one GPU, here GPU-5.\n"),
-    ],
-)
-def test_a_cell_sees_one_gpu(
-    job: Callable[..., Job],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    visible: str | None,
-    first: str,
-    sentence: str,
-) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible or "")
-    if visible is None:
-        monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
-    asked = job()
-    with store.locked(asked.folder()):
-        supervise(asked)
-        supervise(asked)
-    assert os.environ["CUDA_VISIBLE_DEVICES"] == first
-    assert capsys.readouterr().err == sentence
-
-
 def test_a_torn_checkpoint_is_not_resumed_from(job: Callable[..., Job], undisturbed: Record) -> None:
     torn = job().folder() / "checkpoints" / "checkpoint-5"
     torn.mkdir(parents=True)

@@ -2,10 +2,10 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -205,16 +205,9 @@ CELL = """
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+def outcomes(tmp_path_factory: pytest.TempPathFactory, build_nvml: Callable[..., Path]) -> dict[str, dict[str, Any]]:
     """What a cell of some 4 s measured in each scenario."""
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
-        pytest.skip("no C compiler to build the stand-in for libnvidia-ml.so.1 with")
-    libraries = {"current": tmp_path_factory.mktemp("current"), "old": tmp_path_factory.mktemp("old")}
-    source = Path(__file__).with_name("nvml_stub.c")
-    for build, folder in libraries.items():
-        flags = ["-shared", "-fPIC", *(["-DOLD_DRIVER"] if build == "old" else [])]
-        subprocess.run([compiler, *flags, "-o", folder / "libnvidia-ml.so.1", source], check=True)
+    libraries = {"current": build_nvml(), "old": build_nvml("-DOLD_DRIVER")}
     folders = {name: tmp_path_factory.mktemp(name.replace(" ", "-")) for name in SCENARIOS}
     base = {name: value for name, value in os.environ.items() if not name.startswith(("CUDA_", "NVML_STUB"))}
     players = []

@@ -1,10 +1,11 @@
 """NVIDIA GPUs through NVML, using the nvidia-ml-py distribution (whose module is called `pynvml`)."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from types import ModuleType
+from typing import Self
 
 from bench.telemetry import Source, Unavailable
 from bench.telemetry.nvml.boards import Board, choose
@@ -15,19 +16,15 @@ class Nvml(Source):
     """NVIDIA GPUs that the cell can see."""
 
     visible_devices: str | None = None
-    """Which of them, spelled as in CUDA_VISIBLE_DEVICES; null for the value of that variable."""
+    """Which of them, spelled as in CUDA_VISIBLE_DEVICES; null for those that the cell runs on."""
+
+    def of(self, uuids: Sequence[str]) -> Self:
+        """The same for these devices, unless the settings name some."""
+        return self if self.visible_devices else self.model_copy(update={"visible_devices": ",".join(uuids)})
 
     def open(self) -> NvmlReader:
         """Start NVML and find the devices."""
-        try:
-            import pynvml
-        except ImportError as error:
-            raise Unavailable("nvidia_ml_py_not_installed") from error
-        try:
-            pynvml.nvmlInit()
-        except pynvml.NVMLError as error:
-            absent = error.value == pynvml.NVML_ERROR_LIBRARY_NOT_FOUND
-            raise Unavailable("no_nvml" if absent else f"nvml_init_failed: {error}") from error
+        pynvml = _started()
         visible = os.environ.get("CUDA_VISIBLE_DEVICES") if self.visible_devices is None else self.visible_devices
         try:
             devices = choose(_boards(pynvml), visible, os.environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID")
@@ -35,6 +32,35 @@ class Nvml(Source):
         except (pynvml.NVMLError, Unavailable) as error:
             pynvml.nvmlShutdown()
             raise Unavailable(f"nvml_failed: {error}" if isinstance(error, pynvml.NVMLError) else str(error)) from error
+
+
+def boards() -> list[Board]:
+    """The machine's GPUs, numbered by PCI bus.
+
+    Raises:
+        Unavailable: NVML cannot be started, or does not know how many there are.
+    """
+    nvml = _started()
+    try:
+        return _boards(nvml)
+    except nvml.NVMLError as error:
+        raise Unavailable(f"nvml_failed: {error}") from error
+    finally:
+        nvml.nvmlShutdown()
+
+
+def _started() -> ModuleType:
+    """The binding, with NVML started; Unavailable if there is none."""
+    try:
+        import pynvml
+    except ImportError as error:
+        raise Unavailable("nvidia_ml_py_not_installed") from error
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        absent = error.value == pynvml.NVML_ERROR_LIBRARY_NOT_FOUND
+        raise Unavailable("no_nvml" if absent else f"nvml_init_failed: {error}") from error
+    return pynvml
 
 
 def _boards(nvml: ModuleType) -> list[Board]:

@@ -1,0 +1,166 @@
+"""Which GPUs a cell runs on: those that CUDA_VISIBLE_DEVICES names, or free ones. The cell locks them."""
+
+import os
+import random
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import takewhile
+from pathlib import Path
+from typing import NamedTuple
+
+from filelock import FileLock, Timeout
+
+from bench.errors import InputError
+from bench.supervisor.environment import in_time
+from bench.telemetry import Unavailable
+from bench.telemetry.nvml import boards
+from bench.telemetry.nvml.boards import Board, choose
+
+VISIBLE, ORDER = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"
+BY_BUS = "PCI_BUS_ID"
+"""The value of CUDA_DEVICE_ORDER with which CUDA numbers devices as NVML does; without it, the fastest is number 0."""
+NAME = re.compile(r"\s*(\d+|GPU-.*|MIG-.*)")
+"""An entry of CUDA_VISIBLE_DEVICES that names a device; CUDA ignores any other, and all that follow it."""
+POLL_S = 1.0
+"""How often a waiting cell looks for a free GPU."""
+FOR_EVERYBODY = 0o1777
+"""Everybody who uses the machine can lock GPUs in the folder, and nobody can remove another's files there."""
+
+
+class Gpus(NamedTuple):
+    """The GPUs of one cell."""
+
+    visible: str
+    """What the cell's process gets as CUDA_VISIBLE_DEVICES."""
+    uuids: tuple[str, ...]
+    """Those that are locked for it; none if it runs on the CPU, or NVML does not know them."""
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables that tell CUDA."""
+        return {VISIBLE: self.visible, ORDER: os.environ.get(ORDER, BY_BUS)}
+
+
+@contextmanager
+def leased(n: int, folder: Path, stopped: Callable[[], bool], say: Callable[[str], None]) -> Iterator[Gpus | None]:
+    """Lock `n` GPUs as soon as so many are free; gives None if the cell was asked to stop before.
+
+    The locks end at the latest with this process, however that ends.
+
+    Args:
+        n: how many GPUs the cell uses.
+        folder: where the locks are, the same for everybody who uses this machine.
+        stopped: whether the cell was asked to stop.
+        say: shows what the cell waits for, and why it runs on the CPU of a machine with GPUs.
+
+    Raises:
+        InputError: as `candidates` does, or the locks cannot be used.
+    """
+    uuids = candidates(n)
+    if not uuids:
+        visible = os.environ.get(VISIBLE)
+        if visible is not None and (n_hidden := len(_machine())):
+            say(f"on the CPU: {VISIBLE}={visible} hides all GPUs of this machine, which has {n_hidden}")
+        yield Gpus("0" if visible is None else visible, ())
+        return
+    while not (locks := _lock(uuids, n, folder)):
+        if stopped():
+            yield None
+            return
+        say(f"waiting for {'a free GPU' if n == 1 else f'{n} free GPUs'} of {len(uuids)}")
+        # Cells that wait for several GPUs must not go on taking, and giving back, at the same moments.
+        time.sleep(POLL_S * random.uniform(0.5, 1.0))
+    try:
+        yield Gpus(",".join(locks), tuple(locks))
+    finally:
+        _release(locks.values())
+
+
+def candidates(n: int) -> tuple[str, ...]:
+    """The UUIDs of the GPUs of which a cell can lock `n`; none if it runs on the CPU, or without NVML.
+
+    Raises:
+        InputError: CUDA_VISIBLE_DEVICES names more than `n`, there are fewer, or they cannot be used together.
+    """
+    visible = os.environ.get(VISIBLE)
+    uses = f"and a cell uses {n} (gpus_per_cell)"
+    named = [] if visible is None else [*takewhile(NAME.fullmatch, visible.split(","))]
+    if len(named) > n:
+        raise InputError(
+            f"{VISIBLE}={visible} names {len(named)} GPUs, {uses}; name {n}, or unset it, so that each cell takes "
+            "what is free"
+        )
+    machine = _machine()
+    if n == 1 and not (machine and (named or visible is None)):
+        return ()
+    devices = _usable(machine) if visible is None else _chosen(machine, visible)
+    if len(devices) < n:
+        have = f"this machine has {len(devices)} GPUs that can be used"
+        if visible is not None:
+            have = f"{VISIBLE}={visible} names {len(devices)} of this machine's {len(machine)} GPUs"
+        raise InputError(f"{have}, {uses}")
+    if n > 1 and any(device.old_uuid for device in devices):
+        raise InputError(f"gpus_per_cell: must be 1 on a GPU that MIG divides, since CUDA uses one part of it, got {n}")
+    return tuple(device.uuid for device in devices)
+
+
+def _machine() -> list[Board]:
+    """All GPUs; none if NVML does not list them, or does not answer."""
+
+    def listed() -> list[Board]:
+        try:
+            return boards()
+        except Unavailable:
+            return []
+
+    return in_time(listed) or []
+
+
+def _usable(machine: Sequence[Board]) -> list[Board]:
+    """All that a process could be given: parts instead of a board that is divided."""
+    devices = [device for board in machine for device in (board.instances or (board,))]
+    return [device for device in devices if device.handle is not None and (device.old_uuid or not device.shared)]
+
+
+def _chosen(machine: Sequence[Board], visible: str) -> list[Board]:
+    order = os.environ.get(ORDER, BY_BUS)
+    try:
+        return [device for device in choose(machine, visible, order == BY_BUS) if device.handle is not None]
+    except Unavailable as reason:
+        if str(reason) == "no_visible_device":
+            return []
+        raise InputError(
+            f"{VISIBLE}={visible} could mean any of these GPUs with {ORDER}={order}; set {ORDER}={BY_BUS}, or name "
+            "UUIDs"
+        ) from reason
+
+
+def _lock(uuids: Iterable[str], n: int, folder: Path) -> dict[str, FileLock]:
+    """Locks on `n` of the devices by UUID; none if fewer are free, so that cells never wait for each other's."""
+    locks: dict[str, FileLock] = {}
+    try:
+        with suppress(FileExistsError):
+            folder.mkdir()
+            folder.chmod(FOR_EVERYBODY)
+        for uuid in uuids:
+            lock = FileLock(folder / uuid.replace("/", "-"), mode=0o666)
+            with suppress(Timeout):
+                lock.acquire(timeout=0)
+                locks[uuid] = lock
+            if len(locks) == n:
+                return locks
+    except OSError as error:
+        _release(locks.values())
+        raise InputError(
+            f"{error.filename or folder}: no GPU can be locked ({error.strerror or error}); give a folder that "
+            "everybody who uses this machine can write in with gpu_locks=..."
+        ) from error
+    _release(locks.values())
+    return {}
+
+
+def _release(locks: Iterable[FileLock]) -> None:
+    for lock in locks:
+        lock.release()
