@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
+from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -90,11 +91,10 @@ def reference_likelihoods(
             use_cache=False,
             logits_to_keep=max(lengths) + 1,
         ).logits
-        logs = torch.log_softmax(logits[:, :-1].float(), dim=-1)
-        targets = ids[:, -max(lengths) :].unsqueeze(-1)
-        nll = -logs.gather(-1, targets).squeeze(-1)
-        for row, (at, length) in enumerate(zip(positions, lengths, strict=True)):
-            likelihoods[at] = ReferenceLikelihood(nll[row, -length:].sum().item(), length)
+        # Row by row: in float32, the logits of a batch of long texts would take more memory than training.
+        for at, length, row, targets in zip(positions, lengths, logits, ids, strict=True):
+            nll = cross_entropy(row[-length - 1 : -1].float(), targets[-length:], reduction="sum")
+            likelihoods[at] = ReferenceLikelihood(nll.item(), length)
     return [likelihoods[at] for at in range(len(validation))]
 
 

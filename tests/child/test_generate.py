@@ -1,10 +1,11 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench.child.generate import answer, greedy, left_padded, reference_likelihoods
 from bench.child.load import Loaded, load
@@ -17,6 +18,16 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 TOKENS = 8
+SMALL = {
+    "name": "small",
+    "weights": "pretrained",
+    "precision": "float32",
+    "revision": None,
+    "architecture": None,
+    "tokenizer": None,
+    "attention": "sdpa",
+    "trust_remote_code": False,
+}
 
 SQUAD = Template(
     name="squad",
@@ -29,9 +40,7 @@ SQUAD = Template(
 
 @pytest.fixture(scope="module")
 def loaded(checkpoint: Path) -> Loaded:
-    given = {"name": "small", "path": str(checkpoint), "weights": "pretrained", "precision": "float32"}
-    rest = {"revision": None, "architecture": None, "tokenizer": None, "attention": "sdpa", "trust_remote_code": False}
-    return load(Model.model_validate(given | rest), None, seed=0)
+    return load(Model.model_validate(SMALL | {"path": str(checkpoint)}), None, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +176,25 @@ def test_likelihoods_are_those_of_the_models_own_loss(loaded: Loaded, validation
     assert [likelihood.nll_nats for likelihood in found] == pytest.approx(
         [alone(loaded.base, item) for item in validation], rel=1e-5
     )
+
+
+def test_the_logits_of_a_batch_are_not_copied_as_a_whole(loaded: Loaded, validation: list[Encoded]) -> None:
+    """Those of a large vocabulary are gigabytes; one row of them at a time is enough."""
+    sizes = []
+
+    class Sizes(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            out = func(*args, **(kwargs or {}))
+            if torch.is_tensor(out) and out.dtype == torch.float32 and out.shape[-1:] == (model.config.vocab_size,):
+                sizes.append(out.numel())
+            return out
+
+    small = SMALL | {"path": loaded.base.name_or_path, "precision": "bfloat16"}
+    model = load(Model.model_validate(small), None, seed=0).base
+    with Sizes():
+        reference_likelihoods(model, loaded.tokenizer, validation, len(validation))
+    longest = max(len(item.completion_ids) for item in validation)
+    assert max(sizes) == longest * model.config.vocab_size
 
 
 def test_the_likelihood_of_an_abstention_is_that_of_the_end(loaded: Loaded) -> None:
