@@ -174,6 +174,14 @@ def test_the_page_s_commands_without_torch(run: Run, package: Path) -> None:
     assert len(list((package.parent / "runs" / "sums").glob("*/record.json"))) == 4
 
 
+def test_data_of_an_own_class_are_shown_with_a_command_that_finds_it(run: Run, package: Path) -> None:
+    shown = run("data", "hydra.searchpath=[file://./conf]", "dataset=sums", light=False)
+    assert shown.returncode == 0, shown.stderr
+    first, *_, last_but_one, _ = shown.stdout.splitlines()
+    assert first == f"sums  made by {package.name}.dataset.Sums"
+    assert last_but_one.strip() == "'hydra.searchpath=[file://./conf]'"
+
+
 def test_a_cell_of_the_page_with_a_model(run: Run, package: Path) -> None:
     grid, report, _ = commands(package)
     one = [argument for argument in grid if argument != "-m" and not argument.startswith("method=")]

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from hydra.conf import HydraConf
 
 from bench.configuration import CONF
+from bench.model import name_of
 from bench.supervisor.progress import Place
 
 VARIABLE = "TUNEBENCH_SWEEP"
@@ -37,10 +38,13 @@ def swept(cells: Sequence[Sequence[str]]) -> list[str]:
 def label(overrides: Sequence[str], swept: Collection[str]) -> str:
     """The swept values among a cell's `overrides`: a choice or a model by itself, others named, as in `lora seed 0`."""
     values = {key: value for key, value in map(_pair, overrides) if key in swept}
-    return " ".join(
-        value if (CONF / key).is_dir() or key == "model.path" else f"{key.rpartition('.')[2].replace('_', ' ')} {value}"
-        for key, value in values.items()
-    )
+    return " ".join(_said(key, value) for key, value in values.items())
+
+
+def _said(key: str, value: str) -> str:
+    if key == "model.path":
+        return name_of(value)
+    return value if (CONF / key).is_dir() else f"{key.rpartition('.')[2].replace('_', ' ')} {value}"
 
 
 def _pair(override: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from bench.cli import mistakes
-from bench.cli.compose import as_typed, job_of
+from bench.cli.compose import job_of
 from bench.data import show
 from bench.data.columns import likely_settings
 from bench.data.inspection import inspect
@@ -34,7 +34,7 @@ def run(typed: Sequence[str]) -> int:
     printed(out, show.title(config.dataset))
     for table in tables(config.dataset):
         printed(out, show.columns(table, config.dataset))
-    for part in show.report(inspection, as_typed(config), out.width):
+    for part in show.report(inspection, typed, out.width):
         printed(out, part)
     if not inspection.refusals:
         return 0

@@ -40,7 +40,9 @@ def report(inspection: Inspection, typed: Sequence[str], width: int) -> Iterator
 def title(dataset: Mapping[str, Any]) -> Text:
     """The data set's name and where it comes from."""
     named = [str(dataset[split]) for split in ("train", "validation") if dataset.get(split)]
-    source = " and ".join(named) or dataset.get("path") or "comes with tunebench"
+    own_class = str(dataset["_target_"])
+    made = "comes with tunebench" if own_class.startswith("bench.") else f"made by {own_class}"
+    source = " and ".join(named) or dataset.get("path") or made
     return Text.assemble((str(dataset.get("name")), "bold"), (f"  {source}", "dim"))
 
 

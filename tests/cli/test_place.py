@@ -24,7 +24,8 @@ def test_a_label_has_the_swept_values_in_short_words() -> None:
         "qlora seed 0 learning rate 0.002",
     ]
     assert place.label(["++timeout_s=60", "~tracker"], ["timeout_s"]) == "timeout s 60"
-    assert place.label(["model.path=a/small", "seed=0"], ["model.path", "seed"]) == "a/small seed 0"
+    for path in ("a/small", "./small", "~/models/small/"):
+        assert place.label([f"model.path={path}", "seed=0"], ["model.path", "seed"]) == "small seed 0"
 
 
 def hydra(launcher: str, **changes: object) -> object:
