@@ -122,6 +122,7 @@ def make_record(
     trainable: int | None = None,
     scores: dict[str, float | None] | None = None,
     score_settings: dict[str, str] | None = None,
+    score_errors: dict[str, float] | None = None,
     power_w: float | None = None,
     device_bytes: int | None = None,
     measured: TelemetrySections | None = None,
@@ -227,6 +228,7 @@ def make_record(
         latency=_latency() if answers else None,
         scores=values | (scores or {}) if ended else None,
         score_settings=(score_settings or {}) if ended else None,
+        score_errors=score_errors or {},
         score_info=score_info(*values, *(scores or {})) | (infos or {}) if ended else None,
     )
 

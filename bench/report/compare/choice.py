@@ -16,6 +16,8 @@ CLOSE = 0.95
 """Share of the best score that is good enough for those who prefer a cheaper method."""
 CARDS_GB = (8.0, 12.0, 16.0, 24.0, 48.0, 80.0)
 """Memory of common cards. Those that only some of the setups fit into are considered."""
+MOST_NAMED = 4
+"""Setups that may be the best; more are counted."""
 SCORE = fixed(4)
 
 
@@ -84,8 +86,14 @@ def _basis(scored: Sequence[Setup]) -> str:
 
 
 def _best(scored: Sequence[Setup], score: Quantity) -> Pick:
-    answer = _answer(scored, score)
-    return Pick(f"Best {score.title}", answer, f"{_with_score(scored[0], score)}. {_next(scored, score)}")
+    where = "" if untested(scored, score) else _where(len(ties(scored, score)) + 1, len(scored))
+    reason = f"{_with_score(scored[0], score)}. {_next(scored, score)}{where}"
+    return Pick(f"Best {score.title}", _answer(scored, score), reason)
+
+
+def _where(n_tied: int, n_scored: int) -> str:
+    """Where to find those that may be the best, if they are too many to be named."""
+    return " The table of quality and cost has them in bold." if MOST_NAMED < n_tied < n_scored else ""
 
 
 def _answer(scored: Sequence[Setup], score: Quantity) -> str:
@@ -93,7 +101,12 @@ def _answer(scored: Sequence[Setup], score: Quantity) -> str:
     if why := untested(scored, score):
         return f"cannot be said ({listed(why)})"
     labels = [setup.label for setup in (scored[0], *ties(scored, score))]
-    return labels[0] if len(labels) == 1 else f"{listed(labels, 'or')}: no significant difference"
+    if len(labels) == 1:
+        return labels[0]
+    if len(labels) > MOST_NAMED:
+        others = "any" if len(labels) == len(scored) else "one"
+        return f"{labels[0]} or {others} of {len(labels) - 1} others: no significant difference"
+    return f"{listed(labels, 'or')}: no significant difference"
 
 
 def _next(scored: Sequence[Setup], score: Quantity) -> str:

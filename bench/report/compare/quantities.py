@@ -96,6 +96,11 @@ def score_quantity(name: str, info: ScoreInfo) -> Quantity:
     )
 
 
+def score_error_quantity(name: str) -> Quantity:
+    """The standard error that its metric gave for the score called `name`."""
+    return Quantity(f"score_errors.{name}", "", lambda cell: cell.record.score_errors.get(name))
+
+
 def phase_seconds(phase: str, title: str) -> Quantity:
     """The time of one phase."""
     return Quantity(f"phase_seconds.{phase}", title, lambda cell: cell.phase_seconds.get(phase), "s", show=fixed(1))

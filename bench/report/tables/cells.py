@@ -5,7 +5,14 @@ from dataclasses import replace
 
 from bench.report.compare.comparisons import Comparison
 from bench.report.compare.family import Family, scores_of
-from bench.report.compare.quantities import CELL_SECONDS, STEP_SECONDS, THROUGHPUT, TRAIN_SECONDS, Quantity
+from bench.report.compare.quantities import (
+    CELL_SECONDS,
+    STEP_SECONDS,
+    THROUGHPUT,
+    TRAIN_SECONDS,
+    Quantity,
+    score_error_quantity,
+)
 from bench.report.compare.setups import Setup
 from bench.report.read.cells import StoredCell
 from bench.report.read.study import Study
@@ -21,8 +28,10 @@ MOST_SCORES = 3
 def cells_table(comparisons: Sequence[Comparison], family: Family) -> Table:
     """One row per cell, failed ones included."""
     scores = sorted(scores_of(comparisons).values(), key=lambda score: score.name != family.decides)
+    with_errors = {name for each in comparisons for cell in each.ok for name in cell.record.score_errors}
+    errors = [score_error_quantity(score.name) for score in scores if score.name in with_errors]
     costs = (TRAIN_SECONDS, STEP_SECONDS, THROUGHPUT, CELL_SECONDS)
-    numbers, shown = (*scores, *costs), (*scores[:MOST_SCORES], *costs)
+    numbers, shown = (*scores, *errors, *costs), (*scores[:MOST_SCORES], *costs)
     names = (
         Column("folder", ""),
         Column("key", ""),

@@ -16,6 +16,7 @@ from bench.report.compare.quantities import (
     Quantity,
 )
 from bench.report.compare.setups import Setup
+from bench.report.numbers import significant
 from bench.report.render.table import Column, Row, Table, TableCell
 from bench.report.statistics.intervals import FEW_SEEDS
 from bench.report.tables.rows import (
@@ -65,6 +66,7 @@ def results_tables(
         remarks=(
             *_behind(comparison),
             *_computed(comparison, shown),
+            *_errors(comparison, shown),
             *_bold(comparison, leading),
             *_without_reference(comparison, reference),
         ),
@@ -79,7 +81,7 @@ def results_tables(
             title=f"{comparison.title}: other scores",
             columns=_columns(comparison, further),
             rows=_rows(comparison, further, leading),
-            remarks=(AS_ABOVE, *_computed(comparison, further)),
+            remarks=(AS_ABOVE, *_computed(comparison, further), *_errors(comparison, further)),
             warnings=cautions([comparison]),
         ),
     ]
@@ -147,6 +149,19 @@ def _computed(comparison: Comparison, scores: Sequence[Quantity]) -> tuple[str, 
             titles_of.setdefault(" or ".join(map(printable, sorted(settings))), []).append(score.title)
     computed = "; ".join(f"{listed(titles)} with {settings}" for settings, titles in titles_of.items())
     return (f"Computed: {computed}.",) if computed else ()
+
+
+def _errors(comparison: Comparison, scores: Sequence[Quantity]) -> tuple[str, ...]:
+    """The standard errors of scores whose metrics give them, since their examples are not the data set's."""
+    texts = []
+    for score in scores:
+        errors = [error for cell in comparison.ok if (error := cell.record.score_errors.get(score.name)) is not None]
+        if errors:
+            shown = dict.fromkeys(significant(2)(error) for error in (min(errors), max(errors)))
+            texts.append(f"{score.title} {' to '.join(shown)}")
+    return (
+        (f"Standard errors of one cell over the examples of the score's own task: {listed(texts)}.",) if texts else ()
+    )
 
 
 def _brackets(comparison: Comparison) -> str:

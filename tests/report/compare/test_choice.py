@@ -96,6 +96,21 @@ def test_what_the_data_cannot_separate_is_one_answer(write_seeds, runs, picks):
     )
 
 
+def test_many_that_the_data_cannot_separate_are_counted(write_seeds, runs, picks):
+    for at in range(5):
+        write_seeds(f"method{at}", scores={"token_f1": 0.7})
+    tied = "a difference of 0.00 [-0.26, 0.26], p 1.0 before adjustment."
+    assert picks()["Best Token F1"] == (
+        "method0 or any of 4 others: no significant difference",
+        f"method0 0.7000. Next is method1 0.7000: {tied}",
+    )
+    write_seeds("worse", scores={"token_f1": 0.1})
+    assert picks()["Best Token F1"] == (
+        "method0 or one of 4 others: no significant difference",
+        f"method0 0.7000. Next is method1 0.7000: {tied} The table of quality and cost has them in bold.",
+    )
+
+
 def test_one_seed_gives_estimates_and_no_verdicts(write_cell, runs, picks):
     write_cell("baseline", scores={"token_f1": 0.79}, rss_bytes=2 * 10**9)
     write_cell("lora", scores={"token_f1": 0.8}, rss_bytes=20 * 10**9)

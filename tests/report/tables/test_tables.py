@@ -3,7 +3,7 @@ import io
 
 import pytest
 
-from bench.record import Error
+from bench.record import Error, ScoreInfo
 from bench.report.render.formats import csv_table, latex_table, markdown_table
 from bench.report.request import Request
 
@@ -91,6 +91,22 @@ def test_other_scores_have_a_table_of_their_own(tables_of, small):
         "\n"
         "Not measured: BERTScore (the metric's encoder model is not available).\n"
     )
+
+
+def test_standard_errors_that_a_metric_gives_are_named_and_in_the_csv_of_cells(tables_of, write_cell, runs):
+    task = ScoreInfo(title="arc acc", lowest=None, highest=None, better="higher", pooling=None)
+    for method, error in (("baseline", 0.01234), ("lora", 0.015)):
+        given = {"scores": {"arc_acc": 0.5}, "infos": {"arc_acc": task}, "score_errors": {"arc_acc": error}}
+        write_cell(method, only_scores=True, answered=(), **given)
+    tables = tables_of(runs)
+    assert tables["model-tiny"].remarks[2] == (
+        "Standard errors of one cell over the examples of the score's own task: arc acc 0.012 to 0.015."
+    )
+    assert columns_of(tables["cells"], "scores.arc_acc", "score_errors.arc_acc") == [
+        ("0.5", "0.01234"),
+        ("0.5", "0.015"),
+    ]
+    assert [column.title for column in tables["cells"].shown_columns[2:5]] == ["Status", "arc acc", "Train time"]
 
 
 def test_many_methods_are_said_to_be_in_the_order_of_their_score(tables_of, write_cell, runs):
