@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
@@ -16,7 +16,7 @@ from bench.settings import Settings, Strings
 
 
 class Generation(Settings):
-    """How validation examples are answered: one greedy pass, batched by length."""
+    """How examples are answered: one greedy pass, batched by length."""
 
     batch: PositiveInt
     """Prompts that are answered together."""
@@ -53,6 +53,8 @@ class Cell(Settings):
     latency: LatencyRuns
     metric: dict[str, Metric]
     seed: int = Field(ge=0, lt=2**32)
+    scored_on: Literal["test", "tune"]
+    """Which examples are answered and scored: those of the test split, to report, or of the tune split, to choose."""
 
     @model_validator(mode="after")
     def _asks_or_continues(self) -> Self:
@@ -87,6 +89,19 @@ class Cell(Settings):
         if self.method.trains:
             self.method.require_recipe(self.train)
         return self
+
+    @model_validator(mode="after")
+    def _scores_what_is_not_trained_on(self) -> Self:
+        if self.scored_on == "tune" and self.train.include_tune and self.method.trains:
+            raise ValueError(
+                "scored_on=tune scores the examples that train.include_tune=true trains on; choose one of the two"
+            )
+        return self
+
+    @property
+    def needs_tune(self) -> bool:
+        """Whether something is chosen or scored by the tune split."""
+        return self.scored_on == "tune" or (self.method.trains and self.train.best_checkpoint)
 
     @property
     def scored_by(self) -> tuple[Metric, ...]:

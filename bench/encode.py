@@ -95,6 +95,9 @@ def _whole(
 
     Prompt and answer are tokenised as one text, which is then split.
     """
+    if not examples:
+        # Tokenizers fail on an empty list.
+        return
     prompts = [prompt.render(example, example.context, tokenizer, demonstrations) for example in examples]
     joined = tokenizer(
         [before + prompt.completion(example.references[0]) for before, example in zip(prompts, examples, strict=True)],

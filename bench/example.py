@@ -1,7 +1,7 @@
 """The example that every data set returns, every prompt renders and every metric scores."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -47,7 +47,10 @@ class Example(BaseModel):
         return self.model_copy(update={"messages": (*system, *self.messages[asked[1] :])})
 
 
-SplitName = Literal["train", "validation"]
+SplitName = Literal["train", "tune", "test"]
+SPLIT_WORDS: dict[SplitName, str] = {"train": "training", "tune": "tune", "test": "test"}
+"""How the splits are called in sentences."""
+OWN_SPLITS = "the source's own splits"
 SAMPLES = 3
 """As many of the examples that a step left out are shown."""
 
@@ -66,16 +69,27 @@ class Step(BaseModel):
 
 
 class Splits(BaseModel):
-    """The two disjoint parts of a data set, in a fixed order."""
+    """The three disjoint parts of a data set, in a fixed order: to learn from, to choose by, and to report on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     train: tuple[Example, ...]
-    validation: tuple[Example, ...]
-    origin: str = "the source's own splits"
-    """How the two came about, for display."""
+    test: tuple[Example, ...]
+    tune: tuple[Example, ...] = ()
+    """Early stopping, the best checkpoint and every choice between settings look at these. If there are none, nothing
+    can be chosen."""
+    origin: str = OWN_SPLITS
+    """How they came about, for display."""
     steps: tuple[Step, ...] = ()
     """What was left out, in the order of the steps."""
+
+    def parts(self) -> dict[SplitName, tuple[Example, ...]]:
+        """The examples of each split."""
+        return {"train": self.train, "tune": self.tune, "test": self.test}
+
+    def replaced(self, parts: Mapping[SplitName, tuple[Example, ...]]) -> Self:
+        """The splits with these examples in the place of their own."""
+        return self.model_copy(update={str(name): examples for name, examples in parts.items()})
 
 
 def evenly(examples: Sequence[Example], n: int) -> Sequence[Example]:

@@ -32,10 +32,12 @@ class Recipe(Part):
     """Recompute activations in the backward pass: less memory, more time."""
     packing: bool
     """Put several examples into one sequence. Refused for models that would not keep them apart."""
+    include_tune: bool
+    """Train on the tune split, too. Nothing is evaluated during training then."""
     best_checkpoint: bool
-    """Keep the weights of the epoch with the lowest validation loss instead of the last."""
+    """Keep the weights of the epoch with the lowest loss on the tune split instead of the last."""
     early_stopping_epochs: PositiveInt | None
-    """Stop after this many epochs without a lower validation loss; null for no limit. Needs `best_checkpoint`."""
+    """Stop after so many epochs without a lower loss on the tune split; None for no limit. Needs `best_checkpoint`."""
     checkpoint_steps: PositiveInt | None
     """Write a checkpoint every so many steps, in addition to the one after every epoch; null for none."""
 
@@ -48,5 +50,10 @@ class Recipe(Part):
         if self.early_stopping_epochs is not None and not self.best_checkpoint:
             raise ValueError(
                 "early_stopping_epochs needs best_checkpoint=true, which keeps the weights of the best epoch"
+            )
+        if self.include_tune and self.best_checkpoint:
+            raise ValueError(
+                "include_tune=true leaves no examples to choose the best checkpoint by; set best_checkpoint=false, and "
+                "early_stopping_epochs=null"
             )
         return self

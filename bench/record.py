@@ -6,12 +6,13 @@ from typing import Annotated, Any, Literal, Self, final
 
 from pydantic import Field, model_validator
 
+from bench.example import SplitName
 from bench.machine import Environment
 from bench.phase import PhaseName
 from bench.record_history import upgraded
 from bench.telemetry.sections import HostUse, Memory, Power, Sampling, Section
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 UNEXPLAINED = "unexplained"
 """The reason for a missing value that no code explained: a fault of tunebench."""
 YEAR_S = 366 * 86400.0
@@ -57,13 +58,13 @@ class LeftOut(Section):
 
     step: str
     """What was wrong with the examples, such as `near duplicate`."""
-    split: Literal["training", "validation"]
+    split: SplitName
     n_dropped: int
 
 
 @final
 class Overlap(Section):
-    """How validation documents were searched for in the training data."""
+    """How documents of one split were searched for in the others."""
 
     method: str
     n_shared_clusters: int
@@ -72,29 +73,58 @@ class Overlap(Section):
 
 @final
 class Data(Section):
+    scored_on: Literal["test", "tune", "validation"]
+    """The split that was answered and scored. `validation` in records before schema version 3: one split served
+    to choose and to report, and its figures are those of test here."""
     n_train: int
-    n_validation: int
+    """With `train.include_tune`, those of the tune split as well, which is counted as empty then."""
+    n_tune: int
+    n_test: int
     n_dropped: int
     n_truncated: int
     n_references_too_long: int | None
-    """Validation examples whose first reference, without its end of sequence, has more tokens than
+    """Scored examples whose first reference, without its end of sequence, has more tokens than
     `generation.max_new_tokens`: every answer ends before it. None in records of schema version 1, and where nothing is
     answered."""
     reference_tokens: dict[Literal["p50", "p99", "largest"], int] = Field(default_factory=dict)
-    """Quantiles of the validation references' lengths, without the end of sequence. Empty in older records, and where
+    """Quantiles of the scored references' lengths, without the end of sequence. Empty in older records, and where
     nothing is answered."""
     n_shots_mean: float = 0.0
-    """Demonstrations in a validation prompt, on average."""
+    """Demonstrations in a scored prompt, on average."""
     n_fewer_shots: int = 0
-    """Validation prompts with fewer demonstrations than the method asks for, so that they fit."""
-    n_clusters_validation: int
+    """Scored prompts with fewer demonstrations than the method asks for, so that they fit."""
+    n_clusters_tune: int
+    n_clusters_test: int
     train: SplitCounts
-    validation: SplitCounts
+    tune: SplitCounts
+    test: SplitCounts
     left_out: tuple[LeftOut, ...] = ()
     """What was left out before the examples were encoded, by step. Empty also in older records."""
     train_fingerprint: str
-    validation_fingerprint: str
+    tune_fingerprint: str | None
+    """None without a tune split."""
+    test_fingerprint: str
     overlap: Overlap
+
+    @property
+    def counts(self) -> dict[SplitName, SplitCounts]:
+        """What was read of each split."""
+        return {"train": self.train, "tune": self.tune, "test": self.test}
+
+    @property
+    def n_scored(self) -> int:
+        """Examples that were scored."""
+        return self.n_tune if self.scored_on == "tune" else self.n_test
+
+    @property
+    def n_clusters_scored(self) -> int:
+        """Documents of the scored examples."""
+        return self.n_clusters_tune if self.scored_on == "tune" else self.n_clusters_test
+
+    @property
+    def scored_fingerprint(self) -> str:
+        """Of the scored examples."""
+        return str(self.tune_fingerprint) if self.scored_on == "tune" else self.test_fingerprint
 
 
 @final
@@ -118,7 +148,8 @@ class Evaluation(Section):
     step: int
     epoch: float
     loss: float | None
-    """Mean cross-entropy in nats per completion token over the validation examples; None if not finite."""
+    """Mean cross-entropy in nats per completion token over the tune examples; None if not finite. Before schema version
+    3, over the examples that were scored."""
 
 
 @final
@@ -218,7 +249,7 @@ class Record(Section):
     score_info: dict[str, ScoreInfo] | None
     """Score name to how it is read, for every name in `scores`."""
     score_errors: dict[str, float] = Field(default_factory=dict)
-    """Score name to its standard error, for scores over examples other than the validation examples."""
+    """Score name to its standard error, for scores over examples other than those of the data set."""
     missing: dict[str, str]
 
     @classmethod

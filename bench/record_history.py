@@ -21,7 +21,10 @@ SCORES_OF_VERSION_1: dict[str, dict[str, Any]] = {
 
 def upgraded(content: dict[str, Any]) -> dict[str, Any]:
     """A record's content in the newest schema version. Who raises it adds the step from the one before."""
-    return _from_version_1(content) if content.get("schema_version") == 1 else content
+    for version, step in ((1, _from_version_1), (2, _from_version_2)):
+        if content.get("schema_version") == version:
+            content = step(content)
+    return content
 
 
 def _from_version_1(content: dict[str, Any]) -> dict[str, Any]:
@@ -35,6 +38,26 @@ def _from_version_1(content: dict[str, Any]) -> dict[str, Any]:
     else:
         info, missing["score_info"] = None, missing.get("scores", "not_in_record")
     return content | {"schema_version": 2, "data": data, "score_info": info, "missing": missing}
+
+
+def _from_version_2(content: dict[str, Any]) -> dict[str, Any]:
+    """Version 3 has three splits. Until then, one served to choose and to report."""
+    data, missing = content.get("data"), dict(content.get("missing") or {})
+    if isinstance(data, dict):
+        named = {old: data[old] for old in data if "validation" in old}
+        data = {key: value for key, value in data.items() if key not in named}
+        data |= {old.replace("validation", "test"): value for old, value in named.items()}
+        left_out = [_renamed(step) for step in data.get("left_out") or ()]
+        nothing = {"n_read": 0, "n_dropped": 0, "n_truncated": 0}
+        data |= {"scored_on": "validation", "n_tune": 0, "n_clusters_tune": 0, "tune": nothing, "left_out": left_out}
+        data["tune_fingerprint"] = None
+        missing["data.tune_fingerprint"] = "no_tune_split"
+    return content | {"schema_version": 3, "data": data, "missing": missing}
+
+
+def _renamed(step: Any) -> Any:
+    names = {"training": "train", "validation": "test"}
+    return step | {"split": names.get(str(step.get("split")))} if isinstance(step, dict) else step
 
 
 def _described(name: str) -> dict[str, Any]:

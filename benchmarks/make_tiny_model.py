@@ -93,14 +93,14 @@ def rows(stage: Stage) -> Iterator[list[Piece]]:
         language="en",
         seed=0,
         train_documents=700,
-        validation_documents=150,
+        test_documents=150,
         questions_per_document=3,
         train=None,
-        validation=None,
+        test=None,
         train_limit=None,
-        validation_limit=None,
+        test_limit=None,
     ).load()
-    held_out = {example.context for example in default.train + default.validation}
+    held_out = {example.context for example in default.train + default.test}
     for number in count():
         random = Random(f"tiny/{stage.name}/{number}")
         report = write_report(random, 1 if number < stage.short_reports else n_events(random))

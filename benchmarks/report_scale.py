@@ -114,7 +114,7 @@ class Answers:
         # BERTScore would fetch an encoder, which is no part of a report
         kept = {name: metric for name, metric in cell.metric.items() if name not in ("bertscore", "evaluate")}
         self._scoring = cell.model_copy(update={"metric": kept})
-        self.examples = cell.dataset.load().validation
+        self.examples = cell.dataset.load().test
         self._answers = answers_of(self.examples)
         self._scores = [score(self._scoring, answers, None, None) for answers in self._answers]
 
@@ -151,7 +151,7 @@ def whole(pooling: str, parts: Sequence[Any]) -> float:
 
 
 def phases_of(trains: bool) -> list[tuple[PhaseName, float]]:
-    """The phases of an hour and their seconds, validation inside training every two hundred steps."""
+    """The phases of an hour and their seconds, evaluation inside training every two hundred steps."""
     body: list[tuple[PhaseName, float]] = [("train", 560.0), ("validate", 40.0)] * 5 if trains else []
     rest = HOUR_S - sum(seconds for _, seconds in body) - 60.0
     tail: list[tuple[PhaseName, float]] = [("generate", rest - 40.0), ("score", 20.0), ("latency", 10.0)]
@@ -182,7 +182,7 @@ def readings(watts: float) -> Iterator[Reading]:
 
 
 def training() -> Training:
-    """Losses of five passes over a validation set."""
+    """Losses of five passes over a test set."""
     evaluations = tuple(Evaluation(step=200 * k, epoch=0.6 * k, loss=1.2 / k + 0.3) for k in range(1, 6))
     return Training(
         steps=N_STEPS,
@@ -218,16 +218,21 @@ def told(cell: Cell, examples: Sequence[Example], scores: Scores) -> Iterator[pr
     )
     yield protocol.DataPrepared(
         data=Data(
+            scored_on="test",
             n_train=2100,
-            n_validation=len(examples),
+            n_tune=300,
+            n_test=len(examples),
             n_dropped=0,
             n_truncated=0,
             n_references_too_long=0,
-            n_clusters_validation=len({example.cluster for example in examples}),
+            n_clusters_tune=100,
+            n_clusters_test=len({example.cluster for example in examples}),
             train=counts.model_copy(update={"n_read": 2100}),
-            validation=counts,
+            tune=counts.model_copy(update={"n_read": 300}),
+            test=counts,
             train_fingerprint=64 * "a",
-            validation_fingerprint=fingerprint(examples),
+            tune_fingerprint=64 * "b",
+            test_fingerprint=fingerprint(examples),
             overlap=Overlap(method="documents and texts", n_shared_clusters=0, n_shared_texts=0),
         )
     )

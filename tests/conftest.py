@@ -158,7 +158,7 @@ def make_cell(default_job: Job) -> Callable[..., Cell]:
         content = default_job.cell.model_dump(mode="json")
         for key, value in (changes or {}).items():
             *parents, last = key.split(".")
-            if not parents and isinstance(value, str):
+            if isinstance(value, str) and (CONF / key).is_dir():
                 value = yaml.safe_load((CONF / key / f"{value}.yaml").read_text())
             reduce(getitem, parents, content)[last] = value
         return Cell.model_validate(content)
@@ -283,15 +283,20 @@ def cell_events() -> list[AnyEvent]:
         DataPrepared(
             data=Data(
                 n_train=39,
-                n_validation=8,
+                scored_on="test",
+                n_tune=5,
+                n_test=8,
                 n_dropped=1,
                 n_truncated=2,
                 n_references_too_long=0,
-                n_clusters_validation=3,
+                n_clusters_tune=2,
+                n_clusters_test=3,
                 train=SplitCounts(n_read=40, n_dropped=1, n_truncated=2),
-                validation=SplitCounts(n_read=8, n_dropped=0, n_truncated=0),
+                tune=SplitCounts(n_read=5, n_dropped=0, n_truncated=0),
+                test=SplitCounts(n_read=8, n_dropped=0, n_truncated=0),
                 train_fingerprint=64 * "a",
-                validation_fingerprint=64 * "b",
+                tune_fingerprint=64 * "c",
+                test_fingerprint=64 * "b",
                 overlap=Overlap(method="documents and texts", n_shared_clusters=0, n_shared_texts=0),
             )
         ),

@@ -31,14 +31,31 @@ def test_key_is_that_of_the_settings(make_cell: MakeCell) -> None:
 @pytest.mark.parametrize(
     ("changes", "key"),
     [
-        ({}, "b75cf2ea600a"),
-        ({"model": "llama1b"}, "4b5c485d7618"),
-        ({"model": "llama1b", "dataset": "squad_v2", "method": "qlora", "seed": 3}, "1f201f388b23"),
+        ({}, "72c69fec172b"),
+        ({"model": "llama1b"}, "9b6e074908cb"),
+        ({"model": "llama1b", "dataset": "squad_v2", "method": "qlora", "seed": 3}, "c4d2d5a17286"),
     ],
 )
 def test_finished_cells_keep_their_keys(make_cell: MakeCell, changes: dict[str, Any], key: str) -> None:
     # A key that changes runs everybody's finished cells again: change one only if the results are others, too.
     assert make_cell(changes).key() == key
+
+
+def test_what_was_trained_on_is_not_scored(make_cell: MakeCell) -> None:
+    changes = {"scored_on": "tune", "train.include_tune": True}
+    with pytest.raises(ValidationError) as caught:
+        make_cell(changes)
+    assert [fault["msg"] for fault in caught.value.errors()] == [
+        "Value error, scored_on=tune scores the examples that train.include_tune=true trains on; choose one of the two"
+    ]
+    assert make_cell(changes | {"method": "baseline"}).scored_on == "tune"
+
+
+def test_what_needs_a_tune_split(make_cell: MakeCell) -> None:
+    assert not make_cell().needs_tune
+    assert make_cell({"scored_on": "tune"}).needs_tune
+    assert make_cell({"train.best_checkpoint": True}).needs_tune
+    assert not make_cell({"train.best_checkpoint": True, "method": "baseline"}).needs_tune
 
 
 def test_folder_is_named_for_the_cell(make_cell: MakeCell) -> None:
@@ -90,7 +107,7 @@ def test_local_data_counts_by_content(make_cell: MakeCell, tmp_path: Path) -> No
     assert make_cell({"dataset": "squad_v2", "dataset.train": str(there)}).key() == key
     there.write_text("[]")
     assert make_cell({"dataset": "squad_v2", "dataset.train": str(there)}).key() != key
-    assert make_cell({"dataset": "squad_v2", "dataset.validation": str(here)}).key() != key
+    assert make_cell({"dataset": "squad_v2", "dataset.test": str(here)}).key() != key
 
 
 def test_missing_local_data(make_cell: MakeCell, tmp_path: Path) -> None:

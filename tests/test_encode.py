@@ -248,3 +248,7 @@ def test_batches_are_of_similar_length_and_the_longest_comes_first(examples: Exa
     assert list(batched_by_length(encoded, 3)) == [[1, 6, 3], [4, 0, 5], [2]]
     assert list(batched_by_length(encoded, 10)) == [[1, 6, 3, 4, 0, 5, 2]]
     assert list(batched_by_length([], 3)) == []
+
+
+def test_nothing_becomes_nothing(tokenizer: "Tokenizer") -> None:
+    assert encode((), SQUAD, tokenizer, WIDE) == ([], SplitCounts(n_read=0, n_dropped=0, n_truncated=0))

@@ -34,6 +34,17 @@ def test_and_otherwise_it_is_refused(effective: int, micro: int) -> None:
     assert faults(effective_batch=effective, micro_batch=micro) == [((), message)]
 
 
+def test_what_is_trained_on_cannot_choose_the_best_weights() -> None:
+    assert Recipe.model_validate(SETTINGS | {"include_tune": True}).include_tune
+    assert faults(include_tune=True, best_checkpoint=True) == [
+        (
+            (),
+            "Value error, include_tune=true leaves no examples to choose the best checkpoint by; set "
+            "best_checkpoint=false, and early_stopping_epochs=null",
+        )
+    ]
+
+
 def test_early_stopping_keeps_the_best_weights() -> None:
     assert Recipe.model_validate(SETTINGS | {"early_stopping_epochs": 1, "best_checkpoint": True}).best_checkpoint
     assert faults(early_stopping_epochs=1) == [

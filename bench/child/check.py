@@ -10,13 +10,11 @@ from bench.cell import Cell
 from bench.checkpoint import model_folder, require_checkpoint, tokenizer_folder
 from bench.child.load import device, require_vocabulary, skeleton
 from bench.child.trainer_arguments import require_optimizer
-from bench.dataset import Dataset
 from bench.dataset.hub_data import cached
-from bench.dataset.overlap import require_disjoint
+from bench.dataset.overlap import require_disjoint, require_tune
 from bench.encode import Room, encode
 from bench.errors import InputError
 from bench.example import Example, Splits, evenly
-from bench.metric import Metric
 from bench.recipe import Recipe
 from bench.tokenizer import context_length, load_tokenizer
 
@@ -27,7 +25,7 @@ Reader = tuple[PreTrainedTokenizerBase, int | None]
 
 
 def main(
-    scored: Sequence[tuple[Dataset, Sequence[Metric]]],
+    scored: Sequence[Cell],
     models: Sequence[Cell],
     prompts: Sequence[Cell],
     recipes: Sequence[Recipe],
@@ -36,7 +34,7 @@ def main(
     """Send one sentence for each fault over `connection`, then None. What must be downloaded is not checked.
 
     Args:
-        scored: every data set, with the metrics that score it.
+        scored: a cell for each data set, with the metrics that score it.
         models: a cell for each model, with a method and lengths.
         prompts: a cell for each of `models` and each of its data sets.
         recipes: how the cells are trained.
@@ -44,8 +42,8 @@ def main(
     """
     loaded: dict[str, Splits] = {}
     readers: dict[str, Reader] = {}
-    for dataset, metrics in scored:
-        for fault in _in_data(dataset, metrics, loaded):
+    for cell in scored:
+        for fault in _in_data(cell, loaded):
             connection.send(fault)
     for cell in models:
         for fault in _in_model(cell, readers):
@@ -61,22 +59,24 @@ def main(
     connection.send(None)
 
 
-def _in_data(dataset: Dataset, metrics: Sequence[Metric], loaded: dict[str, Splits]) -> Iterator[str]:
+def _in_data(cell: Cell, loaded: dict[str, Splits]) -> Iterator[str]:
     """Faults of a data set, which is added to those that are `loaded`, and of metrics for it."""
-    source = dataset.from_hub()
-    validation: Sequence[Example] = ()
+    source = cell.dataset.from_hub()
+    scored: Sequence[Example] = ()
     if source is None or cached(*source) is not None:
         try:
-            splits = dataset.load()
+            splits = cell.dataset.load()
             require_disjoint(splits)
+            if cell.needs_tune:
+                require_tune(splits)
         except InputError as error:
             yield str(error)
         else:
-            validation = splits.validation
-            loaded[dataset.model_dump_json()] = splits
-    for metric in metrics:
+            scored = splits.parts()[cell.scored_on]
+            loaded[cell.dataset.model_dump_json()] = splits
+    for metric in cell.scored_by:
         try:
-            metric.check(validation)
+            metric.check(scored)
         except InputError as error:
             yield str(error)
 
@@ -122,7 +122,7 @@ def _in_prompt(
         shown = cell.method.demonstrations(splits.train, cell.seed)
         encode(_few(splits.train), cell.prompt, tokenizer, room)
         room = room._replace(answer=cell.generation.max_new_tokens)
-        asked, _ = encode(_few(splits.validation), cell.prompt, tokenizer, room, shown)
+        asked, _ = encode(_few(splits.parts()[cell.scored_on]), cell.prompt, tokenizer, room, shown)
         longest = max((len(item.prompt_ids) for item in asked), default=0)
         context.require_room_for_latency(cell, context_length, longest)
     except InputError as error:

@@ -1,4 +1,4 @@
-"""A batched pass that answers every validation example, and one that computes the likelihood of the references."""
+"""A batched pass that answers every scored example, and one that computes the likelihood of the references."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -45,7 +45,7 @@ def greedy(
 def answer(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    validation: Sequence[Encoded],
+    scored: Sequence[Encoded],
     batch: int,
     max_new_tokens: int,
     stop: Sequence[str],
@@ -56,12 +56,12 @@ def answer(
     Generation ends with the token that ends the examples' own answers, and an answer before the first text of `stop`.
     """
     model.eval()
-    config = greedy(tokenizer, model, max_new_tokens, end=validation[0].completion_ids[-1])
+    config = greedy(tokenizer, model, max_new_tokens, end=scored[0].completion_ids[-1])
     ended = {*config.eos_token_id, config.pad_token_id}
-    answers = [""] * len(validation)
+    answers = [""] * len(scored)
     n_answered = 0
-    for positions in batched_by_length(validation, batch):
-        ids, mask = left_padded([validation[at].prompt_ids for at in positions], tokenizer.pad_token_id, model.device)
+    for positions in batched_by_length(scored, batch):
+        ids, mask = left_padded([scored[at].prompt_ids for at in positions], tokenizer.pad_token_id, model.device)
         output = model.generate(input_ids=ids, attention_mask=mask, generation_config=config)
         texts = tokenizer.batch_decode(output[:, ids.shape[1] :], skip_special_tokens=True)
         for at, text, last in zip(positions, texts, output[:, -1].tolist(), strict=True):
@@ -74,14 +74,14 @@ def answer(
 
 @torch.no_grad()
 def reference_likelihoods(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, validation: Sequence[Encoded], batch: int
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, scored: Sequence[Encoded], batch: int
 ) -> list[ReferenceLikelihood]:
     """Likelihood of each example's first reference, in order: teacher-forced, computed in float32."""
     model.eval()
     likelihoods: dict[int, ReferenceLikelihood] = {}
-    for positions in batched_by_length(validation, batch):
-        rows = [validation[at].prompt_ids + validation[at].completion_ids for at in positions]
-        lengths = [len(validation[at].completion_ids) for at in positions]
+    for positions in batched_by_length(scored, batch):
+        rows = [scored[at].prompt_ids + scored[at].completion_ids for at in positions]
+        lengths = [len(scored[at].completion_ids) for at in positions]
         ids, mask = left_padded(rows, tokenizer.pad_token_id, model.device)
         # Left padding puts every completion at the end: only these positions need the large output projection.
         logits = model(
@@ -95,7 +95,7 @@ def reference_likelihoods(
         for at, length, row, targets in zip(positions, lengths, logits, ids, strict=True):
             nll = cross_entropy(row[-length - 1 : -1].float(), targets[-length:], reduction="sum")
             likelihoods[at] = ReferenceLikelihood(nll.item(), length)
-    return [likelihoods[at] for at in range(len(validation))]
+    return [likelihoods[at] for at in range(len(scored))]
 
 
 def finite(value: float) -> float | None:

@@ -17,14 +17,14 @@ from bench.record import Latency, LatencyAtBatch
 def latency(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    validation: Sequence[Encoded],
+    scored: Sequence[Encoded],
     batch: int,
     runs: LatencyRuns,
 ) -> Latency:
-    """Latency at batch 1 and at `batch`; every run takes the next prompts of the validation set."""
+    """Latency at batch 1 and at `batch`; every run takes the next scored prompts."""
     return Latency(
-        single=_at_batch(model, tokenizer, validation, 1, runs),
-        batched=_at_batch(model, tokenizer, validation, batch, runs),
+        single=_at_batch(model, tokenizer, scored, 1, runs),
+        batched=_at_batch(model, tokenizer, scored, batch, runs),
     )
 
 
@@ -44,7 +44,7 @@ class _Clock(StoppingCriteria):
 def _at_batch(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    validation: Sequence[Encoded],
+    scored: Sequence[Encoded],
     batch: int,
     runs: LatencyRuns,
 ) -> LatencyAtBatch:
@@ -52,7 +52,7 @@ def _at_batch(
     config.min_new_tokens = runs.output_tokens
     measured = []
     for run in range(runs.warmup_runs + runs.runs):
-        prompts = [validation[(run * batch + offset) % len(validation)].prompt_ids for offset in range(batch)]
+        prompts = [scored[(run * batch + offset) % len(scored)].prompt_ids for offset in range(batch)]
         ids, mask = left_padded(prompts, tokenizer.pad_token_id, model.device)
         clock = _Clock()
         synchronize()

@@ -94,32 +94,33 @@ def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
         for warning in (context.warning(cell, context_length), cell.prompt.warning(tokenizer)):
             if warning is not None:
                 phases.warn(warning)
-        training, validation, data = prepare(cell, tokenizer, context_length)
+        training, tune, scored, data = prepare(cell, tokenizer, context_length)
         phases.send(protocol.DataPrepared(data=data))
-        phases.send(protocol.Missing(reasons={"data.n_references_too_long": "nothing_asked"}))
+        reasons = {"data.n_references_too_long": "nothing_asked", "data.tune_fingerprint": "no_tune_split"}
+        phases.send(protocol.Missing(reasons=reasons))
 
     if cell.method.trains:
         with phases.phase("train"):
-            train(model, tokenizer, training, validation, cell, saved, dtype, phases, stop)
+            train(model, tokenizer, training, tune, cell, saved, dtype, phases, stop)
             model = cell.method.settle(model)
             release_memory()
 
-    texts = [""] * len(validation)
+    texts = [""] * len(scored)
     if cell.prompt.asks:
         with phases.phase("generate"):
             texts = answer(
                 model,
                 tokenizer,
-                validation,
+                scored,
                 cell.generation.batch,
                 cell.generation.max_new_tokens,
                 stop=cell.generation.stop + (cell.prompt.demonstration_starts if data.n_shots_mean else ()),
-                progress=lambda done: phases.send(protocol.Answering(answered=done, n_examples=len(validation))),
+                progress=lambda done: phases.send(protocol.Answering(answered=done, n_examples=len(scored))),
             )
 
     with phases.phase("score"):
-        likelihoods = reference_likelihoods(model, tokenizer, validation, cell.generation.batch)
-        answers = answered(validation, texts, likelihoods)
+        likelihoods = reference_likelihoods(model, tokenizer, scored, cell.generation.batch)
+        answers = answered(scored, texts, likelihoods)
         scores = score(cell, answers, model, tokenizer)
         persist(folder / "predictions.jsonl", answers, scores)
         phases.send(
@@ -134,7 +135,7 @@ def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
         release_memory()
 
     with phases.phase("latency"):
-        measured = latency(model, tokenizer, validation, cell.generation.batch, cell.latency)
+        measured = latency(model, tokenizer, scored, cell.generation.batch, cell.latency)
         phases.send(protocol.LatencyMeasured(latency=measured))
 
     if cell.method.trains:
@@ -145,50 +146,54 @@ def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
 
 def prepare(
     cell: Cell, tokenizer: PreTrainedTokenizerBase, context_length: int | None
-) -> tuple[list[Encoded], list[Encoded], Data]:
-    """Training and validation examples as tokens, and what the record says about them.
+) -> tuple[list[Encoded], list[Encoded], list[Encoded], Data]:
+    """The examples to train on, to evaluate during training and to score, as tokens, and the record of all three.
 
     Raises:
         InputError: the splits overlap, or what the cell asks for does not fit into `context_length` tokens.
     """
     splits = cell.dataset.load()
     shared = overlap.require_disjoint(splits)
+    if cell.needs_tune:
+        overlap.require_tune(splits)
+    if cell.train.include_tune:
+        splits = splits.replaced({"train": (*splits.train, *splits.tune), "tune": ()})
     room = Room(context.room(cell, context_length), answer=0)
-    training, train_counts = encode(splits.train, cell.prompt, tokenizer, room)
+    answering = room._replace(answer=cell.generation.max_new_tokens)
     shown = cell.method.demonstrations(splits.train, cell.seed)
-    validation, validation_counts = encode(
-        splits.validation, cell.prompt, tokenizer, room._replace(answer=cell.generation.max_new_tokens), shown
-    )
-    for name, encoded in (("training", training), ("validation", validation)):
-        context.require_examples(cell, context_length, name, len(encoded))
-    context.require_room_for_latency(cell, context_length, max(len(item.prompt_ids) for item in validation))
-    trained, validated = ([*dict.fromkeys(item.example for item in part)] for part in (training, validation))
-    n_tokens = [item.n_answer_tokens for item in validation] if cell.prompt.asks else []
+    training, train_counts = encode(splits.train, cell.prompt, tokenizer, room)
+    tune, tune_counts = encode(splits.tune, cell.prompt, tokenizer, answering, shown)
+    test, test_counts = encode(splits.test, cell.prompt, tokenizer, answering, shown)
+    scored = tune if cell.scored_on == "tune" else test
+    context.require_examples(cell, context_length, "training", len(training))
+    context.require_examples(cell, context_length, cell.scored_on, len(scored))
+    context.require_room_for_latency(cell, context_length, max(len(item.prompt_ids) for item in scored))
+    trained, tuned, tested = ([*dict.fromkeys(item.example for item in part)] for part in (training, tune, test))
+    n_tokens = [item.n_answer_tokens for item in scored] if cell.prompt.asks else []
+    counts = (train_counts, tune_counts, test_counts)
     data = Data(
+        scored_on=cell.scored_on,
         n_train=len(trained),
-        n_validation=len(validated),
-        n_dropped=train_counts.n_dropped + validation_counts.n_dropped,
-        n_truncated=train_counts.n_truncated + validation_counts.n_truncated,
+        n_tune=len(tuned),
+        n_test=len(tested),
+        n_dropped=sum(part.n_dropped for part in counts),
+        n_truncated=sum(part.n_truncated for part in counts),
         n_references_too_long=sum(n > cell.generation.max_new_tokens for n in n_tokens) if n_tokens else None,
         reference_tokens=_quantiles(n_tokens) if n_tokens else {},
-        n_shots_mean=fmean(item.n_shots for item in validation),
-        n_fewer_shots=sum(item.n_shots < len(shown) for item in validation),
-        n_clusters_validation=len({example.cluster for example in validated}),
-        left_out=tuple(
-            LeftOut(
-                step=step.name,
-                split="training" if step.split == "train" else "validation",
-                n_dropped=step.n_dropped,
-            )
-            for step in splits.steps
-        ),
+        n_shots_mean=fmean(item.n_shots for item in scored),
+        n_fewer_shots=sum(item.n_shots < len(shown) for item in scored),
+        n_clusters_tune=len({example.cluster for example in tuned}),
+        n_clusters_test=len({example.cluster for example in tested}),
+        left_out=tuple(LeftOut(step=step.name, split=step.split, n_dropped=step.n_dropped) for step in splits.steps),
         train=train_counts,
-        validation=validation_counts,
+        tune=tune_counts,
+        test=test_counts,
         train_fingerprint=fingerprint(trained),
-        validation_fingerprint=fingerprint(validated),
+        tune_fingerprint=fingerprint(tuned) if tuned else None,
+        test_fingerprint=fingerprint(tested),
         overlap=shared,
     )
-    return training, validation, data
+    return training, tune, scored, data
 
 
 def _quantiles(n_tokens: list[int]) -> dict[Literal["p50", "p99", "largest"], int]:

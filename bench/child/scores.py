@@ -18,11 +18,11 @@ from bench.metric import Answer, Language, Metric, Scores, together, unscored
 
 
 def answered(
-    validation: Sequence[Encoded], texts: Sequence[str], likelihoods: Sequence[ReferenceLikelihood]
+    scored: Sequence[Encoded], texts: Sequence[str], likelihoods: Sequence[ReferenceLikelihood]
 ) -> list[Answer]:
     """The answer to every example, in order. The likelihood of a text that is in pieces is that of all its pieces."""
     answers = []
-    for _, group in groupby(zip(validation, texts, likelihoods, strict=True), key=lambda piece: piece[0].example.id):
+    for _, group in groupby(zip(scored, texts, likelihoods, strict=True), key=lambda piece: piece[0].example.id):
         (item, text, _), *_ = pieces = list(group)
         nll_nats = sum(likelihood.nll_nats for _, _, likelihood in pieces)
         tokens = sum(likelihood.tokens for _, _, likelihood in pieces)

@@ -30,7 +30,7 @@ def train(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     training: Sequence[Encoded],
-    validation: Sequence[Encoded],
+    tune: Sequence[Encoded],
     cell: Cell,
     folder: Path,
     dtype: torch.dtype,
@@ -46,8 +46,8 @@ def train(
     def attempt(micro_batch: int, checkpoint: Path | None) -> Trainer | None:
         """The trainer when it is done; None if memory ran out and a smaller micro batch can be tried."""
         with _only_weights_change(model):
-            settings = arguments(cell, folder, dtype, model.device, micro_batch)
-            trainer = Trainer(model, tokenizer, training, validation, cell, settings, phases, stop)
+            settings = arguments(cell, folder, dtype, model.device, micro_batch, evaluates=bool(tune))
+            trainer = Trainer(model, tokenizer, training, tune, cell, settings, phases, stop)
             stop.deferred = True
             try:
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

@@ -42,13 +42,13 @@ class Trainer(SFTTrainer):
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
         training: Sequence[Encoded],
-        validation: Sequence[Encoded],
+        tune: Sequence[Encoded],
         cell: Cell,
         arguments: SFTConfig,
         phases: Phases,
         stop: StopRequest,
     ) -> None:
-        self.validation = validation
+        self.tune = tune
         self.method = cell.method
         self.eval_batch = cell.generation.batch
         self.phases = phases
@@ -63,7 +63,7 @@ class Trainer(SFTTrainer):
             model=model,
             args=arguments,
             train_dataset=_table(training),
-            eval_dataset=_table(validation),
+            eval_dataset=_table(tune) if tune else None,
             processing_class=tokenizer,
             callbacks=callbacks,
         )
@@ -103,7 +103,7 @@ class Trainer(SFTTrainer):
     def evaluate(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> dict[str, float]:
         """Mean loss per completion token; the trainer's own is a mean of batch means."""
         with self.phases.phase("validate"), self.autocast_smart_context_manager():
-            likelihoods = reference_likelihoods(self.model, self.processing_class, self.validation, self.eval_batch)
+            likelihoods = reference_likelihoods(self.model, self.processing_class, self.tune, self.eval_batch)
         nll_nats = sum(likelihood.nll_nats for likelihood in likelihoods)
         loss = nll_nats / sum(likelihood.tokens for likelihood in likelihoods)
         evaluation = Evaluation(step=self.state.global_step, epoch=self.state.epoch, loss=finite(loss))

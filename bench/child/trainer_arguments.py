@@ -20,8 +20,12 @@ def require_optimizer(recipe: Recipe, device: torch.device) -> None:
         )
 
 
-def arguments(cell: Cell, folder: Path, dtype: torch.dtype, device: torch.device, micro_batch: int) -> SFTConfig:
+def arguments(
+    cell: Cell, folder: Path, dtype: torch.dtype, device: torch.device, micro_batch: int, *, evaluates: bool
+) -> SFTConfig:
     """Settings for training `cell` in `dtype` on `device`, with checkpoints in `folder`.
+
+    It `evaluates` after each epoch, or never.
 
     Raises:
         InputError: the optimiser does not run on `device`.
@@ -66,7 +70,7 @@ def arguments(cell: Cell, folder: Path, dtype: torch.dtype, device: torch.device
         pad_to_multiple_of=None,
         # Sequences are already tokenised, cut and labelled; only packing still has to be prepared.
         dataset_kwargs={"skip_prepare_dataset": not recipe.packing},
-        eval_strategy="epoch",
+        eval_strategy="epoch" if evaluates else "no",
         save_strategy="epoch",
         # The newest, and one before it in case the newest turns out to be incomplete; the best comes on top.
         save_total_limit=3 if recipe.best_checkpoint else 2,

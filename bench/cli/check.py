@@ -10,7 +10,7 @@ from bench.cell import Cell
 from bench.supervisor import server
 from bench.supervisor.progress import console, warn
 
-SCORED = {"dataset", "metric"}
+SCORED = {"dataset", "metric", "scored_on"}
 """The parts of a cell that say what is scored, and how."""
 MODEL = {"model", "method", "prompt", "generation", "latency"}
 """The parts of a cell that say which model is made, and which lengths must fit into its context."""
@@ -40,10 +40,11 @@ def faults(cells: Sequence[Cell]) -> list[str]:
 
 
 def _received(cells: Sequence[Cell], show: Callable[[str], None]) -> Iterator[str]:
-    scored = {cell.model_dump_json(include=SCORED): (cell.dataset, [*cell.scored_by]) for cell in cells}
+    # Of cells with the same data, one that needs a tune split is checked, if there is one.
+    scored = _distinct(sorted(cells, key=lambda cell: not cell.needs_tune), SCORED)
     models, prompts = _distinct(cells, MODEL), _distinct(cells, MODEL | {"dataset"})
     recipes = {cell.train.model_dump_json(): cell.train for cell in cells if cell.method.trains}
-    parts = ([*scored.values()], models, prompts, [*recipes.values()])
+    parts = (scored, models, prompts, [*recipes.values()])
     child = server.fork("bench.child.check:main", parts, "check")
     try:
         while (sentence := _next(child.events, show)) is not None:

@@ -37,7 +37,8 @@ your model and your data:
   model.path                  a folder with config.json, tokenizer and safetensors weights, or a name on the hub
   model.name, dataset.name    what they are called in folders and reports
   dataset.train               a .csv, .tsv, .json, .jsonl (each also with .gz) or .parquet file, for dataset=records
-  dataset.validation          another such file; without one, a tenth of the documents is held out of training
+  dataset.tune, dataset.test  other such files, to choose by and to report on; without one, a tenth of the documents is
+                              held out of training
   dataset.instruction_column  the column with the question
   dataset.input_column        the column with the text that the question is about; null if there is none
   dataset.output_column       the column with the answer

@@ -11,11 +11,12 @@ from bench.data.amounts import many, share
 from bench.data.composition import Composition
 from bench.data.inspection import Inspection, Reading
 from bench.data.lengths import SplitLengths
+from bench.example import SPLIT_WORDS
 from bench.metric.classification import Classification
 from bench.report.wording import listed
 
 ENOUGH_DOCUMENTS = 100
-"""Of validation documents. A share of one half is then known to about 10 percentage points."""
+"""Of test documents. A share of one half is then known to about 10 percentage points."""
 ENOUGH_STEPS = 30
 """Optimiser steps below which a training run is called short."""
 MIXED = 0.3
@@ -38,17 +39,17 @@ def half_width_points(n_documents: int) -> float:
 
 
 def _documents(inspection: Inspection) -> Iterator[str]:
-    part = inspection.validation
+    part = inspection.test
     if part.n_documents == 1:
         yield (
-            f"All {many(part.n_examples, 'validation example')} come from one document, so that no interval can be "
+            f"All {many(part.n_examples, 'test example')} come from one document, so that no interval can be "
             f"computed and nothing is known about other documents. {_more_documents(inspection)}"
         )
     elif part.n_documents < ENOUGH_DOCUMENTS:
-        yield f"Validation has only {part.n_documents} documents: {_unknown(inspection)} {_more_documents(inspection)}"
+        yield f"Test has only {part.n_documents} documents: {_unknown(inspection)} {_more_documents(inspection)}"
     if part.n_documents > 1 and part.largest_document_share > LARGE_DOCUMENT:
         yield (
-            f"One document has {share(part.largest_document_share)} of the validation examples, and the scores depend "
+            f"One document has {share(part.largest_document_share)} of the test examples, and the scores depend "
             "on it. Check that the documents are told apart as they should be."
         )
 
@@ -58,17 +59,17 @@ def _unknown(inspection: Inspection) -> str:
         return f"intervals will be wide, and methods hard to tell apart; {ENOUGH_DOCUMENTS} are a good beginning."
     return (
         "a score of 50 % would be known to about "
-        f"±{half_width_points(inspection.validation.n_documents):.0f} percentage points (95 %), so that methods must "
+        f"±{half_width_points(inspection.test.n_documents):.0f} percentage points (95 %), so that methods must "
         "differ by as much to be told apart; 100 documents give ±10, 400 give ±5."
     )
 
 
 def _more_documents(inspection: Inspection) -> str:
     settings = inspection.cell.dataset.model_dump()
-    if settings["validation_limit"] is not None:
-        return "Raise dataset.validation_limit."
-    if settings["validation"] is None and "validation_fraction" in settings:
-        return f"Raise dataset.validation_fraction (now {settings['validation_fraction']}), or add data."
+    if settings["test_limit"] is not None:
+        return "Raise dataset.test_limit."
+    if settings["test"] is None and "test_fraction" in settings:
+        return f"Raise dataset.test_fraction (now {settings['test_fraction']}), or add data."
     return "Add data."
 
 
@@ -87,9 +88,9 @@ def _steps(inspection: Inspection) -> Iterator[str]:
 
 def _answers_too_long(inspection: Inspection) -> Iterator[str]:
     reading, limit = inspection.reading, inspection.cell.generation.max_new_tokens
-    if reading is None or not reading.validation.n_answers_too_long:
+    if reading is None or not reading.test.n_answers_too_long:
         return
-    needed, lengths = reading.validation.answer.p99, reading.validation
+    needed, lengths = reading.test.answer.p99, reading.test
     remedy = f"Set it to {needed} to cover 99 % of them."
     if reading.context_length is not None and needed >= reading.context_length:
         remedy = (
@@ -97,7 +98,7 @@ def _answers_too_long(inspection: Inspection) -> Iterator[str]:
             f"{reading.context_length:,} in all. {_shorter(inspection)}"
         )
     yield (
-        f"{share(lengths.n_answers_too_long, lengths.n_measured)} of the validation answers are longer than "
+        f"{share(lengths.n_answers_too_long, lengths.n_measured)} of the test answers are longer than "
         f"generation.max_new_tokens={limit}, so that the model can never give them in full. {remedy}"
     )
 
@@ -111,7 +112,7 @@ def _shorter(inspection: Inspection) -> str:
 def _examples_too_long(inspection: Inspection) -> Iterator[str]:
     if inspection.reading is None:
         return
-    for name, lengths in (("training", inspection.reading.train), ("validation", inspection.reading.validation)):
+    for name, lengths in inspection.reading.splits.items():
         changed = [
             f"{share(count, lengths.n_measured)} {happens}"
             for count, happens in (
@@ -122,8 +123,8 @@ def _examples_too_long(inspection: Inspection) -> Iterator[str]:
         ]
         if changed:
             yield (
-                f"Of the {name} examples, {' and '.join(changed)}, because prompt and answer do not fit into "
-                f"{inspection.reading.longest:,} tokens. {_longer(inspection, inspection.reading, lengths)}"
+                f"Of the {SPLIT_WORDS[name]} examples, {' and '.join(changed)}, because prompt and answer do not fit "
+                f"into {inspection.reading.longest:,} tokens. {_longer(inspection, inspection.reading, lengths)}"
             )
 
 
@@ -137,10 +138,10 @@ def _longer(inspection: Inspection, reading: Reading, lengths: SplitLengths) -> 
 
 
 def _shots(inspection: Inspection) -> Iterator[str]:
-    if inspection.reading and (lengths := inspection.reading.validation).n_fewer_shots:
+    if inspection.reading and (lengths := inspection.reading.test).n_fewer_shots:
         remedy = context.remedy(inspection.cell, inspection.reading.context_length)
         yield (
-            f"{share(lengths.n_fewer_shots, lengths.n_measured)} of the validation prompts have room for fewer solved "
+            f"{share(lengths.n_fewer_shots, lengths.n_measured)} of the test prompts have room for fewer solved "
             f"examples than method.shots. {remedy[0].upper()}{remedy[1:]}, or lower method.shots."
         )
 
@@ -159,7 +160,7 @@ def _chat(inspection: Inspection) -> Iterator[str]:
 
 
 def _language(inspection: Inspection) -> Iterator[str]:
-    language, chinese = inspection.cell.dataset.language, inspection.validation.chinese_share
+    language, chinese = inspection.cell.dataset.language, inspection.test.chinese_share
     if language == "en" and chinese > MIXED:
         yield (
             f"{share(chinese)} of the letters are Chinese characters, but dataset.language=en splits words at spaces, "
@@ -198,13 +199,14 @@ def _copies(inspection: Inspection) -> Iterator[str]:
 
 
 def _by_split(inspection: Inspection, count: Callable[[Composition], int]) -> str:
-    """Such as `39 in training and 9 in validation`; empty if there are none."""
-    counts = {"training": count(inspection.train), "validation": count(inspection.validation)}
+    """Such as `39 in training and 9 in test`; empty if there are none."""
+    counts = {SPLIT_WORDS[name]: count(part) for name, part in inspection.parts.items()}
     return " and ".join(f"{number:,} in {name}" for name, number in counts.items() if number)
 
 
 def _empty(inspection: Inspection) -> Iterator[str]:
-    for name, part in (("training", inspection.train), ("validation", inspection.validation)):
+    for split, part in inspection.parts.items():
+        name = SPLIT_WORDS[split]
         if part.n_without_answer:
             drop = "empty_output" in type(inspection.cell.dataset).model_fields
             how = " with dataset.empty_output=drop" if drop else ""

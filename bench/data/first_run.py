@@ -49,10 +49,10 @@ def suggested_limits(inspection: Inspection) -> dict[str, int]:
         return {}
     answer = cell.generation.max_new_tokens
     suggested = {}
-    if reading.validation.answer.p99 > answer:
-        answer = _rounded_up(reading.validation.answer.p99)
+    if reading.test.answer.p99 > answer:
+        answer = _rounded_up(reading.test.answer.p99)
         suggested["generation.max_new_tokens"] = answer
-    needed = _rounded_up(max(reading.train.both.p99 + 1, reading.validation.prompt.p99 + answer + 1))
+    needed = _rounded_up(max(reading.train.both.p99 + 1, reading.test.prompt.p99 + answer + 1))
     if needed > cell.prompt.max_length:
         suggested["prompt.max_length"] = needed
     takes = reading.context_length

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from bench.encode import Encoded, Room, encode
-from bench.example import Example
+from bench.example import Example, SplitName
 from bench.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Piece:
 
     text: str
     marked: bool
-    """Whether it is what the model has to say: what is trained, or in validation the reference."""
+    """Whether it is what the model has to say: what is trained, or for test the reference."""
     n_tokens: int
 
 
@@ -30,7 +30,7 @@ class Piece:
 class Rendered:
     """An example, or a piece of a text, as the model reads it, with its special tokens."""
 
-    split: Literal["training", "validation"]
+    split: SplitName
     id: str
     pieces: tuple[Piece, ...]
     shortened: bool
@@ -38,7 +38,7 @@ class Rendered:
 
 
 def rendered(
-    split: Literal["training", "validation"],
+    split: SplitName,
     examples: Sequence[Example],
     n: int,
     prompt: Prompt,
@@ -64,8 +64,8 @@ def rendered(
 
 
 def _pieces(item: Encoded, split: str, tokenizer: "PreTrainedTokenizerBase") -> tuple[Piece, ...]:
-    # Earlier answers of a conversation are trained, but in validation they only lead to the last one.
-    earlier = item.learned if split == "training" and item.learned else [False] * len(item.prompt_ids)
+    # Earlier answers of a conversation are trained, but for test they only lead to the last one.
+    earlier = item.learned if split == "train" and item.learned else [False] * len(item.prompt_ids)
     marks = (*earlier, *[True] * len(item.completion_ids))
     ids = iter(item.prompt_ids + item.completion_ids)
     stretches = ((marked, list(islice(ids, len(list(same))))) for marked, same in groupby(marks))

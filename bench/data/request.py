@@ -10,6 +10,8 @@ from bench.cli.arguments import in_order
 from bench.configuration import CONF
 from bench.errors import InputError
 
+FILES = ("dataset.train", "dataset.tune", "dataset.test")
+
 
 def composed(typed: Sequence[str]) -> DictConfig:
     """The configuration of one cell, with the `hydra` node.
@@ -31,6 +33,4 @@ def composed(typed: Sequence[str]) -> DictConfig:
 def sources(typed: Sequence[str]) -> dict[str, str]:
     """The data files among overrides that do not compose."""
     given = (override.partition("=")[::2] for override in typed)
-    return {
-        key.removeprefix("dataset."): value for key, value in given if key in ("dataset.train", "dataset.validation")
-    }
+    return {key.removeprefix("dataset."): value for key, value in given if key in FILES}

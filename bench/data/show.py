@@ -15,6 +15,7 @@ from bench.data.layout import barred, folded, numbered, section, table
 from bench.data.lengths import Distribution, SplitLengths
 from bench.data.prompts import Piece, Rendered
 from bench.data.source import Table
+from bench.example import SPLIT_WORDS
 from bench.model import EMBEDDED
 from bench.report.wording import inert, printable
 
@@ -39,7 +40,7 @@ def report(inspection: Inspection, typed: Sequence[str], width: int) -> Iterator
 
 def title(dataset: Mapping[str, Any]) -> Text:
     """The data set's name and where it comes from."""
-    named = [str(dataset[split]) for split in ("train", "validation") if dataset.get(split)]
+    named = [str(dataset[split]) for split in SPLIT_WORDS if dataset.get(split)]
     own_class = str(dataset["_target_"])
     made = "comes with tunebench" if own_class.startswith("bench.") else f"made by {own_class}"
     source = " and ".join(named) or dataset.get("path") or made
@@ -72,10 +73,10 @@ def _column(column: Column, use: str) -> tuple[Text, ...]:
 
 
 def splits(inspection: Inspection) -> RenderableType:
-    """Examples and documents of both splits, and how the splits were made."""
+    """Examples and documents of each split, and how the splits were made."""
     rows = [
-        (name, f"{part.n_examples:,}", f"{part.n_documents:,}", share(part.largest_document_share))
-        for name, part in (("training", inspection.train), ("validation", inspection.validation))
+        (SPLIT_WORDS[name], f"{part.n_examples:,}", f"{part.n_documents:,}", share(part.largest_document_share))
+        for name, part in inspection.parts.items()
     ]
     return section(
         "Splits", inspection.splits.origin, table("", ">examples", ">documents", ">largest document", rows=rows)
@@ -86,8 +87,9 @@ def left_out(inspection: Inspection) -> RenderableType:
     """What each step left out, with the first ones of it, and those that found nothing: a pattern may be mistyped."""
     lines = []
     for step in inspection.splits.steps:
-        split = "training" if step.split == "train" else "validation"
-        lines.append(Text.assemble(f"{many(step.n_dropped, 'example')} of {split}: ", (step.name, "yellow")))
+        lines.append(
+            Text.assemble(f"{many(step.n_dropped, 'example')} of {SPLIT_WORDS[step.split]}: ", (step.name, "yellow"))
+        )
         lines += [Text(f"  {printable(sample)}", style="dim") for sample in step.samples]
     found = {step.name for step in inspection.splits.steps}
     if idle := [name for name in inspection.cell.dataset.quality_steps() if name not in found]:
@@ -97,17 +99,17 @@ def left_out(inspection: Inspection) -> RenderableType:
 
 def lengths(inspection: Inspection, reading: Reading) -> RenderableType:
     """Lengths in tokens, and what the limits do to them."""
-    cell, both = inspection.cell, (("training", reading.train), ("validation", reading.validation))
+    cell, measured = inspection.cell, {SPLIT_WORDS[name]: split for name, split in reading.splits.items()}
     parts = ("prompt", "answer", "both") if cell.prompt.asks else ("answer",)
     rows = [
         (name if part == parts[0] else "", part if cell.prompt.asks else "text", *_quantiles(getattr(split, part)))
-        for name, split in both
+        for name, split in measured.items()
         for part in parts
     ]
     limit = f"prompt.max_length={cell.prompt.max_length}"
-    limits = [(_fit if cell.prompt.asks else _cut)(limit, name, split) for name, split in both]
+    limits = [(_fit if cell.prompt.asks else _cut)(limit, name, split) for name, split in measured.items()]
     if cell.prompt.asks:
-        limits.append(_answers(cell.generation.max_new_tokens, reading.validation))
+        limits.append(_answers(cell.generation.max_new_tokens, reading.test))
     return section(
         "Lengths",
         f"in tokens of {cell.model.name}{_sampled(inspection, reading)}",
@@ -123,8 +125,8 @@ def _quantiles(numbers: Distribution) -> Iterator[str]:
 
 
 def _sampled(inspection: Inspection, reading: Reading) -> str:
-    larger = max(inspection.train.n_examples, inspection.validation.n_examples)
-    n_measured = max(reading.train.n_measured, reading.validation.n_measured)
+    larger = max(part.n_examples for part in inspection.parts.values())
+    n_measured = max(split.n_measured for split in reading.splits.values())
     return f"; of a larger split, {n_measured:,} examples are measured" if n_measured < larger else ""
 
 
@@ -145,7 +147,7 @@ def _cut(limit: str, name: str, split: SplitLengths) -> Text:
 def _answers(limit: int, split: SplitLengths) -> Text:
     n_longer = split.n_answers_too_long
     verdict = Text(f"{n_longer:,} longer", "yellow") if n_longer else Text("all fit", "green")
-    text = Text(f"generation.max_new_tokens={limit}, {many(split.n_measured, 'validation answer')}: ")
+    text = Text(f"generation.max_new_tokens={limit}, {many(split.n_measured, 'test answer')}: ")
     return text.append_text(verdict).append(f"; {split.answer.p99:,} would hold 99 %" if n_longer else "")
 
 
@@ -161,12 +163,12 @@ def prompts(inspection: Inspection, reading: Reading, width: int) -> RenderableT
 def _prompt(item: Rendered, width: int) -> Iterator[RenderableType]:
     n_marked = sum(piece.n_tokens for piece in item.pieces if piece.marked)
     n_tokens = sum(piece.n_tokens for piece in item.pieces)
-    if item.split == "training":
+    if item.split == "train":
         counts = f"{many(n_tokens, 'token')}, {n_marked:,} of them trained"
     else:
         counts = f"{many(n_tokens - n_marked, 'token')} given, and {n_marked:,} of the reference expected"
     yield Text.assemble(
-        f"{item.split} ",
+        f"{SPLIT_WORDS[item.split]} ",
         (printable(item.id, longest=40), "cyan"),
         f": {counts}",
         ("; shortened to fit" if item.shortened else ""),

@@ -10,6 +10,7 @@ from bench.dataset.files import Record, files_of, read_records
 from bench.dataset.hub_data import read_hub_data
 from bench.dataset.table import USUAL
 from bench.errors import InputError
+from bench.example import SPLIT_WORDS
 
 DESCRIBED = 10_000
 """At most so many rows of a table are described, the first ones."""
@@ -38,7 +39,7 @@ def tables(dataset: Mapping[str, Any]) -> tuple[Table, ...]:
 
 
 def _local(dataset: Mapping[str, Any]) -> Iterator[tuple[str, str, Read]]:
-    for split in ("train", "validation"):
+    for split in SPLIT_WORDS:
         if isinstance(path := dataset.get(split), str):
             yield split, path, partial(_of_files, path)
 
@@ -52,7 +53,9 @@ def _of_the_hub(dataset: Mapping[str, Any]) -> Iterator[tuple[str, str, Read]]:
     except InputError:
         # The data set's own `load` says why.
         return
-    named = {"train": dataset.get("train_split", "train"), "validation": dataset.get("validation_split") or USUAL}
+    usual = next((name for name in USUAL if name in splits), None)
+    named = {split: dataset.get(f"{split}_split") for split in SPLIT_WORDS}
+    named |= {"train": named["train"] or "train", "test": named["test"] or usual}
     for split, name in named.items():
         if name in splits and not dataset.get(split):
             yield split, f"{path} {name}", partial(_of_rows, splits[name])

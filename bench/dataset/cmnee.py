@@ -14,10 +14,10 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
-from bench.dataset import Dataset
+from bench.dataset import HeldOut
 from bench.dataset.files import place, read_records, validated
 from bench.dataset.overlap import normalised
-from bench.dataset.split import hold_out, sampled
+from bench.dataset.split import Fractions, hold_out, sampled
 from bench.dataset.translation import checkpoint_digests, translations
 from bench.errors import InputError
 from bench.example import Example, SplitName, Splits, Step
@@ -36,8 +36,8 @@ OFFSET, ABSENT, DOCUMENT, TRANSLATED = (
 """What is counted while a file is read."""
 
 
-class Cmnee(Dataset):
-    """The authors' JSON files (`train` and `validation`): a list of documents, each with its text and its events.
+class Cmnee(HeldOut):
+    """The authors' JSON files (`train`, `tune` and `test`): a list of documents, each with its text and its events.
 
     Several fillers of one role are one answer, in the order of the text, because a question asks for all of them. If
     two questions about a document are the same, the answer of either is accepted.
@@ -50,10 +50,8 @@ class Cmnee(Dataset):
     Texts, questions and answers are translated, once: `bench.dataset.translation` keeps the translations."""
     lost_answers: Literal["drop", "keep"]
     """Leave out questions whose answer does not occur in the translated text, or keep them."""
-    validation_fraction: Annotated[float, Field(gt=0, lt=1)]
-    """The share of documents held out for validation if there is no validation file."""
-    split_seed: int
-    """Another seed holds out other documents."""
+    test_fraction: Annotated[float, Field(gt=0, lt=1)]
+    """The share of the training file's documents held out for test if there is no test file."""
 
     @model_validator(mode="before")
     @classmethod
@@ -70,18 +68,18 @@ class Cmnee(Dataset):
     def load(self) -> Splits:
         if self.train is None:
             raise InputError("dataset=cmnee: name the authors' file with dataset.train=PATH; the hub does not have it")
-        train, steps = self._read("train", self.train)
-        if self.validation is None:
-            splits = hold_out(train, self.validation_fraction, self.split_seed)
-        else:
-            validation, others = self._read("validation", self.validation)
-            steps += others
-            splits = Splits(train=train, validation=validation)
-        limited = {
-            "train": sampled(splits.train, self.train_limit, self.split_seed),
-            "validation": sampled(splits.validation, self.validation_limit, self.split_seed),
+        files: dict[SplitName, str | None] = {"train": self.train, "tune": self.tune, "test": self.test}
+        read: dict[SplitName, tuple[tuple[Example, ...], list[Step]]] = {
+            name: self._read(name, path) for name, path in files.items() if path is not None
         }
-        return splits.model_copy(update=limited | {"steps": tuple(steps)})
+        fractions = Fractions(
+            tune=0 if self.tune else self.tune_fraction,
+            test=0 if self.test else self.test_fraction,
+        )
+        splits = hold_out(read["train"][0], fractions, self.split_seed)
+        splits = splits.replaced({name: examples for name, (examples, _) in read.items() if name != "train"})
+        steps = tuple(step for _, steps in read.values() for step in steps)
+        return sampled(splits, self.limits, self.split_seed).model_copy(update={"steps": steps})
 
     def _read(self, split: SplitName, path: str) -> tuple[tuple[Example, ...], list[Step]]:
         """The examples of a file, and what was left out of it."""

@@ -18,6 +18,8 @@ from bench.errors import InputError
 from bench.example import Example, Splits
 
 T = TypeVar("T")
+STREAMS = {"test": "validation"}
+"""Of random numbers, by split. The test split keeps its old name here, and with it the reports that it always had."""
 
 
 class Events(Dataset):
@@ -27,27 +29,28 @@ class Events(Dataset):
     """Another seed gives other reports; the same seed gives the same reports on every machine."""
     train_documents: PositiveInt
     """Number of reports in the training split."""
-    validation_documents: PositiveInt
-    """Number of reports in the validation split, which does not depend on the size of the training split."""
+    tune_documents: NonNegativeInt
+    """Number of reports in the tune split; 0 for no tune split."""
+    test_documents: PositiveInt
+    """Number of reports in the test split, which does not depend on the sizes of the others."""
     questions_per_document: PositiveInt
     """Number of questions about each report: at most 4, the number that every report has."""
 
     def load(self) -> Splits:
-        """Both splits. The questions about one report share a cluster, and no report is in both splits."""
+        """The splits. The questions about one report share a cluster, and no report is in two splits."""
         if self.questions_per_document > FEWEST_QUESTIONS:
             raise InputError(
                 f"dataset.questions_per_document: must be at most {FEWEST_QUESTIONS}, which every report has, "
                 f"got {self.questions_per_document}"
             )
         texts: set[str] = set()
-        validation = tuple(self._examples("validation", self.validation_documents, texts))
-        train = tuple(self._examples("train", self.train_documents, texts))
-        return self.limited(
-            Splits(
-                train=train if self.train is None else read_examples(self.train),
-                validation=validation if self.validation is None else read_examples(self.validation),
-            )
-        )
+        written = {
+            "test": tuple(self._examples("test", self.test_documents, texts)),
+            "train": tuple(self._examples("train", self.train_documents, texts)),
+            "tune": tuple(self._examples("tune", self.tune_documents, texts)),
+        }
+        given = {name: read_examples(path) for name in written if (path := getattr(self, name)) is not None}
+        return self.limited(Splits(**written | given))
 
     def _examples(self, split: str, n_documents: int, texts: set[str]) -> Iterator[Example]:
         """The examples of `n_documents` reports whose texts are not in `texts`; the new texts are added to it."""
@@ -55,7 +58,7 @@ class Events(Dataset):
         for number in count():
             if n_written == n_documents:
                 return
-            random = Random(f"events/{self.seed}/{split}/{number}")
+            random = Random(f"events/{self.seed}/{STREAMS.get(split, split)}/{number}")
             report = write_report(random, n_events(random))
             if report.text in texts:
                 continue

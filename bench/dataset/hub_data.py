@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import datasets
 
 _REMEDY = (
-    "name local files with dataset.train=PATH dataset.validation=PATH, "
+    "name local files with dataset.train=PATH dataset.test=PATH, "
     "or give access to it (network, and for a gated one its terms accepted on its hub page and `hf auth login`)"
 )
 

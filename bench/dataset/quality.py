@@ -1,4 +1,4 @@
-"""Leaves out examples that would do harm: too short or long, boilerplate, duplicates, and what is in validation, too.
+"""Leaves out examples that would do harm: too short or long, boilerplate, duplicates, and what is in two splits.
 
 Each step is off unless its setting asks for it. Each counts what it leaves out, and the record keeps the counts.
 Lengths, patterns and duplicates are looked at while a source is read; then the splits are made, overlaps are left out,
@@ -6,7 +6,7 @@ and the limits choose documents; near duplicates are looked for among the chosen
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
@@ -96,12 +96,13 @@ class Quality(Settings):
     near_duplicates: Annotated[float, Field(gt=0, le=1)] | None
     """Leave out an example that is as similar as this to an earlier one: the share of word sequences that two examples
     have in common (Jaccard). Within a split, this must hold for the contexts and also for the questions with their
-    answers, since other questions about a text are no duplicates; between training and validation, for all of the
-    example. Candidates come from MinHash (Broder 1997) with locality-sensitive hashing."""
+    answers, since other questions about a text are no duplicates; between two splits, for all of the example.
+    Candidates come from MinHash (Broder 1997) with locality-sensitive hashing."""
     sequence_words: PositiveInt
     """Words in such a sequence; in Chinese, each character is a word."""
     overlap: Literal["refuse", "drop"]
-    """What to do about documents that are in training and in validation: stop, or leave them out of training."""
+    """What to do about documents that are in two splits: stop, or leave them out of training, or of tune if they are in
+    test."""
 
     @property
     def names(self) -> list[str]:
@@ -122,19 +123,22 @@ class Quality(Settings):
         return lambda example: next((name for name, keep in steps if not keep(example)), None)
 
     def distinct(
-        self, train: Sequence[Placed], validation: Sequence[Placed], language: str
-    ) -> tuple[list[Placed], list[Placed], list[Step]]:
-        """Both splits without near duplicates, and what was left out of them.
+        self, splits: dict[SplitName, list[Placed]], language: str
+    ) -> tuple[dict[SplitName, list[Placed]], list[Step]]:
+        """The splits without near duplicates, and what was left out of them.
 
-        Validation goes first: training examples that are similar to those stay out, so that nothing is scored on what
-        was nearly trained on.
+        Test goes first, then tune: training examples that are similar to those stay out, so that nothing is scored on
+        what was nearly trained on.
         """
         if self.near_duplicates is None:
-            return list(train), list(validation), []
+            return splits, []
         fresh = _first_of_similar(self.near_duplicates, self.sequence_words, language)
-        kept_validation, of_validation = _kept(partial(fresh, "validation"), validation, LeftOut("validation", [NEAR]))
-        kept_train, of_train = _kept(partial(fresh, "train"), train, LeftOut("train", [NEAR]))
-        return kept_train, kept_validation, [*of_train, *of_validation]
+        kept: dict[SplitName, list[Placed]] = {}
+        steps: list[Step] = []
+        for name in ("test", "tune", "train"):
+            kept[name], left_out = _kept(partial(fresh, name), splits[name], LeftOut(name, [NEAR]))
+            steps = [*left_out, *steps]
+        return kept, steps
 
     def _steps(self) -> Iterator[tuple[str, Keep]]:
         """The name of each step that is on and needs one example at a time, and whether it keeps an example."""
@@ -153,10 +157,10 @@ class Quality(Settings):
             yield "duplicate", _first_of_equals()
 
 
-def also_in_validation(n: int, samples: Iterable[Placed]) -> list[Step]:
-    """The step that left `n` examples out of training, of which some are shown; none if there are none."""
+def also_in(others: Iterable[SplitName], split: SplitName, n: int, samples: Iterable[Placed]) -> list[Step]:
+    """The step that left `n` examples out of a split, of which some are shown; none if there are none."""
     shown = tuple(map(_shown, samples))
-    return [Step(name="also in validation", split="train", n_dropped=n, samples=shown)] if n else []
+    return [Step(name=f"also in {' or '.join(others)}", split=split, n_dropped=n, samples=shown)] if n else []
 
 
 def _kept(keep: Keep, placed: Iterable[Placed], left_out: LeftOut) -> tuple[list[Placed], list[Step]]:

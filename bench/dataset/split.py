@@ -2,15 +2,16 @@
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.dataset.overlap import text
 from bench.errors import InputError
-from bench.example import Example, Splits
+from bench.example import OWN_SPLITS, Example, SplitName, Splits
 
 Hashes = NDArray[np.uint64]
 Mask = NDArray[np.bool_]
@@ -46,48 +47,68 @@ def hash_64(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
-def hold_out(examples: Sequence[Example], fraction: float, seed: int) -> Splits:
-    """About `fraction` of the documents as validation and the rest as training, each in the given order.
+class Fractions(NamedTuple):
+    """The shares of the documents of one source that are held out of training."""
+
+    tune: float
+    """0 for no tune split."""
+    test: float
+    """0 if the test split has a source of its own."""
+
+
+def hold_out(examples: Sequence[Example], fractions: Fractions, seed: int) -> Splits:
+    """The examples in three splits, each in the given order (see `divided`).
 
     Raises:
-        InputError: a side is empty.
+        InputError: a split would be empty.
     """
-    held = held_out(_hashed(examples, seed), fraction)
-    return Splits(
-        train=tuple(compress(examples, ~held)),
-        validation=tuple(compress(examples, held)),
-        origin=origin(fraction, seed),
-    )
+    sides = divided(_hashed(examples, seed), fractions)
+    parts = {name: tuple(compress(examples, mask)) for name, mask in sides.items()}
+    return Splits(**parts, origin=origin(fractions, seed))
 
 
-def origin(fraction: float, seed: int) -> str:
-    """How splits came about of which one was held out, for display."""
-    return f"{100 * fraction:g} % of the documents held out of training (dataset.split_seed={seed})"
+def origin(fractions: Fractions, seed: int) -> str:
+    """How splits came about of which some were held out, for display."""
+    shares = fractions._asdict().items()
+    held = ", ".join(f"{100 * share:g} % for {name}" for name, share in shares if share)
+    return f"held out of training by document: {held} (dataset.split_seed={seed})" if held else OWN_SPLITS
 
 
-def held_out(hashed: Hashed, fraction: float) -> Mask:
-    """Whether each example is held out, shape (n_examples,).
+def divided(hashed: Hashed, fractions: Fractions) -> dict[SplitName, Mask]:
+    """About these shares of the documents for tune and test, at least one document each, and the rest for training:
+    whether each example is in the split, shape (n_examples,) each.
 
     Documents that share a text go to the same side. The side depends only on the seed and on the names of these
-    documents, so reordering moves nothing, nor does adding documents that share no text with these.
+    documents, so reordering moves nothing, nor does adding documents that share no text with these (unless a split has
+    one document only). What is in test does not depend on the share for tune.
 
     Raises:
-        InputError: a side is empty.
+        InputError: too few documents are left for training or tune.
     """
-    places = _places(hashed.documents, hashed.texts)
-    if len(places) and (places == places[0]).all():
-        raise InputError(
-            "all examples are about one document, which cannot be divided into training and validation; name a file "
-            "with other documents: dataset.validation=PATH"
-        )
-    held: Mask = places / 2.0**64 < fraction
-    if held.all() or not held.any():
-        raise InputError(
-            f"holding out {fraction} of {np.unique(hashed.documents).size} documents leaves "
-            f"{'training' if held.any() else 'validation'} empty; change dataset.validation_fraction or "
-            "dataset.split_seed, or name a file: dataset.validation=PATH"
-        )
-    return held
+    places = _places(hashed.documents, hashed.texts) / 2.0**64
+    rest = np.ones_like(places, dtype=np.bool_)
+    test = tune = ~rest
+    if fractions.test and len(places):
+        test = places <= max(fractions.test, places.min())
+        rest = ~test
+    if fractions.tune and rest.any():
+        tune = rest & (places >= min(1 - fractions.tune, places[rest].max()))
+        rest = rest & ~tune
+    if len(places) and not rest.any():
+        raise InputError(_too_few(np.unique(places).size, fractions))
+    return {"train": rest, "tune": tune, "test": test}
+
+
+def _too_few(n_documents: int, fractions: Fractions) -> str:
+    held = [name for name in ("test", "tune") if getattr(fractions, name)]
+    settings = " and ".join(f"dataset.{name}_fraction={getattr(fractions, name):g}" for name in held)
+    files = " and ".join(f"dataset.{name}=PATH" for name in held)
+    without = ", or do without a tune split: dataset.tune_fraction=0" if fractions.tune else ""
+    documents = "one document" if n_documents == 1 else f"{n_documents} documents that share no text"
+    return (
+        f"holding out {' and '.join(held)} of {documents} leaves nothing to train on ({settings}); name files with "
+        f"other documents ({files}){without}"
+    )
 
 
 def chosen(hashed: Hashed, available: Mask, limit: int | None) -> Mask:
@@ -106,15 +127,23 @@ def chosen(hashed: Hashed, available: Mask, limit: int | None) -> Mask:
     return used
 
 
-def sampled(examples: Sequence[Example], limit: int | None, seed: int) -> tuple[Example, ...]:
-    """At most `limit` examples, those of whole documents in random order (see `chosen`), in the given order."""
-    hashed = _hashed(examples, seed)
-    return tuple(compress(examples, chosen(hashed, np.ones(len(examples), dtype=np.bool_), limit)))
+def sampled(splits: Splits, limits: Mapping[SplitName, int | None], seed: int) -> Splits:
+    """At most so many examples of each split, those of whole documents in random order (see `chosen`), in the given
+    order.
+    """
+    kept: dict[SplitName, tuple[Example, ...]] = {}
+    for name, examples in splits.parts().items():
+        available = np.ones(len(examples), dtype=np.bool_)
+        kept[name] = tuple(compress(examples, chosen(_hashed(examples, seed), available, limits[name])))
+    return splits.replaced(kept)
 
 
-def shared(train: Hashed, validation: Hashed) -> Mask:
-    """Whether each training example has its document or its text in validation, too."""
-    return np.isin(train.documents, validation.documents) | np.isin(train.texts, validation.texts)
+def shared(one: Hashed, others: Iterable[Hashed]) -> Mask:
+    """Whether each example of `one` has its document or its text in one of the others, too. Shape (n_examples,)."""
+    inside = np.zeros(len(one.documents), dtype=np.bool_)
+    for other in others:
+        inside |= np.isin(one.documents, other.documents) | np.isin(one.texts, other.texts)
+    return inside
 
 
 def _hashed(examples: Iterable[Example], seed: int) -> Hashed:

@@ -1,19 +1,24 @@
 """SQuAD v2.0 (Rajpurkar, Jia and Liang 2018): questions about Wikipedia articles, answered by a span or not at all."""
 
-from typing import Any, Literal
+from collections.abc import Iterable
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from bench.dataset import Dataset, HubData
+from bench.dataset import HeldOut, HubData
 from bench.dataset.files import place, read_json, validated
 from bench.dataset.hub_data import Commit, Rows, read_hub_data
-from bench.dataset.split import sampled
+from bench.dataset.split import Fractions, hold_out, sampled
 from bench.errors import InputError
 from bench.example import Example, Splits
 
 
-class SquadV2(Dataset):
-    """SQuAD's own splits from the hub, or files in its official JSON layout (v1.1 and v2.0) for either or both."""
+class SquadV2(HeldOut):
+    """SQuAD's own splits from the hub, or files in its official JSON layout (v1.1 and v2.0) for some or all.
+
+    Its validation split (`dev`) is scored, since the answers of its own test split are secret. The tune split is a part
+    of the training articles.
+    """
 
     path: str
     """The data set's name on the hub; the splits that have no local file come from there."""
@@ -21,28 +26,23 @@ class SquadV2(Dataset):
     """None for the newest one."""
     unanswerable: Literal["drop", "keep"]
     """Leave out questions that the article does not answer, or keep them with an empty answer (abstention)."""
-    split_seed: int
-    """Another seed chooses other articles where a limit leaves out some."""
 
     def from_hub(self) -> HubData | None:
-        return None if self.train and self.validation else HubData(self.path, self.revision, None)
+        return None if self.train and self.test else HubData(self.path, self.revision, None)
 
     def load(self) -> Splits:
         source = self.from_hub()
         hub = {} if source is None else read_hub_data(*source)
-        splits: dict[str, Any] = {}
-        for split, file in (("train", self.train), ("validation", self.validation)):
-            pairs = _official(file) if file else _hub_rows(hub, self.path, split)
-            kept = [example for example, answerable in pairs if answerable or self.unanswerable == "keep"]
-            splits[split] = sampled(kept, getattr(self, f"{split}_limit"), self.split_seed)
-        return Splits(**splits)
+        train, test = (
+            self._kept(_official(file) if file else _hub_rows(hub, self.path, split))
+            for split, file in (("train", self.train), ("validation", self.test))
+        )
+        splits = hold_out(train, Fractions(tune=0 if self.tune else self.tune_fraction, test=0), self.split_seed)
+        tune = splits.tune if self.tune is None else self._kept(_official(self.tune))
+        return sampled(splits.replaced({"tune": tune, "test": test}), self.limits, self.split_seed)
 
-    def identity(self) -> dict[str, Any]:
-        """The settings. Where nothing is chosen they have no seed, so that such cells keep the keys they always had."""
-        own = super().identity()
-        if self.train_limit is None and self.validation_limit is None:
-            del own["split_seed"]
-        return own
+    def _kept(self, pairs: Iterable[tuple[Example, bool]]) -> tuple[Example, ...]:
+        return tuple(example for example, answerable in pairs if answerable or self.unanswerable == "keep")
 
 
 class _Answer(BaseModel):

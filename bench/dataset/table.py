@@ -4,17 +4,17 @@ import hashlib
 import json
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Annotated, ClassVar, get_args
 
 from pydantic import Field
 
-from bench.dataset import Dataset, HubData
+from bench.dataset import HeldOut, HubData
 from bench.dataset.files import Record, files_of, place, read_records
 from bench.dataset.hub_data import Commit, Rows, read_hub_data
-from bench.dataset.quality import LeftOut, Placed, Quality, also_in_validation
-from bench.dataset.split import chosen, held_out, origin, shared
+from bench.dataset.quality import LeftOut, Placed, Quality, also_in
+from bench.dataset.split import Fractions, Mask, chosen, divided, origin, shared
 from bench.dataset.survey import Survey, first
 from bench.errors import InputError
 from bench.example import SAMPLES, Example, SplitName, Splits, Step
@@ -22,14 +22,15 @@ from bench.example import SAMPLES, Example, SplitName, Splits, Step
 Name = Annotated[str, Field(min_length=1)]
 Source = Callable[[], Iterator[tuple[str, Record]]]
 """Gives the records of a split from the first one on, each with where it is, such as `faq.csv:7`."""
-USUAL = "validation"
-"""The hub's split to score on, if there is one and none is named."""
+USUAL = ("validation", "test")
+"""The hub's split to score on, if none is named: the first of these that there is. The answers of test splits are often
+secret."""
 
 
-class Table(Dataset):
+class Table(HeldOut):
     """Records of local files (`bench.dataset.files` lists the formats), or of a data set on the hub.
 
-    If there is no validation split, one is held out of training, by document.
+    What is not given, tune or test, is held out of training, by document.
     """
 
     unusable: ClassVar[str] = "not usable"
@@ -43,14 +44,14 @@ class Table(Dataset):
     """The data set's configuration on the hub, often a language or a subset; None if it has only one."""
     train_split: Name
     """The hub's split to train on."""
-    validation_split: Name | None
-    """The hub's split to score on; None for `validation`, and if there is no such split a part of training."""
+    tune_split: Name | None
+    """The hub's split to choose by; None for a part of training."""
+    test_split: Name | None
+    """The hub's split to score on; None for `validation`, or else `test`, and with neither a part of training."""
     id_column: Name | None
     """The column with the examples' ids; None for a hash of each example's content."""
-    validation_fraction: Annotated[float, Field(gt=0, lt=1)]
-    """The share of documents held out for validation if there is no validation split."""
-    split_seed: int
-    """Another seed holds out other documents, and chooses others where a limit leaves out some."""
+    test_fraction: Annotated[float, Field(gt=0, lt=1)]
+    """The share of the training file's documents held out for test if there is no test split."""
     quality: Quality
     """Which examples are left out."""
 
@@ -76,37 +77,43 @@ class Table(Dataset):
         return self.quality.asked_for
 
     def load(self) -> Splits:
-        train, validation = self._sources()
-        trained = self._survey("train", train, self.train_limit)
-        if validation is None:
-            return self._held_out(trained)
-        validated = self._survey("validation", validation, self.validation_limit)
-        inside = trained.none if self.quality.overlap == "refuse" else shared(trained.hashed, validated.hashed)
-        used, samples = trained.pick(chosen(trained.hashed, ~inside, self.train_limit), first(inside, SAMPLES))
-        (scored,) = validated.pick(chosen(validated.hashed, validated.all, self.validation_limit))
-        overlap = also_in_validation(int(inside.sum()), samples)
-        return self._splits(used, scored, [*trained.steps, *validated.steps, *overlap])
-
-    def _held_out(self, trained: Survey) -> Splits:
-        if not len(trained.all):
-            return Splits(train=(), validation=(), steps=tuple(trained.steps))
-        held = held_out(trained.hashed, self.validation_fraction)
-        used, scored = trained.pick(
-            chosen(trained.hashed, ~held, self.train_limit), chosen(trained.hashed, held, self.validation_limit)
+        read = {name: self._survey(name, source) for name, source in self._sources().items()}
+        fractions = Fractions(
+            tune=0 if "tune" in read else self.tune_fraction,
+            test=0 if "test" in read else self.test_fraction,
         )
-        splits = self._splits(used, scored, trained.steps)
-        return splits.model_copy(update={"origin": origin(self.validation_fraction, self.split_seed)})
+        kept: dict[SplitName, list[Placed]] = {}
+        overlaps: list[Step] = []
+        for name, survey in read.items():
+            # Training gives way to tune and to test, and tune to test.
+            others = [*read][[*read].index(name) + 1 :]
+            inside = self._inside(survey, [read[other] for other in others])
+            sides = divided(survey.hashed, fractions) if name == "train" else {name: survey.all}
+            used = {
+                side: chosen(survey.hashed, mask & ~inside, self.limits[side])
+                for side, mask in sides.items()
+                if side not in others
+            }
+            *picked, samples = survey.pick(*used.values(), first(inside, SAMPLES))
+            kept |= zip(used, picked, strict=True)
+            overlaps += also_in(others, name, int(inside.sum()), samples)
+        kept, similar = self.quality.distinct(kept, self.language)
+        return Splits(
+            **{name: self._named(examples) for name, examples in kept.items()},
+            origin=origin(fractions, self.split_seed),
+            steps=(*(step for survey in read.values() for step in survey.steps), *overlaps, *similar),
+        )
 
-    def _splits(self, train: Sequence[Placed], validation: Sequence[Placed], steps: Sequence[Step]) -> Splits:
-        train, validation, similar = self.quality.distinct(train, validation, self.language)
-        return Splits(train=self._named(train), validation=self._named(validation), steps=(*steps, *similar))
+    def _inside(self, survey: Survey, others: Iterable[Survey]) -> Mask:
+        """Which examples are left out because the others have their document or their text, too."""
+        return survey.none if self.quality.overlap == "refuse" else shared(survey.hashed, [it.hashed for it in others])
 
     def _named(self, placed: Iterable[Placed]) -> tuple[Example, ...]:
         examples = (item.example for item in placed)
         return tuple(examples if self.id_column else numbered(examples))
 
-    def _sources(self) -> tuple[Source, Source | None]:
-        """What gives the records of training and of validation; None if that has to be held out of training."""
+    def _sources(self) -> dict[SplitName, Source]:
+        """What gives the records of training, tune and test, in this order, without those held out of training."""
         if self.train is None and self.path is None:
             raise InputError(
                 f"{self.name} has no source; name a local file with dataset.train=PATH, or a data set on the hub with "
@@ -114,23 +121,29 @@ class Table(Dataset):
             )
         hub = self.from_hub()
         splits = {} if hub is None else read_hub_data(*hub)
-        train = self._hub_split("train_split", splits) if self.train is None else partial(_of_files, self.train)
-        if self.validation is not None:
-            return train, partial(_of_files, self.validation)
-        if hub is None or (self.validation_split is None and USUAL not in splits):
-            return train, None
-        return train, self._hub_split("validation_split", splits)
+        on_hub = {
+            "train": self.train_split,
+            "tune": self.tune_split,
+            "test": self.test_split
+            or next((name for name in USUAL if name in splits and name != self.tune_split), None),
+        }
+        sources: dict[SplitName, Source] = {}
+        for split in get_args(SplitName):
+            if (path := getattr(self, split)) is not None:
+                sources[split] = partial(_of_files, path)
+            elif hub is not None and (name := on_hub[split]) is not None:
+                sources[split] = self._hub_split(split, name, splits)
+        return sources
 
-    def _hub_split(self, setting: str, splits: dict[str, Rows]) -> Source:
-        name = getattr(self, setting) or USUAL
+    def _hub_split(self, split: SplitName, name: str, splits: dict[str, Rows]) -> Source:
         if name not in splits:
             choices = ", ".join(map(repr, splits))
-            raise InputError(f"{self.path} has no split {name!r}; name one of {choices} with dataset.{setting}")
+            raise InputError(f"{self.path} has no split {name!r}; name one of {choices} with dataset.{split}_split")
         return partial(_of_hub, f"{self.path} {name}", splits[name])
 
-    def _survey(self, split: SplitName, source: Source, limit: int | None) -> Survey:
+    def _survey(self, split: SplitName, source: Source) -> Survey:
         left_out = LeftOut(split, [self.unusable, *self.quality.names])
-        return Survey(partial(self._placed, source), left_out, self.split_seed, limit)
+        return Survey(partial(self._placed, source), left_out, self.split_seed, self.limits[split])
 
     def _placed(self, source: Source, left_out: LeftOut) -> Iterator[Placed]:
         fault = self.quality.fault()

@@ -18,7 +18,7 @@ Language = Literal["en", "zh"]
 
 
 class Answer(Example):
-    """A validation example with a model's answer, and how likely the reference is under the model."""
+    """A test example with a model's answer, and how likely the reference is under the model."""
 
     prediction: str
     reference_nll_nats: float | None
@@ -89,11 +89,11 @@ class Metric(Part):
     reads_answers: ClassVar[bool] = True
     """Whether it needs what the model answered. Others score plain text, too, where nothing is asked."""
 
-    def check(self, validation: Sequence[Example]) -> None:
+    def check(self, examples: Sequence[Example]) -> None:
         """Refuse, before anything is trained, what `score` could not work with; the default refuses nothing.
 
         Args:
-            validation: the examples to be scored; empty if they still have to be downloaded.
+            examples: the examples to be scored; empty if they still have to be downloaded.
 
         Raises:
             InputError: what must be changed.

@@ -47,11 +47,11 @@ class Classification(Metric):
             raise ValueError(f"labels: each must differ in more than case and punctuation, got {twice[0]!r} twice")
         return self
 
-    def check(self, validation: Sequence[Example]) -> None:
+    def check(self, examples: Sequence[Example]) -> None:
         if not self.labels:
             raise InputError("metric.classification.labels: must name the labels, as in [positive,negative], got none")
         known = set(map(_plain, self.labels))
-        for example in validation:
+        for example in examples:
             if not known & set(map(_plain, example.references)):
                 raise InputError(
                     f"metric.classification.labels: must have the label of every reference ({', '.join(self.labels)}), "

@@ -34,7 +34,7 @@ class JsonValid(Metric):
         """The settings, with the schema by its content."""
         return super().identity() | {"json_schema": self.json_schema and digest(self.json_schema)}
 
-    def check(self, validation: Sequence[Example]) -> None:
+    def check(self, examples: Sequence[Example]) -> None:
         self._validator()
 
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:

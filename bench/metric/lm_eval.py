@@ -59,7 +59,7 @@ class LmEval(Metric):
         """The settings, with your own tasks by the content of their files and of the local data that they name."""
         return super().identity() | {"include_path": self.include_path and contents(self.include_path)}
 
-    def check(self, validation: Sequence[Example]) -> None:
+    def check(self, examples: Sequence[Example]) -> None:
         if not self.tasks:
             raise InputError("metric.lm_eval.tasks: must name tasks, as in [arc_easy,hellaswag], got none")
         known = self._manager().task_index

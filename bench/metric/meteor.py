@@ -28,7 +28,7 @@ class Meteor(Metric):
     leaves None (`wordnet_not_available`), as does Chinese, which WordNet does not have (`language_not_supported`).
     """
 
-    def check(self, validation: Sequence[Example]) -> None:
+    def check(self, examples: Sequence[Example]) -> None:
         try:
             _wordnet()
         except LookupError as error:

@@ -35,8 +35,8 @@ class NumericMatch(Metric):
     tolerance: NonNegativeFloat
     """How far an answer's number may be from the reference's, in its unit."""
 
-    def check(self, validation: Sequence[Example]) -> None:
-        for example in validation:
+    def check(self, examples: Sequence[Example]) -> None:
+        for example in examples:
             if not any(_number(reference) is not None for reference in example.references):
                 raise InputError(
                     f"metric.numeric_match: a reference must have a number, got {example.references[0]!r} "

@@ -48,6 +48,7 @@ REASONS = {
     "process_not_listed": "the driver did not list the cell's processes",
     "no_procfs": "no /proc on this machine",
     "no_rapl": "no RAPL energy counter on this machine",
+    "no_tune_split": "there is no tune split",
     "no_limit": "the model sets no limit",
     "not_started": "the cell's process had not started",
     "process_ended": "the cell's process had ended",

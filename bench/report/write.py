@@ -95,7 +95,7 @@ def _answered(study: Study, comparisons: Iterable[Comparison]) -> list[Answered]
             method=setup.method,
             label=setup.label,
             seed=cell.seed,
-            validation=_validation(comparison, cell),
+            scored=_scored(comparison, cell),
             predictions=study.predictions[cell.folder],
             criteria=_criteria(cell),
             asked=study.asked.get(cell.folder),
@@ -112,6 +112,10 @@ def _criteria(cell: StoredCell) -> dict[str, str]:
     return {name: info.title for name, info in infos if (info.lowest, info.highest, info.better) == (0, 1, "higher")}
 
 
-def _validation(comparison: Comparison, cell: StoredCell) -> str:
-    fingerprint = cell.record.data.validation_fingerprint if cell.record.data else ""
-    return f"{comparison.dataset}, fingerprint {fingerprint[:8]}"
+def _scored(comparison: Comparison, cell: StoredCell) -> str:
+    data = cell.record.data
+    return (
+        f"{comparison.dataset}, {data.scored_on}, fingerprint {data.scored_fingerprint[:8]}"
+        if data
+        else comparison.dataset
+    )

@@ -118,7 +118,7 @@ class Account:
         )
 
     def _keep_peaks(self, event: protocol.PhaseEnded) -> None:
-        # Training is interrupted by validation: the peak of a phase is the largest of its stretches.
+        # Training is interrupted by evaluation: the peak of a phase is the largest of its stretches.
         before = self._torch_peaks.get(event.phase, (None, None))
         now = event.torch_allocated_peak_bytes, event.torch_reserved_peak_bytes
         self._torch_peaks[event.phase] = TorchPeaks(*map(_larger, before, now))

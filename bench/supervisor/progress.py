@@ -15,6 +15,7 @@ from rich.table import Table
 
 from bench import output, protocol
 from bench.context import RAISE
+from bench.example import SPLIT_WORDS
 from bench.record import Data, Record
 from bench.tracker import Sink
 
@@ -117,7 +118,7 @@ class Line(Sink):
 
     def _begin(self, phase: str) -> None:
         self._show(phase, 0, None)
-        # Training and validation alternate; a log needs each of them once.
+        # Training and evaluation alternate; a log needs each of them once.
         if not console.is_terminal and phase not in self._phases:
             announce(self._title, phase)
         self._phases.add(phase)
@@ -154,25 +155,24 @@ def data_warning(data: Data, remedy: str) -> str:
 
     `remedy` lets longer examples in.
     """
-    splits = (("training", data.train), ("validation", data.validation))
     lost = [
-        f"{count:,} of {split.n_read:,} {name} examples {what}"
-        for name, split in splits
+        f"{count:,} of {split.n_read:,} {SPLIT_WORDS[name]} examples {what}"
+        for name, split in data.counts.items()
         for count, what in ((split.n_dropped, "dropped"), (split.n_truncated, "truncated"))
         if count
     ]
     texts = [f"{', '.join(lost)} to fit: {remedy}"] if lost else []
-    for name, _ in splits:
+    for name in data.counts:
         if steps := [f"{step.n_dropped:,} ({step.step})" for step in data.left_out if step.split == name]:
-            texts.append(f"left out of {name}: {', '.join(steps)}")
+            texts.append(f"left out of {SPLIT_WORDS[name]}: {', '.join(steps)}")
     if data.n_references_too_long:
         texts.append(
-            f"{data.n_references_too_long:,} of {data.n_validation:,} references longer than an answer may be: "
+            f"{data.n_references_too_long:,} of {data.n_scored:,} references longer than an answer may be: "
             f"raise generation.max_new_tokens{_to_cover(data)}"
         )
     if data.n_fewer_shots:
         texts.append(
-            f"{data.n_fewer_shots:,} of {data.n_validation:,} prompts with fewer examples than method.shots "
+            f"{data.n_fewer_shots:,} of {data.n_scored:,} prompts with fewer examples than method.shots "
             f"({data.n_shots_mean:.1f} on average) to fit: {remedy}"
         )
     return "; ".join(texts)
@@ -183,7 +183,7 @@ def _to_cover(data: Data) -> str:
     lengths = data.reference_tokens
     if not lengths or data.n_references_too_long is None:
         return ""
-    if data.n_references_too_long < 0.01 * data.n_validation:
+    if data.n_references_too_long < 0.01 * data.n_scored:
         return f" to {lengths['largest']:,}, which covers all of them"
     return f" to {lengths['p99']:,}, which covers 99 % of them"
 

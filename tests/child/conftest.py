@@ -50,7 +50,7 @@ class Run:
             for at in range(N_EXAMPLES + 4)
         ]
         encoded, _ = encode(examples, cell.prompt, loaded.tokenizer, Room(256, 0))
-        self.training, self.validation = encoded[:N_EXAMPLES], encoded[N_EXAMPLES:]
+        self.training, self.test = encoded[:N_EXAMPLES], encoded[N_EXAMPLES:]
         phases = Phases(sender)
         self.error: BaseException | None = None
         try:
@@ -59,7 +59,7 @@ class Run:
                     self.model,
                     self.tokenizer,
                     self.training,
-                    self.validation,
+                    self.test,
                     cell,
                     checkpoints,
                     torch.float32,

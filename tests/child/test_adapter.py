@@ -25,15 +25,20 @@ Trained = Callable[..., dict[str, Any]]
 COUNTS = SplitCounts(n_read=8, n_dropped=0, n_truncated=0)
 DATA = Data(
     n_train=39,
-    n_validation=8,
+    scored_on="test",
+    n_tune=5,
+    n_test=8,
     n_dropped=0,
     n_truncated=0,
     n_references_too_long=0,
-    n_clusters_validation=3,
+    n_clusters_tune=2,
+    n_clusters_test=3,
     train=COUNTS,
-    validation=COUNTS,
+    tune=COUNTS,
+    test=COUNTS,
     train_fingerprint=64 * "a",
-    validation_fingerprint=64 * "b",
+    tune_fingerprint=64 * "c",
+    test_fingerprint=64 * "b",
     overlap=Overlap(method="documents and texts", n_shared_clusters=0, n_shared_texts=0),
 )
 INFO = ScoreInfo(title="Share | <b>", lowest=None, highest=None, better=None, pooling=None)

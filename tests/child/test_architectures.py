@@ -142,8 +142,8 @@ def test_what_was_trained_comes_back(
     base, tokenizer, _, _ = loaded_of(asked)
     torch.manual_seed(0)
     model = asked.method.prepare(base)
-    validation = encoded_for(asked, tokenizer, 4)
-    ids, mask = left_padded([item.prompt_ids for item in validation], tokenizer.pad_token_id, model.device)
+    test = encoded_for(asked, tokenizer, 4)
+    ids, mask = left_padded([item.prompt_ids for item in test], tokenizer.pad_token_id, model.device)
 
     def logits(of: Any) -> torch.Tensor:
         with torch.no_grad():
@@ -157,7 +157,7 @@ def test_what_was_trained_comes_back(
             model,
             tokenizer,
             training,
-            validation,
+            test,
             asked,
             tmp_path / "steps",
             torch.float32,
@@ -167,14 +167,14 @@ def test_what_was_trained_comes_back(
         model = asked.method.settle(model)
         assert not torch.equal(logits(model), before)
     expected = logits(model)
-    expected_answers = answers_of(model, tokenizer, asked, validation)
+    expected_answers = answers_of(model, tokenizer, asked, test)
     asked.method.save(model, tmp_path / "saved")
 
     monkeypatch.chdir(tmp_path / "saved")
     there: dict[str, Any] = {"model": loaded_of(asked).base}
     exec(asked.method.loading_code, there)
     assert torch.equal(logits(there["model"].eval()), expected)
-    assert answers_of(there["model"], tokenizer, asked, validation) == expected_answers
+    assert answers_of(there["model"], tokenizer, asked, test) == expected_answers
     assert len(set(expected_answers)) > 1
 
 
@@ -183,10 +183,10 @@ def test_a_batch_gives_what_single_examples_give(cell: Callable[..., Cell], name
     """Positions and masks are right under padding."""
     asked = cell(name, "baseline", **{"generation.max_new_tokens": 12})
     model, tokenizer, _, _ = loaded_of(asked)
-    validation = encoded_for(asked, tokenizer, 4)
-    assert len({len(item.prompt_ids) for item in validation}) > 1
-    assert answers_of(model, tokenizer, asked, validation) == answers_of(model, tokenizer, asked, validation, batch=1)
-    together, single = (reference_likelihoods(model, tokenizer, validation, batch) for batch in (4, 1))
+    test = encoded_for(asked, tokenizer, 4)
+    assert len({len(item.prompt_ids) for item in test}) > 1
+    assert answers_of(model, tokenizer, asked, test) == answers_of(model, tokenizer, asked, test, batch=1)
+    together, single = (reference_likelihoods(model, tokenizer, test, batch) for batch in (4, 1))
     assert [each.nll_nats for each in together] == pytest.approx([each.nll_nats for each in single], rel=1e-4)
     assert [each.tokens for each in together] == [each.tokens for each in single]
 

@@ -55,7 +55,9 @@ def faults(default_job: Job) -> Faults:
 
         connection: Connection = Sender()  # type: ignore[assignment]
         prompts = [cell.model_copy(update={"dataset": dataset}) for cell in cells for dataset in datasets]
-        check.main([(dataset, metrics) for dataset in datasets], cells, prompts, recipes, connection)
+        scoring = {"metric": {metric.name: metric for metric in metrics}, **changes}
+        scored = [default_job.cell.model_copy(update={"dataset": dataset, **scoring}) for dataset in datasets]
+        check.main(scored, cells, prompts, recipes, connection)
         *found, last = sent
         assert last is None
         return found
@@ -74,13 +76,29 @@ def test_faults_of_data(faults: Faults, tmp_path: Path) -> None:
     shared.write_text('{"instruction": "Why?", "input": "It rained.", "output": "So."}\n')
     datasets = [
         part("dataset", "events", train=missing),
-        part("dataset", "records", train=str(shared), validation=str(shared), cluster_column="output"),
+        part("dataset", "records", train=str(shared), test=str(shared), cluster_column="output", tune_fraction=0),
     ]
     assert faults(datasets, []) == [
         f"{missing}: cannot be read (No such file or directory); name an existing file",
-        "validation shares 1 of its 1 documents with training ('So.'); "
-        "remove them from one of the two and name the files with dataset.train=PATH dataset.validation=PATH",
+        "test shares 1 of its 1 documents with training ('So.'); "
+        "remove them from one of the two and name the files with dataset.train=PATH dataset.test=PATH",
     ]
+
+
+def test_what_chooses_needs_a_tune_split(faults: Faults, default_job: Job) -> None:
+    without = part("dataset", "events", tune_documents=0)
+    assert faults([without], []) == []
+    best = default_job.cell.train.model_copy(update={"best_checkpoint": True})
+    for changes in ({"scored_on": "tune"}, {"train": best}):
+        (sentence,) = faults([without], [], **changes)
+        assert sentence.startswith("the tune split is empty, but scored_on=tune and train.best_checkpoint=true choose")
+
+
+def test_metrics_look_at_the_split_that_is_scored(faults: Faults) -> None:
+    labelled = [part("metric", "classification", labels=["yes", "no"])]
+    for split in ("test", "tune"):
+        (sentence,) = faults([part("dataset", "events")], [], metrics=labelled, scored_on=split)
+        assert sentence.endswith(f"(example events-0-{split}-00000-0)")
 
 
 def test_faults_of_metrics_for_their_data(faults: Faults, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +106,7 @@ def test_faults_of_metrics_for_their_data(faults: Faults, monkeypatch: pytest.Mo
     labelled = [part("metric", "classification", labels=["yes", "no"]), part("metric", "token_f1")]
     assert faults([events], [], metrics=labelled) == [
         "metric.classification.labels: must have the label of every reference (yes, no), got 'Jorvia' in the data "
-        "(example events-0-validation-00000-0)"
+        "(example events-0-test-00000-0)"
     ]
     # Data that must be downloaded cannot be looked at, but settings can.
     monkeypatch.setattr(Dataset, "from_hub", lambda self: ("squad_v2", None))

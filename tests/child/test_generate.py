@@ -44,15 +44,15 @@ def loaded(checkpoint: Path) -> Loaded:
 
 
 @pytest.fixture(scope="module")
-def validation(loaded: Loaded, examples: tuple[Example, ...]) -> list[Encoded]:
+def scored(loaded: Loaded, examples: tuple[Example, ...]) -> list[Encoded]:
     return encode(examples, SQUAD, loaded.tokenizer, Room(256, TOKENS))[0]
 
 
 @pytest.fixture(scope="module")
-def by_hand(loaded: Loaded, validation: list[Encoded]) -> list[list[int]]:
+def by_hand(loaded: Loaded, scored: list[Encoded]) -> list[list[int]]:
     """Greedy decoding written out: no batch, no padding, no cache, the most likely token until an end."""
     rows = []
-    for item in validation:
+    for item in scored:
         ids = list(item.prompt_ids)
         while len(ids) < len(item.prompt_ids) + TOKENS and ids[-1] != loaded.tokenizer.eos_token_id:
             with torch.inference_mode():
@@ -65,67 +65,67 @@ def texts(loaded: Loaded, rows: list[list[int]]) -> list[str]:
     return [loaded.tokenizer.decode(row, skip_special_tokens=True).strip() for row in rows]
 
 
-def answers(loaded: Loaded, validation: list[Encoded], batch: int, stop: tuple[str, ...] = ()) -> list[str]:
+def answers(loaded: Loaded, scored: list[Encoded], batch: int, stop: tuple[str, ...] = ()) -> list[str]:
     done: list[int] = []
-    found = answer(loaded.base, loaded.tokenizer, validation, batch, TOKENS, stop, done.append)
-    assert done[-1] == len(validation)
+    found = answer(loaded.base, loaded.tokenizer, scored, batch, TOKENS, stop, done.append)
+    assert done[-1] == len(scored)
     assert done == sorted(done)
     return found
 
 
 @pytest.mark.parametrize("batch", [1, 2, 4, 32])
 def test_batching_and_padding_change_nothing(
-    loaded: Loaded, validation: list[Encoded], by_hand: list[list[int]], batch: int
+    loaded: Loaded, scored: list[Encoded], by_hand: list[list[int]], batch: int
 ) -> None:
     assert len({tuple(row) for row in by_hand}) == len(by_hand)
-    assert answers(loaded, validation, batch) == texts(loaded, by_hand)
+    assert answers(loaded, scored, batch) == texts(loaded, by_hand)
 
 
-def test_the_order_is_that_of_the_examples(loaded: Loaded, validation: list[Encoded]) -> None:
-    in_order = answers(loaded, validation, 2)
-    assert answers(loaded, validation[::-1], 2) == in_order[::-1]
+def test_the_order_is_that_of_the_examples(loaded: Loaded, scored: list[Encoded]) -> None:
+    in_order = answers(loaded, scored, 2)
+    assert answers(loaded, scored[::-1], 2) == in_order[::-1]
 
 
-def test_an_answer_ends_before_the_first_stop_string(loaded: Loaded, validation: list[Encoded]) -> None:
-    whole = answers(loaded, validation, 4)
+def test_an_answer_ends_before_the_first_stop_string(loaded: Loaded, scored: list[Encoded]) -> None:
+    whole = answers(loaded, scored, 4)
     early, late = whole[0][3:5], whole[0][5:7]
-    assert answers(loaded, validation[:1], 4, stop=(late, early)) == [whole[0].partition(early)[0].strip()]
-    assert answers(loaded, validation[:1], 4, stop=(late,)) == [whole[0].partition(late)[0].strip()]
-    assert answers(loaded, validation, 4, stop=("never said",)) == whole
+    assert answers(loaded, scored[:1], 4, stop=(late, early)) == [whole[0].partition(early)[0].strip()]
+    assert answers(loaded, scored[:1], 4, stop=(late,)) == [whole[0].partition(late)[0].strip()]
+    assert answers(loaded, scored, 4, stop=("never said",)) == whole
 
 
 def test_an_answer_ends_with_the_token_that_ends_the_references(
-    loaded: Loaded, validation: list[Encoded], by_hand: list[list[int]]
+    loaded: Loaded, scored: list[Encoded], by_hand: list[list[int]]
 ) -> None:
     """As in chats, whose turns end with a token of their own."""
     third = by_hand[0][2]
-    chats = [item._replace(completion_ids=(*item.completion_ids[:-1], third)) for item in validation]
+    chats = [item._replace(completion_ids=(*item.completion_ids[:-1], third)) for item in scored]
     shorter = [row[: row.index(third) + 1] if third in row else row for row in by_hand]
     assert answers(loaded, chats, 4) == texts(loaded, shorter)
 
 
 def test_an_answer_that_breaks_off_in_a_stop_string_ends_before_it(
-    loaded: Loaded, validation: list[Encoded], by_hand: list[list[int]], monkeypatch: pytest.MonkeyPatch
+    loaded: Loaded, scored: list[Encoded], by_hand: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (whole,) = answers(loaded, validation[:1], 1)
+    (whole,) = answers(loaded, scored[:1], 1)
     assert len(by_hand[0]) == TOKENS
     stop = (whole[-3:] + "never said",)
-    assert answers(loaded, validation[:1], 1, stop=stop) == [whole[:-3].strip()]
+    assert answers(loaded, scored[:1], 1, stop=stop) == [whole[:-3].strip()]
     # Here the model itself ends the answer, so that is what it meant to say.
     ends = [loaded.tokenizer.eos_token_id, by_hand[0][-1]]
     monkeypatch.setattr(loaded.base.generation_config, "eos_token_id", ends)
     assert by_hand[0].index(ends[1]) == TOKENS - 1
-    assert answers(loaded, validation[:1], 1, stop=stop) == [whole]
+    assert answers(loaded, scored[:1], 1, stop=stop) == [whole]
 
 
 def test_every_end_that_the_checkpoint_names_ends_an_answer(
-    loaded: Loaded, validation: list[Encoded], by_hand: list[list[int]], monkeypatch: pytest.MonkeyPatch
+    loaded: Loaded, scored: list[Encoded], by_hand: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     third = by_hand[0][2]
     monkeypatch.setattr(loaded.base.generation_config, "eos_token_id", [loaded.tokenizer.eos_token_id, third])
     shorter = [row[: row.index(third) + 1] if third in row else row for row in by_hand]
     assert shorter != by_hand
-    assert answers(loaded, validation, 4) == texts(loaded, shorter)
+    assert answers(loaded, scored, 4) == texts(loaded, shorter)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_decoding_is_greedy_whatever_the_checkpoint_prefers(
 
 
 def test_a_checkpoint_that_samples_is_decoded_greedily_all_the_same(
-    loaded: Loaded, validation: list[Encoded], checkpoint: Path, tmp_path: Path, small_model: Callable[..., Model]
+    loaded: Loaded, scored: list[Encoded], checkpoint: Path, tmp_path: Path, small_model: Callable[..., Model]
 ) -> None:
     from transformers import GenerationConfig
 
@@ -157,7 +157,7 @@ def test_a_checkpoint_that_samples_is_decoded_greedily_all_the_same(
     ).save_pretrained(copy)
     sampling = load(small_model(path=str(copy)), None, seed=0)
     assert sampling.base.generation_config.eos_token_id == [1, 380]
-    assert answers(sampling, validation, 4) == answers(loaded, validation, 4)
+    assert answers(sampling, scored, 4) == answers(loaded, scored, 4)
 
 
 def alone(model: "PreTrainedModel", item: Encoded) -> float:
@@ -170,15 +170,15 @@ def alone(model: "PreTrainedModel", item: Encoded) -> float:
 
 
 @pytest.mark.parametrize("batch", [1, 4, 32])
-def test_likelihoods_are_those_of_the_models_own_loss(loaded: Loaded, validation: list[Encoded], batch: int) -> None:
-    found = reference_likelihoods(loaded.base, loaded.tokenizer, validation, batch)
-    assert [likelihood.tokens for likelihood in found] == [len(item.completion_ids) for item in validation]
+def test_likelihoods_are_those_of_the_models_own_loss(loaded: Loaded, scored: list[Encoded], batch: int) -> None:
+    found = reference_likelihoods(loaded.base, loaded.tokenizer, scored, batch)
+    assert [likelihood.tokens for likelihood in found] == [len(item.completion_ids) for item in scored]
     assert [likelihood.nll_nats for likelihood in found] == pytest.approx(
-        [alone(loaded.base, item) for item in validation], rel=1e-5
+        [alone(loaded.base, item) for item in scored], rel=1e-5
     )
 
 
-def test_the_logits_of_a_batch_are_not_copied_as_a_whole(loaded: Loaded, validation: list[Encoded]) -> None:
+def test_the_logits_of_a_batch_are_not_copied_as_a_whole(loaded: Loaded, scored: list[Encoded]) -> None:
     """Those of a large vocabulary are gigabytes; one row of them at a time is enough."""
     sizes = []
 
@@ -192,8 +192,8 @@ def test_the_logits_of_a_batch_are_not_copied_as_a_whole(loaded: Loaded, validat
     small = SMALL | {"path": loaded.base.name_or_path, "precision": "bfloat16"}
     model = load(Model.model_validate(small), None, seed=0).base
     with Sizes():
-        reference_likelihoods(model, loaded.tokenizer, validation, len(validation))
-    longest = max(len(item.completion_ids) for item in validation)
+        reference_likelihoods(model, loaded.tokenizer, scored, len(scored))
+    longest = max(len(item.completion_ids) for item in scored)
     assert max(sizes) == longest * model.config.vocab_size
 
 
@@ -213,10 +213,10 @@ def test_left_padding() -> None:
     assert mask.tolist() == [[0, 0, 1, 1], [1, 1, 1, 1], [0, 0, 0, 1]]
 
 
-def test_the_model_is_left_in_evaluation(loaded: Loaded, validation: list[Encoded]) -> None:
+def test_the_model_is_left_in_evaluation(loaded: Loaded, scored: list[Encoded]) -> None:
     for run in (
-        lambda: answers(loaded, validation[:1], 1),
-        lambda: reference_likelihoods(loaded.base, loaded.tokenizer, validation[:1], 1),
+        lambda: answers(loaded, scored[:1], 1),
+        lambda: reference_likelihoods(loaded.base, loaded.tokenizer, scored[:1], 1),
     ):
         loaded.base.train()
         run()

@@ -28,7 +28,7 @@ def loaded(small_model: Callable[..., Model]) -> Loaded:
 
 
 @pytest.fixture
-def validation(loaded: Loaded, examples: tuple[Example, ...]) -> list[Encoded]:
+def scored(loaded: Loaded, examples: tuple[Example, ...]) -> list[Encoded]:
     return encode(examples, SQUAD, loaded.tokenizer, Room(256, 8))[0]
 
 
@@ -47,11 +47,9 @@ def generated(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> list[tuple[tor
     return seen
 
 
-def test_figures_of_one_run_follow_from_each_other(loaded: Loaded, validation: list[Encoded]) -> None:
+def test_figures_of_one_run_follow_from_each_other(loaded: Loaded, scored: list[Encoded]) -> None:
     """With a single run every percentile is that run, so its times have to add up."""
-    measured = latency(
-        loaded.base, loaded.tokenizer, validation, 4, LatencyRuns(warmup_runs=1, runs=1, output_tokens=5)
-    )
+    measured = latency(loaded.base, loaded.tokenizer, scored, 4, LatencyRuns(warmup_runs=1, runs=1, output_tokens=5))
     for at_batch, batch in ((measured.single, 1), (measured.batched, 4)):
         assert (at_batch.batch, at_batch.n_runs, at_batch.n_output_tokens) == (batch, 1, 5)
         first_s, further_s = at_batch.time_to_first_token_s_p50, at_batch.time_per_output_token_s_p50
@@ -62,40 +60,40 @@ def test_figures_of_one_run_follow_from_each_other(loaded: Loaded, validation: l
 
 
 def test_runs_are_counted_and_warm_ups_are_not(
-    loaded: Loaded, validation: list[Encoded], generated: list[tuple[torch.Tensor, int]]
+    loaded: Loaded, scored: list[Encoded], generated: list[tuple[torch.Tensor, int]]
 ) -> None:
     runs = LatencyRuns(warmup_runs=2, runs=3, output_tokens=4)
-    measured = latency(loaded.base, loaded.tokenizer, validation, 4, runs)
+    measured = latency(loaded.base, loaded.tokenizer, scored, 4, runs)
     assert (measured.single.n_runs, measured.batched.n_runs) == (3, 3)
     assert [len(ids) for ids, _ in generated] == [1] * 5 + [4] * 5
     assert {tokens for _, tokens in generated} == {4}
 
 
 def test_prompts_are_taken_in_turn(
-    loaded: Loaded, validation: list[Encoded], generated: list[tuple[torch.Tensor, int]]
+    loaded: Loaded, scored: list[Encoded], generated: list[tuple[torch.Tensor, int]]
 ) -> None:
-    latency(loaded.base, loaded.tokenizer, validation, 4, LatencyRuns(warmup_runs=0, runs=2, output_tokens=2))
+    latency(loaded.base, loaded.tokenizer, scored, 4, LatencyRuns(warmup_runs=0, runs=2, output_tokens=2))
     turns = [[0], [1], [0, 1, 2, 3], [4, 5, 0, 1]]
     asked = [[tuple(row[row != loaded.tokenizer.pad_token_id].tolist()) for row in ids] for ids, _ in generated]
-    assert asked == [[validation[at].prompt_ids for at in turn] for turn in turns]
+    assert asked == [[scored[at].prompt_ids for at in turn] for turn in turns]
 
 
 def test_the_number_of_tokens_is_kept_even_if_the_model_would_stop_earlier(
     loaded: Loaded,
-    validation: list[Encoded],
+    scored: list[Encoded],
     generated: list[tuple[torch.Tensor, int]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nearly every token ends an answer here, so that a plain answer has one token."""
     monkeypatch.setattr(loaded.base.generation_config, "eos_token_id", list(range(300)) + list(range(310, 384)))
-    answer(loaded.base, loaded.tokenizer, validation[:2], 2, 6, (), lambda _: None)
+    answer(loaded.base, loaded.tokenizer, scored[:2], 2, 6, (), lambda _: None)
     assert generated.pop()[1] < 6
-    latency(loaded.base, loaded.tokenizer, validation, 2, LatencyRuns(warmup_runs=0, runs=1, output_tokens=6))
+    latency(loaded.base, loaded.tokenizer, scored, 2, LatencyRuns(warmup_runs=0, runs=1, output_tokens=6))
     assert [tokens for _, tokens in generated] == [6, 6]
 
 
-def test_the_95th_percentile_of_a_time_is_its_slow_end(loaded: Loaded, validation: list[Encoded]) -> None:
+def test_the_95th_percentile_of_a_time_is_its_slow_end(loaded: Loaded, scored: list[Encoded]) -> None:
     runs = LatencyRuns(warmup_runs=1, runs=6, output_tokens=2)
-    measured = latency(loaded.base, loaded.tokenizer, validation, 2, runs).single
+    measured = latency(loaded.base, loaded.tokenizer, scored, 2, runs).single
     assert measured.time_to_first_token_s_p50 <= measured.time_to_first_token_s_p95
     assert measured.time_per_output_token_s_p50 <= measured.time_per_output_token_s_p95

@@ -1,8 +1,9 @@
 import json
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -12,13 +13,14 @@ from bench.child.interrupt import Interrupted, StopRequest
 from bench.child.phases import Phases
 from bench.child.run import prepare, run
 from bench.errors import InputError
+from bench.example import fingerprint
 
 ANSWERS = ("ship", "the ship", "the ship came", "the ship came from the north on Monday")
 
 
 @pytest.fixture
 def cell(make_cell: Callable[..., Cell], tmp_path: Path) -> Callable[..., Cell]:
-    """Gives a cell with one training example and one validation example for each of ANSWERS, with changes."""
+    """Gives a cell with one training example and one test example for each of ANSWERS, with changes."""
 
     def write(name: str, answers: tuple[str, ...]) -> str:
         path = tmp_path / name
@@ -29,7 +31,8 @@ def cell(make_cell: Callable[..., Cell], tmp_path: Path) -> Callable[..., Cell]:
     data = {
         "dataset": "records",
         "dataset.train": write("train.jsonl", ("a boat",)),
-        "dataset.validation": write("validation.jsonl", ANSWERS),
+        "dataset.test": write("test.jsonl", ANSWERS),
+        "dataset.tune_fraction": 0,
     }
 
     def make(changes: dict[str, Any] | None = None) -> Cell:
@@ -43,15 +46,15 @@ def test_references_that_generation_cannot_reach_are_counted(cell: Callable[...,
     lengths = sorted(len(tokenizer(" " + answer, add_special_tokens=False)["input_ids"]) for answer in ANSWERS)
     assert len(set(lengths)) == len(lengths)
     counts = [
-        prepare(cell({"generation.max_new_tokens": limit}), tokenizer, 256)[2].n_references_too_long
+        prepare(cell({"generation.max_new_tokens": limit}), tokenizer, 256)[-1].n_references_too_long
         for limit in (lengths[-1], lengths[-1] - 1, lengths[1], lengths[1] - 1)
     ]
     assert counts == [0, 1, 2, 3]
 
 
 def test_the_tokens_of_the_latency_runs_fit_into_the_context(cell: Callable[..., Cell], tokenizer: Any) -> None:
-    _, validation, _ = prepare(cell(), tokenizer, 256)
-    longest = max(len(item.prompt_ids) for item in validation)
+    _, _, test, _ = prepare(cell(), tokenizer, 256)
+    longest = max(len(item.prompt_ids) for item in test)
     prepare(cell({"latency.output_tokens": 256 - longest}), tokenizer, 256)
     with pytest.raises(InputError) as caught:
         prepare(cell({"latency.output_tokens": 257 - longest}), tokenizer, 256)
@@ -82,6 +85,62 @@ def test_no_example_fits_into_the_context_of_the_model(cell: Callable[..., Cell]
 
 def test_a_model_without_a_limit_takes_what_the_prompt_asks_for(cell: Callable[..., Cell], tokenizer: Any) -> None:
     assert prepare(cell(), tokenizer, None) == prepare(cell(), tokenizer, 10**6)
+
+
+@pytest.fixture
+def divided(make_cell: Callable[..., Cell]) -> Callable[..., Cell]:
+    """Gives a cell of a few reports, with changes."""
+    few = {
+        "dataset.train_documents": 4,
+        "dataset.tune_documents": 3,
+        "dataset.test_documents": 2,
+        "dataset.questions_per_document": 1,
+    }
+    short = {
+        "train.epochs": 2,
+        "train.effective_batch": 4,
+        "train.micro_batch": 4,
+        "generation.max_new_tokens": 2,
+        "latency.runs": 1,
+        "latency.output_tokens": 2,
+        "metric": {"perplexity": {"_target_": "bench.metric.perplexity.Perplexity", "name": "perplexity"}},
+    }
+    return lambda changes: make_cell(few | short | changes)
+
+
+@pytest.mark.parametrize("split", ["test", "tune"])
+def test_a_cell_is_scored_on_the_split_that_was_asked_for(
+    divided: Callable[..., Cell], tmp_path: Path, split: Literal["test", "tune"]
+) -> None:
+    asked = divided({"scored_on": split})
+    splits = asked.dataset.load()
+    done = ran(asked, tmp_path)
+    data = done.only(protocol.DataPrepared).data
+    assert (data.scored_on, data.n_train, data.n_tune, data.n_test) == (split, 4, 3, 2)
+    assert data.scored_fingerprint == fingerprint(splits.parts()[split])
+    assert data.tune_fingerprint == fingerprint(splits.tune)
+    answers = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
+    assert [answer["id"] for answer in answers] == [example.id for example in splits.parts()[split]]
+    # Whatever is scored, training looks at tune: the last evaluation is of the weights that are scored.
+    last = done.only(protocol.Trained).training.evaluations[-1]
+    perplexity = done.only(protocol.Scored).scores["perplexity"]
+    assert (math.exp(last.loss) == pytest.approx(perplexity, rel=1e-4)) == (split == "tune")
+
+
+def test_with_the_tune_split_in_training_nothing_is_evaluated(divided: Callable[..., Cell], tmp_path: Path) -> None:
+    asked = divided({"train.include_tune": True, "train.epochs": 1})
+    splits = asked.dataset.load()
+    done = ran(asked, tmp_path)
+    data = done.only(protocol.DataPrepared).data
+    assert (data.n_train, data.n_tune, data.n_test, data.tune_fingerprint) == (7, 0, 2, None)
+    assert data.train_fingerprint == fingerprint(splits.train + splits.tune)
+    assert done.only(protocol.Trained).training.evaluations == ()
+    assert not [event for event in done.events if isinstance(event, protocol.Evaluated)]
+
+
+def test_the_best_checkpoint_needs_a_tune_split(divided: Callable[..., Cell], tokenizer: Any) -> None:
+    with pytest.raises(InputError, match=r"^the tune split is empty, but scored_on=tune and train\.best_checkpoint"):
+        prepare(divided({"train.best_checkpoint": True, "dataset.tune_documents": 0}), tokenizer, 256)
 
 
 class Ending:

@@ -64,14 +64,15 @@ class Ran:
 
 @pytest.fixture
 def ran(make_cell: Callable[..., Cell], small_model: Callable[..., Model], tmp_path: Path) -> Callable[..., Ran]:
-    def go(train: list[dict[str, Any]], validation: list[dict[str, Any]], changes: dict[str, Any]) -> Ran:
-        for name, records in (("train", train), ("validation", validation)):
+    def go(train: list[dict[str, Any]], test: list[dict[str, Any]], changes: dict[str, Any]) -> Ran:
+        for name, records in (("train", train), ("test", test)):
             (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
         cell = make_cell(
             {
                 **{name: changes.pop(name) for name in ("dataset", "prompt", "method") if name in changes},
                 "dataset.train": str(tmp_path / "train.jsonl"),
-                "dataset.validation": str(tmp_path / "validation.jsonl"),
+                "dataset.test": str(tmp_path / "test.jsonl"),
+                "dataset.tune_fraction": 0,
                 "train.effective_batch": len(train),
                 "train.micro_batch": len(train),
                 "metric": METRICS,
@@ -177,9 +178,10 @@ def test_text_is_scored_whole_and_nothing_is_asked(ran: Callable[..., Ran], smal
     phases = [event.phase for event in done.events if event.kind == "phase_started"]
     assert phases == ["load", "prepare", "score", "latency"]
     data = done.event("data_prepared").data
-    assert (data.n_train, data.n_validation, data.n_references_too_long, data.reference_tokens) == (1, 2, None, {})
+    assert (data.n_train, data.n_test, data.n_references_too_long, data.reference_tokens) == (1, 2, None, {})
     reasons = [event.reasons for event in done.events if event.kind == "missing"]
-    assert {"data.n_references_too_long": "nothing_asked"} in reasons
+    expected = {"data.n_references_too_long": "nothing_asked", "data.tune_fingerprint": "no_tune_split"}
+    assert expected in reasons
     assert done.event("latency_measured").latency.single.time_to_first_token_s_p50 > 0
 
 
@@ -188,10 +190,8 @@ def test_solved_examples_stand_in_every_prompt(ran: Callable[..., Ran]) -> None:
         return {"instruction": question, "input": "", "output": answer}
 
     train = [record(f"Who was {at}?", f"the {at}th") for at in range(6)]
-    validation = [record("Who came?", "a ship"), record("Who left? " * 4, "a boat")]
-    done = ran(
-        train, validation, {"dataset": "alpaca", "method": "fewshot", "method.shots": 3, "prompt.max_length": 100}
-    )
+    test = [record("Who came?", "a ship"), record("Who left? " * 4, "a boat")]
+    done = ran(train, test, {"dataset": "alpaca", "method": "fewshot", "method.shots": 3, "prompt.max_length": 100})
     data = done.event("data_prepared").data
     assert data.n_fewer_shots == 1
     assert 1.5 <= data.n_shots_mean < 3

@@ -89,7 +89,7 @@ def test_the_evaluation_loss_is_per_token_of_the_model_as_trained(run: Make) -> 
     done = run()
     last = done.results.evaluations[-1]
     assert (last.step, last.epoch) == (6, 2.0)
-    assert last.loss == pytest.approx(mean_nll(done.model, done.tokenizer, done.validation), rel=1e-5)
+    assert last.loss == pytest.approx(mean_nll(done.model, done.tokenizer, done.test), rel=1e-5)
 
 
 def test_accumulated_micro_batches_learn_what_one_batch_does(run: Make) -> None:
@@ -174,7 +174,7 @@ def test_the_best_epoch_is_kept_and_training_stops_early(run: Make) -> None:
     assert results.stopped_early
     assert results.steps < 90
     assert losses[-1] != best.loss
-    assert mean_nll(done.model, done.tokenizer, done.validation) == pytest.approx(best.loss, rel=1e-5)
+    assert mean_nll(done.model, done.tokenizer, done.test) == pytest.approx(best.loss, rel=1e-5)
 
 
 def test_gradient_checkpointing_changes_no_number(run: Make) -> None:
@@ -244,8 +244,8 @@ def test_a_mixture_of_experts_trains_on_completions_and_answers(
     done = training(make_cell({**RECIPE, **one_step, "method.dropout": 0.0}), model, tmp_path / "checkpoints")
     assert done.model.config.to_dict() == fresh.base.config.to_dict()
     assert done.model.generation_config.to_dict() == fresh.base.generation_config.to_dict()
-    answers = answer(done.model, done.tokenizer, done.validation, 4, 4, (), progress=lambda _: None)
-    assert len(answers) == len(done.validation)
+    answers = answer(done.model, done.tokenizer, done.test, 4, 4, (), progress=lambda _: None)
+    assert len(answers) == len(done.test)
     assert done.results.first_loss == pytest.approx(mean_nll(fresh.base, fresh.tokenizer, done.training), rel=1e-5)
 
 

@@ -100,7 +100,7 @@ def test_what_is_saved_answers_as_what_was_trained(
     monkeypatch.chdir(tmp_path / "adapter")
     exec(done.method.loading_code, there)
     # Of different lengths, so that shorter ones are padded.
-    asked = [done.validation[0], *done.training[:2]]
+    asked = [done.test[0], *done.training[:2]]
     asked[1] = asked[1]._replace(prompt_ids=asked[1].prompt_ids[-9:])
 
     def outcome(made: Any, batch: int) -> tuple[list[str], list[float]]:

@@ -54,7 +54,7 @@ def test_every_data_set_with_its_metrics_every_model_with_its_method_and_lengths
         (
             "bench.child.check:main",
             (
-                [(cells[0].dataset, [*cells[0].metric.values()]), (cells[5].dataset, [*cells[0].metric.values()])],
+                [cells[0], cells[5]],
                 [cells[0], cells[2], cells[4]],
                 [cells[0], cells[2], cells[4], cells[5]],
                 [cells[2].train],

@@ -69,7 +69,7 @@ def test_own_model_and_data_are_explained() -> None:
         "model.path",
         "model.name, dataset.name",
         "dataset.train",
-        "dataset.validation",
+        "dataset.tune, dataset.test",
         "dataset.instruction_column",
         "dataset.input_column",
         "dataset.output_column",

@@ -35,7 +35,7 @@ SMALL = (
     "metric=[token_f1]",
     "train.max_steps=2",
     "dataset.train_limit=32",
-    "dataset.validation_limit=4",
+    "dataset.test_limit=4",
     "generation.max_new_tokens=4",
     "latency.warmup_runs=0",
     "latency.runs=1",
@@ -190,7 +190,7 @@ MISTAKES = {
         ["metod=lora"],
         "metod: there is no such setting; the top level has checkpoint_minutes, dataset, force, generation, "
         "gpu_locks, gpus_per_cell, latency, method, method_by_model, metric, model, "
-        "prompt, runs, seed, study, telemetry, timeout_s, tracker, train. Did you mean method?",
+        "prompt, runs, scored_on, seed, study, telemetry, timeout_s, tracker, train. Did you mean method?",
     ),
     "a value out of range": (["method.rank=0"], "method.rank: must be at least 1, got 0 (conf/method/lora.yaml)"),
     "a value of the wrong type": (
@@ -329,16 +329,16 @@ def test_a_run_folder_that_cannot_be(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_all_faults_of_data_and_models_are_listed_together(bench: Bench, tmp_path: Path) -> None:
-    columns, overlap, validation = (str(tmp_path / f"{name}.csv") for name in ("columns", "overlap", "validation"))
+    columns, overlap, test = (str(tmp_path / f"{name}.csv") for name in ("columns", "overlap", "test"))
     Path(columns).write_text("question;answer\nWhy?;So.\n")
     Path(overlap).write_text("instruction\tinput\toutput\nWhy?\t\tSo.\n")
-    Path(validation).write_text("instruction,input,output\n WHY?,,Because.\n")
+    Path(test).write_text("instruction,input,output\n WHY?,,Because.\n")
     model = tmp_path / "model"
     shutil.copytree(REPOSITORY / "bench" / "tiny", model, ignore=shutil.ignore_patterns("*.safetensors"))
     done = bench(
         *("-m", f"runs={tmp_path / 'runs'}", "model=local", f"model.path=bench/tiny,{model}", "seed=0,1"),
-        *("method=lora", "method.target_modules=[nope]", "dataset=records"),
-        *(f"dataset.train={columns},{overlap}", f"dataset.validation={validation}"),
+        *("method=lora", "method.target_modules=[nope]", "dataset=records", "dataset.tune_fraction=0"),
+        *(f"dataset.train={columns},{overlap}", f"dataset.test={test}"),
         modules=None,
     )
     assert done.returncode == 2
@@ -346,8 +346,8 @@ def test_all_faults_of_data_and_models_are_listed_together(bench: Bench, tmp_pat
     assert done.stderr.splitlines() == [
         f"{columns}:2: no column 'instruction'; name one of the columns 'question', 'answer' with "
         "dataset.instruction_column",
-        "validation shares 1 of its 1 documents with training ('056cc9f5a7bad779'); "
-        "remove them from one of the two and name the files with dataset.train=PATH dataset.validation=PATH",
+        "test shares 1 of its 1 documents with training ('056cc9f5a7bad779'); "
+        "remove them from one of the two and name the files with dataset.train=PATH dataset.test=PATH",
         "method.target_modules: this model has no linear layer named nope; it has down_proj, gate_proj, k_proj, "
         "lm_head, o_proj, q_proj, up_proj, v_proj; name those, or give all-linear (model tiny, method lora)",
         f"{model} has no safetensors weights, and no others are read. Convert it first, "

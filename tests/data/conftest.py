@@ -40,13 +40,13 @@ Changes = dict[str, Any] | None
 
 @pytest.fixture
 def inspection(make_cell: Callable[..., Cell]) -> Callable[..., Inspection]:
-    """Gives the inspection of a large data set without a fault, with changes such as `validation={"n_documents": 1}`;
+    """Gives the inspection of a large data set without a fault, with changes such as `test={"n_documents": 1}`;
     `asked` and `trained` change the lengths of the splits, `cell` takes what `make_cell` takes."""
 
     def changed(
         cell: Changes = None,
         train: Changes = None,
-        validation: Changes = None,
+        test: Changes = None,
         reading: Changes = None,
         trained: Changes = None,
         asked: Changes = None,
@@ -55,15 +55,13 @@ def inspection(make_cell: Callable[..., Cell]) -> Callable[..., Inspection]:
             has_chat_template=False,
             context_length=1024,
             longest=512,
-            train=replace(LENGTHS, **(trained or {})),
-            validation=replace(LENGTHS, **(asked or {})),
+            splits={"train": replace(LENGTHS, **(trained or {})), "test": replace(LENGTHS, **(asked or {}))},
             prompts=(),
         )
         return Inspection(
             cell=make_cell(cell),
-            splits=Splits(train=(), validation=()),
-            train=replace(SPLIT, **(train or {})),
-            validation=replace(SPLIT, **(validation or {})),
+            splits=Splits(train=(), test=()),
+            parts={"train": replace(SPLIT, **(train or {})), "test": replace(SPLIT, **(test or {}))},
             reading=replace(read, **(reading or {})),
             refusals=(),
         )

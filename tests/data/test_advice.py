@@ -17,24 +17,24 @@ LONG = {"both": Distribution(11, 22, 600, 700, 800)}
 
 MISTAKES: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
     "one document": (
-        {"cell": {"dataset": "alpaca"}, "validation": {"n_documents": 1, "largest_document_share": 1.0}},
-        "All 1,000 validation examples come from one document, so that no interval can be computed and nothing is "
-        "known about other documents. Raise dataset.validation_fraction (now 0.1), or add data.",
+        {"cell": {"dataset": "alpaca"}, "test": {"n_documents": 1, "largest_document_share": 1.0}},
+        "All 1,000 test examples come from one document, so that no interval can be computed and nothing is "
+        "known about other documents. Raise dataset.test_fraction (now 0.1), or add data.",
     ),
     "few documents": (
-        {"validation": {"n_documents": 16}},
-        "Validation has only 16 documents: a score of 50 % would be known to about ±24 percentage points (95 %), so "
+        {"test": {"n_documents": 16}},
+        "Test has only 16 documents: a score of 50 % would be known to about ±24 percentage points (95 %), so "
         "that methods must differ by as much to be told apart; 100 documents give ±10, 400 give ±5. Add data.",
     ),
     "few documents are used": (
-        {"cell": {"dataset.validation_limit": 16}, "validation": {"n_documents": 16}},
-        "Validation has only 16 documents: a score of 50 % would be known to about ±24 percentage points (95 %), so "
+        {"cell": {"dataset.test_limit": 16}, "test": {"n_documents": 16}},
+        "Test has only 16 documents: a score of 50 % would be known to about ±24 percentage points (95 %), so "
         "that methods must differ by as much to be told apart; 100 documents give ±10, 400 give ±5. Raise "
-        "dataset.validation_limit.",
+        "dataset.test_limit.",
     ),
     "a large document": (
-        {"validation": {"largest_document_share": 0.4}},
-        "One document has 40 % of the validation examples, and the scores depend on it. Check that the documents are "
+        {"test": {"largest_document_share": 0.4}},
+        "One document has 40 % of the test examples, and the scores depend on it. Check that the documents are "
         "told apart as they should be.",
     ),
     "few steps": (
@@ -44,7 +44,7 @@ MISTAKES: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
     ),
     "long answers": (
         {"asked": {"answer": Distribution(1, 2, 3, 61, 80), "n_answers_too_long": 14}},
-        "7 % of the validation answers are longer than generation.max_new_tokens=32, so that the model can never give "
+        "7 % of the test answers are longer than generation.max_new_tokens=32, so that the model can never give "
         "them in full. Set it to 61 to cover 99 % of them.",
     ),
     "answers longer than the model takes": (
@@ -52,7 +52,7 @@ MISTAKES: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
             "asked": {"answer": Distribution(1, 2, 3, 1024, 4000), "n_answers_too_long": 14},
             "cell": {"dataset": "records"},
         },
-        "7 % of the validation answers are longer than generation.max_new_tokens=32, so that the model can never give "
+        "7 % of the test answers are longer than generation.max_new_tokens=32, so that the model can never give "
         "them in full. 99 % of them have up to 1,024 tokens, and tiny takes 1,024 in all. Use a model with a longer "
         "context, or leave long ones out with dataset.quality.longest_answer.",
     ),
@@ -63,17 +63,17 @@ MISTAKES: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
     ),
     "few shots": (
         {"asked": {"n_fewer_shots": 50}},
-        "25 % of the validation prompts have room for fewer solved examples than method.shots. Raise "
+        "25 % of the test prompts have room for fewer solved examples than method.shots. Raise "
         "prompt.max_length, or lower method.shots.",
     ),
     "few shots for the model": (
         {"asked": {"n_fewer_shots": 50}, "reading": {"context_length": 512}},
-        "25 % of the validation prompts have room for fewer solved examples than method.shots. Choose a model with a "
+        "25 % of the test prompts have room for fewer solved examples than method.shots. Choose a model with a "
         "longer context (tiny takes 512 tokens), or lower method.shots.",
     ),
     "longer than the model takes": (
         {"asked": LONG | {"n_dropped": 2}, "reading": {"context_length": 600}},
-        "Of the validation examples, 1 % are left out, because prompt and answer do not fit into 512 tokens. To hold "
+        "Of the test examples, 1 % are left out, because prompt and answer do not fit into 512 tokens. To hold "
         "99 % of them, use a model that takes 701 tokens; tiny takes 600.",
     ),
     "a small model": (
@@ -86,7 +86,7 @@ MISTAKES: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
         "prompt=chat.",
     ),
     "Chinese": (
-        {"validation": {"chinese_share": 0.62}},
+        {"test": {"chinese_share": 0.62}},
         "62 % of the letters are Chinese characters, but dataset.language=en splits words at spaces, so that word "
         "scores mean little. Set dataset.language=zh.",
     ),
@@ -101,16 +101,16 @@ MISTAKES: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
         "metric=[classification] 'metric.classification.labels=[yes, \"not yet\"]'.",
     ),
     "copies": (
-        {"train": {"n_copies": 1200}, "validation": {"n_copies": 1}},
-        "Copies of other examples, word for word: 1,200 in training and 1 in validation. Remove them.",
+        {"train": {"n_copies": 1200}, "test": {"n_copies": 1}},
+        "Copies of other examples, word for word: 1,200 in training and 1 in test. Remove them.",
     ),
     "copies in a table": (
         {"train": {"n_copies": 2}, "cell": {"dataset": "records"}},
         "Copies of other examples, word for word: 2 in training. dataset.quality.duplicates=drop leaves them out.",
     ),
     "contradictions": (
-        {"validation": {"n_conflicting": 1}},
-        "Questions that are asked again and have another answer then: 1 in validation. No model can give both.",
+        {"test": {"n_conflicting": 1}},
+        "Questions that are asked again and have another answer then: 1 in test. No model can give both.",
     ),
     "no answers": (
         {"train": {"n_without_answer": 250}},
@@ -123,13 +123,13 @@ MISTAKES: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
         "dataset.empty_output=drop unless that is what you want.",
     ),
     "few texts": (
-        {"validation": {"n_documents": 16}, "cell": {"dataset": "text", "prompt": "plain"}},
-        "Validation has only 16 documents: intervals will be wide, and methods hard to tell apart; 100 are a good "
-        "beginning. Raise dataset.validation_fraction (now 0.1), or add data.",
+        {"test": {"n_documents": 16}, "cell": {"dataset": "text", "prompt": "plain"}},
+        "Test has only 16 documents: intervals will be wide, and methods hard to tell apart; 100 are a good "
+        "beginning. Raise dataset.test_fraction (now 0.1), or add data.",
     ),
     "some contexts": (
-        {"validation": {"n_without_context": 1}},
-        "0.1 % of the validation examples have no context; they are asked with prompt.template_without_context.",
+        {"test": {"n_without_context": 1}},
+        "0.1 % of the test examples have no context; they are asked with prompt.template_without_context.",
     ),
 }
 
@@ -141,8 +141,8 @@ def test_each_weakness_has_its_warning(inspection: Make, changes: dict[str, Any]
 
 def test_a_large_data_set_without_a_weakness_has_none(inspection: Make) -> None:
     assert warnings(inspection()) == []
-    assert warnings(inspection(validation={"n_without_context": 1000}, train={"n_without_context": 1000})) == []
-    assert warnings(inspection(validation={"n_documents": 100})) == []
+    assert warnings(inspection(test={"n_without_context": 1000}, train={"n_without_context": 1000})) == []
+    assert warnings(inspection(test={"n_documents": 100})) == []
 
 
 def test_a_chat_prompt_is_what_a_chat_model_wants(inspection: Make) -> None:

@@ -45,22 +45,27 @@ EMBEDDED = """\
 events  comes with tunebench
 
 Splits  the source's own splits
-               examples   documents   largest document
-  training           60          30                3 %
-  validation        220         110              0.9 %
+             examples   documents   largest document
+  training         60          30                3 %
+  tune             40          20                5 %
+  test            220         110              0.9 %
 
 Lengths  in tokens of tiny
-                        min   median   95 %   99 %   max
-  training     prompt    38       66     90     92    92
-               answer     1        2      4      4     4
-               both      41       67     91     95    95
-  validation   prompt    40       63     88     93    98
-               answer     1        2      4      4    10
-               both      42       65     90     95   100
+                      min   median   95 %   99 %   max
+  training   prompt    38       66     90     92    92
+             answer     1        2      4      4     4
+             both      41       67     91     95    95
+  tune       prompt    46       63     86     87    87
+             answer     1        2      4      4     4
+             both      48       66     88     89    89
+  test       prompt    40       63     88     93    98
+             answer     1        2      4      4    10
+             both      42       65     90     95   100
 
   prompt.max_length=512, 60 training examples: all fit
-  prompt.max_length=512, 220 validation examples: all fit
-  generation.max_new_tokens=32, 220 validation answers: all fit
+  prompt.max_length=512, 40 tune examples: all fit
+  prompt.max_length=512, 220 test examples: all fit
+  generation.max_new_tokens=32, 220 test answers: all fit
 
 Prompts  as tiny reads them; ⟦what it learns to say⟧; ┊ goes on with a line
   training events-0-train-00000-0: 95 tokens, 5 of them trained
@@ -77,7 +82,7 @@ Prompts  as tiny reads them; ⟦what it learns to say⟧; ┊ goes on with a lin
   ┊ tank. Crowds gathered in Helby when Tolwick Dynamics unveiled a light rocket on 3 July.
   │ Answer:⟦ 10 June</s>⟧
 
-  validation events-0-validation-00000-0: 75 tokens given, and 2 of the reference expected
+  test events-0-test-00000-0: 75 tokens given, and 2 of the reference expected
   │ <s>Question: Whom did Zamoria help?
   │ Context: The Ulmerian Border Guard will publish its yearly review in February 2023. On 14
   ┊ December, Zamoria delivered 290 water pumps to Jorvia. The Eld-9 jammer passed its first trial
@@ -90,7 +95,7 @@ Warnings
 
 A first run  with the embedded model; add model.path=... for yours
   tunebench -m method=baseline,lora seed=0,1,2 study=events dataset.train_documents=30 \\
-      dataset.validation_documents=110 dataset.questions_per_document=2
+      dataset.tune_documents=20 dataset.test_documents=110 dataset.questions_per_document=2
   tunebench report --study events
 """
 
@@ -104,7 +109,8 @@ loaded = {name for name, module in sys.modules.items() if module is not None}
 print(*sorted({"torch", "transformers", "datasets", "peft", "trl", "accelerate"} & loaded), file=sys.stderr)
 sys.exit(status)
 """
-    few = ("dataset.train_documents=30", "dataset.validation_documents=110", "dataset.questions_per_document=2")
+    sizes = {"train_documents": 30, "tune_documents": 20, "test_documents": 110, "questions_per_document": 2}
+    few = [f"dataset.{key}={value}" for key, value in sizes.items()]
     done = data(*few, code=code)
     assert (done.returncode, done.stderr) == (0, "transformers\n")
     assert done.stdout == EMBEDDED
@@ -131,10 +137,11 @@ def test_a_table_is_shown_from_its_columns_to_the_first_run(data: Run, faq: Path
         "  page       text      0 %   cluster       0",
     ]
     assert sections[2] == [
-        "Splits  10 % of the documents held out of training (dataset.split_seed=0)",
-        "               examples   documents   largest document",
-        "  training           38          19                5 %",
-        "  validation          2           1              100 %",
+        "Splits  held out of training by document: 10 % for tune, 10 % for test (dataset.split_seed=0)",
+        "             examples   documents   largest document",
+        "  training         36          18                6 %",
+        "  tune              2           1              100 %",
+        "  test              2           1              100 %",
     ]
     assert sections[-1] == [
         "A first run  with the embedded model; add model.path=... for yours",
@@ -173,14 +180,14 @@ def test_settings_that_fit_are_not_proposed_again(data: Run, faq: Path) -> None:
     done = data(
         "dataset=records",
         "dataset.train=faq.csv",
-        "dataset.validation_fraction=2",
+        "dataset.test_fraction=2",
         "dataset.instruction_column=Question",
         "dataset.input_column=null",
         "dataset.output_column=Answer",
         "dataset.cluster_column=page",
     )
     assert done.returncode == 2
-    assert done.stderr == "\ndataset.validation_fraction: must be less than 1.0, got 2 (conf/dataset/records.yaml)\n"
+    assert done.stderr == "\ndataset.test_fraction: must be less than 1.0, got 2 (conf/dataset/records.yaml)\n"
     assert "Columns of faq.csv" in done.stdout
     assert "Likely settings" not in done.stdout
 
@@ -223,7 +230,7 @@ def test_data_that_training_would_refuse_is_shown_all_the_same(data: Run, faq: P
     done = data(
         "dataset=records",
         "dataset.train=faq.csv",
-        "dataset.validation=faq.csv",
+        "dataset.test=faq.csv",
         "dataset.instruction_column=Question",
         "dataset.input_column=null",
         "dataset.output_column=Answer",
@@ -232,9 +239,9 @@ def test_data_that_training_would_refuse_is_shown_all_the_same(data: Run, faq: P
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
         "",
-        "validation shares 40 of its 40 documents with training ('1008ba9a8b84fcc2', '1bd6e12ee48b6e47', "
-        "'2237740a8b90e0e7', ...); remove them from one of the two and name the files with dataset.train=PATH "
-        "dataset.validation=PATH",
+        "test shares 37 of its 40 documents with training ('1bd6e12ee48b6e47', '44a722540bfb68ad', "
+        "'725201f6b605b388', ...); remove them from one of the two and name the files with dataset.train=PATH "
+        "dataset.test=PATH",
         f"the tokenizer of {REPOSITORY}/bench/tiny has no chat template; choose a simple one with "
         "prompt.chat_template=simple, or another prompt: prompt=alpaca",
     ]
@@ -242,8 +249,8 @@ def test_data_that_training_would_refuse_is_shown_all_the_same(data: Run, faq: P
     assert titles == [
         "records  faq.csv and faq.csv",
         "Columns of faq.csv  train, 40 rows",
-        "Columns of faq.csv  validation, 40 rows",
-        "Splits  the source's own splits",
+        "Columns of faq.csv  test, 40 rows",
+        "Splits  held out of training by document: 10 % for tune (dataset.split_seed=0)",
         "Warnings",
     ]
 

@@ -17,7 +17,7 @@ def write(path: Path, n: int, characters: int) -> str:
 
 def test_every_row_is_counted_and_the_first_ones_are_described(tmp_path: Path) -> None:
     for n, described in ((10_000, ["text", "late"]), (10_001, ["text"])):
-        (table,) = tables({"train": write(tmp_path / "a.jsonl", n, 10), "validation": None})
+        (table,) = tables({"train": write(tmp_path / "a.jsonl", n, 10), "test": None})
         assert (table.split, table.n_rows, [column.name for column in table.columns]) == ("train", n, described)
 
 
@@ -42,12 +42,19 @@ def test_rows_before_a_fault_are_described(tmp_path: Path) -> None:
 
 
 def test_splits_of_the_hub_are_described(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    hub = {name: lambda name=name: iter([(1, {"q": name}), (2, {"q": "x"})]) for name in ("train", "test", "dev")}
+    hub = {
+        name: lambda name=name: iter([(1, {"q": name}), (2, {"q": "x"})]) for name in ("train", "test", "dev", "small")
+    }
     monkeypatch.setattr(source, "read_hub_data", lambda *given: {("a/b", None, "en"): hub}[given])
-    settings = {"path": "a/b", "revision": None, "config": "en", "train_split": "train", "validation_split": "dev"}
+    settings = {"path": "a/b", "revision": None, "config": "en", "train_split": "train", "test_split": "dev"}
     found = [(table.split, table.path, table.n_rows, table.columns[0].sample) for table in tables(settings)]
-    assert found == [("train", "a/b train", 2, "train"), ("validation", "a/b dev", 2, "dev")]
-    assert [table.split for table in tables(settings | {"validation_split": None})] == ["train"]
+    assert found == [("train", "a/b train", 2, "train"), ("test", "a/b dev", 2, "dev")]
+    usual = tables(settings | {"test_split": None, "tune_split": "small"})
+    assert [(table.split, table.path) for table in usual] == [
+        ("train", "a/b train"),
+        ("tune", "a/b small"),
+        ("test", "a/b test"),
+    ]
     own = write(tmp_path / "own.jsonl", 3, 10)
-    assert [table.path for table in tables(settings | {"validation": own})] == [own, "a/b train"]
+    assert [table.path for table in tables(settings | {"test": own})] == [own, "a/b train"]
     assert [table.path for table in tables(settings | {"train": own})] == [own]

@@ -54,7 +54,9 @@ def write(*documents: Any, name: str = "train.json") -> None:
 
 
 def dataset(**changes: Any) -> Cmnee:
-    made = Dataset.model_validate(SETTINGS | {"train": "train.json", "validation": "valid.json"} | changes)
+    made = Dataset.model_validate(
+        SETTINGS | {"tune_fraction": 0} | {"train": "train.json", "test": "valid.json"} | changes
+    )
     assert isinstance(made, Cmnee)
     return made
 
@@ -122,20 +124,20 @@ def test_the_text_counts_where_an_offset_points_elsewhere(capfd: pytest.CaptureF
         "documents that were there already": 1,
     }
     capfd.readouterr()
-    _, (step,) = dataset()._read("validation", "train.json")
-    assert (step.name, step.split, step.n_dropped) == ("answers that do not occur in the text", "validation", 1)
+    _, (step,) = dataset()._read("test", "train.json")
+    assert (step.name, step.split, step.n_dropped) == ("answers that do not occur in the text", "test", 1)
     assert capfd.readouterr().err == (
         "train.json: 2 offsets that point to other text than the argument's\n"
         "train.json: 1 documents that were there already\n"
     )
 
 
-def test_documents_are_held_out_whole_if_there_is_no_validation_file() -> None:
+def test_documents_are_held_out_whole_if_there_is_no_test_file() -> None:
     texts = [TEXT.replace("5月3日", f"5月{day}日") for day in range(1, 31)]
     events = [[event("Experiment", "试射", text, Subject="奥西亚海军", Equipment="海鹰导弹")] for text in texts]
     write(*(document(str(at), own, text) for at, (own, text) in enumerate(zip(events, texts, strict=True))))
-    splits = dataset(validation=None, validation_fraction=0.3).load()
-    assert (len(splits.train) + len(splits.validation), len(splits.validation) > 4) == (60, True)
+    splits = dataset(test=None, test_fraction=0.3).load()
+    assert (len(splits.train) + len(splits.test), len(splits.test) > 4) == (60, True)
     assert require_disjoint(splits).n_shared_clusters == 0
 
 
@@ -187,8 +189,8 @@ BROKEN = {
     ),
     "one document": (
         [document("7", [TRIAL])],
-        "all examples are about one document, which cannot be divided into training and validation; name a file with "
-        "other documents: dataset.validation=PATH",
+        "holding out test of one document leaves nothing to train on (dataset.test_fraction=0.1); name files with "
+        "other documents (dataset.test=PATH)",
     ),
 }
 
@@ -198,7 +200,7 @@ def test_what_is_wrong_with_a_file_is_one_sentence(name: str) -> None:
     content, sentence = BROKEN[name]
     Path("train.json").write_text(json.dumps(content))
     with pytest.raises(InputError) as caught:
-        dataset(validation=None).load()
+        dataset(test=None).load()
     assert str(caught.value) == sentence
 
 

@@ -20,12 +20,15 @@ SETTINGS = {
     "language": "en",
     "seed": 0,
     "train_documents": 40,
-    "validation_documents": 20,
+    "tune_documents": 10,
+    "test_documents": 20,
     "questions_per_document": 3,
     "train": None,
-    "validation": None,
+    "tune": None,
+    "test": None,
     "train_limit": None,
-    "validation_limit": None,
+    "tune_limit": None,
+    "test_limit": None,
 }
 
 
@@ -33,19 +36,19 @@ def events(**changed: object) -> Events:
     return Events.model_validate(SETTINGS | changed)
 
 
-def test_the_shipped_configuration_gives_450_validation_and_2100_training_questions() -> None:
+def test_the_shipped_configuration_gives_2100_training_300_tune_and_450_test_questions() -> None:
     shipped = yaml.safe_load(Path("conf/dataset/events.yaml").read_text())
     assert shipped.keys() == SETTINGS.keys() | {"_target_"}
     splits = Dataset.model_validate(shipped).load()
-    assert (len(splits.train), len(splits.validation)) == (2100, 450)
-    assert len({example.cluster for example in splits.validation}) == 150
+    assert [len(split) for split in splits.parts().values()] == [2100, 300, 450]
+    assert len({example.cluster for example in splits.test}) == 150
 
 
 def test_a_seed_gives_the_same_reports_on_every_machine() -> None:
     splits = events().load()
-    first = splits.validation[0]
-    assert first.id == "events-0-validation-00000-0"
-    assert first.cluster == "events-0-validation-00000"
+    first = splits.test[0]
+    assert first.id == "events-0-test-00000-0"
+    assert first.cluster == "events-0-test-00000"
     assert first.question == "Whom did Zamoria help?"
     assert first.context == (
         "The Ulmerian Border Guard will publish its yearly review in February 2023. On 14 December, Zamoria delivered "
@@ -54,7 +57,7 @@ def test_a_seed_gives_the_same_reports_on_every_machine() -> None:
     )
     assert first.references == ("Jorvia",)
     assert fingerprint(splits.train) == "32d3e26ea1c661954fbcde7d45aaea833580a7c3e3b337176194c62f047835a9"
-    assert fingerprint(splits.validation) == "98ff93de0f937a6605bd6ac0c68147e9af9bddf539ab8fdbbfc5f562334606fc"
+    assert fingerprint(splits.test) == "079d01bb0a11e557dfd4e8d72a3df200a3c8c50ea3e67904deeafb1cfce0a452"
 
 
 def test_the_reports_are_those_that_the_embedded_model_was_trained_for() -> None:
@@ -87,40 +90,40 @@ def test_the_reports_do_not_depend_on_the_hash_seed_of_the_process() -> None:
 
 def test_another_seed_gives_other_reports() -> None:
     one, other = events().load(), events(seed=1).load()
-    texts = [{example.context for example in splits.train + splits.validation} for splits in (one, other)]
+    texts = [{example.context for split in splits.parts().values() for example in split} for splits in (one, other)]
     assert texts[0].isdisjoint(texts[1])
 
 
-def test_no_document_is_in_both_splits() -> None:
-    splits = events(train_documents=700, validation_documents=150).load()
+def test_no_document_is_in_two_splits() -> None:
+    splits = events(train_documents=700, tune_documents=100, test_documents=150).load()
     for document in ("cluster", "context"):
-        train = {getattr(example, document) for example in splits.train}
-        validation = {getattr(example, document) for example in splits.validation}
-        assert (len(train), len(validation)) == (700, 150)
-        assert train.isdisjoint(validation)
+        parts = [{getattr(example, document) for example in split} for split in splits.parts().values()]
+        assert [len(part) for part in parts] == [700, 100, 150]
+        assert len(set().union(*parts)) == 950
 
 
-def test_a_report_in_validation_is_left_out_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    numbers = iter([7, 8, 8, 9])
+def test_a_report_in_test_is_left_out_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = iter([7, 8, 8, 9, 7, 9, 10])
     monkeypatch.setattr(
         "bench.dataset.events.write_report", lambda random, n_events: write_report(Random(next(numbers)), 2)
     )
-    splits = events(train_documents=1, validation_documents=2, questions_per_document=1).load()
-    assert [example.context for example in splits.validation] == [write_report(Random(n), 2).text for n in (7, 8)]
+    splits = events(train_documents=1, tune_documents=1, test_documents=2, questions_per_document=1).load()
+    assert [example.context for example in splits.test] == [write_report(Random(n), 2).text for n in (7, 8)]
     assert [example.context for example in splits.train] == [write_report(Random(9), 2).text]
     assert splits.train[0].cluster == "events-0-train-00001"
+    assert [example.context for example in splits.tune] == [write_report(Random(10), 2).text]
 
 
 def test_a_larger_split_begins_with_the_smaller_one() -> None:
-    small, large = events().load(), events(train_documents=80, validation_documents=50).load()
-    assert large.validation[: len(small.validation)] == small.validation
-    assert large.train[: len(small.train)] == small.train
+    small, large = events().load(), events(train_documents=80, tune_documents=30, test_documents=50).load()
+    for name, split in small.parts().items():
+        assert large.parts()[name][: len(split)] == split
 
 
 def test_ids_are_unique_and_the_questions_of_a_report_share_its_cluster() -> None:
     splits = events().load()
-    examples = splits.train + splits.validation
-    assert len({example.id for example in examples}) == len(examples) == 180
+    examples = splits.train + splits.tune + splits.test
+    assert len({example.id for example in examples}) == len(examples) == 210
     assert set(Counter(example.cluster for example in examples).values()) == {3}
     assert all(example.id.startswith(f"{example.cluster}-") for example in examples)
 
@@ -189,17 +192,18 @@ def test_pick_and_shuffled_use_only_the_stable_generator() -> None:
 
 
 def test_limits_take_the_first_examples() -> None:
-    whole, limited = events().load(), events(train_limit=5, validation_limit=2).load()
-    assert (limited.train, limited.validation) == (whole.train[:5], whole.validation[:2])
+    whole, limited = events().load(), events(train_limit=5, tune_limit=3, test_limit=2).load()
+    assert (limited.train, limited.tune, limited.test) == (whole.train[:5], whole.tune[:3], whole.test[:2])
 
 
-def test_local_files_take_the_place_of_either_split(tmp_path: Path) -> None:
+def test_local_files_take_the_place_of_each_split(tmp_path: Path) -> None:
     own, other = events().load(), events(seed=5).load()
     file = tmp_path / "train.jsonl"
     file.write_text("".join(example.model_dump_json() + "\n" for example in other.train))
     assert events(train=str(file)).load().train == other.train
-    assert events(train=str(file)).load().validation == own.validation
-    assert events(validation=str(file), validation_limit=4).load().validation == other.train[:4]
+    assert events(train=str(file)).load().test == own.test
+    assert events(tune=str(file), tune_limit=4).load().tune == other.train[:4]
+    assert events(test=str(file), test_limit=4).load().test == other.train[:4]
 
 
 def test_a_record_that_is_not_an_example_is_named_by_file_and_line(tmp_path: Path) -> None:
@@ -215,10 +219,10 @@ def test_a_record_that_is_not_an_example_is_named_by_file_and_line(tmp_path: Pat
 
 
 def test_a_broken_line_is_named_by_file_and_line(tmp_path: Path) -> None:
-    file = tmp_path / "validation.jsonl"
+    file = tmp_path / "test.jsonl"
     file.write_text('{"id": "1",\n')
     with pytest.raises(InputError, match=rf"^{file}:1: broken JSON: "):
-        events(validation=str(file)).load()
+        events(test=str(file)).load()
 
 
 def test_more_questions_than_a_report_has_are_refused() -> None:

@@ -20,11 +20,11 @@ from pydantic import ValidationError
 from bench.dataset import Dataset
 
 CONF = Path(__file__).parents[2] / "conf" / "dataset"
-SQUAD = yaml.safe_load((CONF / "squad_v2.yaml").read_text())
-ALPACA = yaml.safe_load((CONF / "alpaca.yaml").read_text())
+SQUAD = yaml.safe_load((CONF / "squad_v2.yaml").read_text()) | {"tune_fraction": 0}
+ALPACA = yaml.safe_load((CONF / "alpaca.yaml").read_text()) | {"tune_fraction": 0}
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 REMEDY = (
-    "name local files with dataset.train=PATH dataset.validation=PATH, "
+    "name local files with dataset.train=PATH dataset.test=PATH, "
     "or give access to it (network, and for a gated one its terms accepted on its hub page and `hf auth login`)"
 )
 
@@ -118,10 +118,10 @@ def test_cached_copy_is_read_offline_at_its_revision_only(home: Path) -> None:
     )
 
     rain = {"id": "a", "cluster": "T", "question": "What?", "context": "It rained.", "references": ["rained"]}
-    assert (splits["train"], splits["validation"]) == ([rain], [rain])
+    assert (splits["train"], splits["test"]) == ([rain], [rain])
     assert kept["train"] == [rain, rain | {"id": "b", "question": "Why?", "references": [""]}]
-    assert len(alpaca["train"]) + len(alpaca["validation"]) == 50
-    assert {example["references"][0] for example in alpaca["validation"]} == {"Bern"}
+    assert len(alpaca["train"]) + len(alpaca["test"]) == 50
+    assert {example["references"][0] for example in alpaca["test"]} == {"Bern"}
     assert other == f"someone/squad at revision {'f' * 40} is not in the cache, which has revision {REVISION}; {REMEDY}"
     assert absent == (
         f"someone/nothing at revision {REVISION} cannot be downloaded from the hub (ConnectionError: "
@@ -132,27 +132,30 @@ def test_cached_copy_is_read_offline_at_its_revision_only(home: Path) -> None:
 @pytest.mark.parametrize("revision", [None, REVISION])
 def test_configurations_and_splits_are_chosen_by_name(home: Path, revision: str | None) -> None:
     faq = ALPACA | {"path": "someone/faq", "revision": revision, "config": "en"}
-    chosen, held_out, *messages = python(
+    chosen, tuned, held_out, *messages = python(
         LOAD,
         [
-            faq | {"validation_split": "test"},
+            faq,
+            faq | {"tune_split": "test"},
             faq | {"config": "de"},
             faq | {"config": None},
             faq | {"config": "fr"},
             faq | {"train_split": "training"},
-            faq | {"validation_split": "dev"},
+            faq | {"test_split": "dev"},
         ],
         home,
         HF_HUB_OFFLINE="1",
     )
-    assert [example["question"] for example in chosen["validation"]] == ["Name a river."]
-    assert (len(chosen["train"]), len(held_out["train"]) + len(held_out["validation"])) == (50, 50)
+    assert [example["question"] for example in chosen["test"]] == ["Name a river."]
+    assert (len(chosen["train"]), len(held_out["train"]) + len(held_out["test"])) == (50, 50)
+    assert [example["question"] for example in tuned["tune"]] == ["Name a river."]
+    assert len(tuned["train"]) + len(tuned["test"]) == 50
     name = "someone/faq" if revision is None else f"someone/faq at revision {revision}"
     assert messages == [
         f"{name} has several configurations; choose one of 'de', 'en' with dataset.config",
         f"{name} has no configuration 'fr'; name one of 'de', 'en' with dataset.config",
         "someone/faq has no split 'training'; name one of 'train', 'test' with dataset.train_split",
-        "someone/faq has no split 'dev'; name one of 'train', 'test' with dataset.validation_split",
+        "someone/faq has no split 'dev'; name one of 'train', 'test' with dataset.test_split",
     ]
 
 
@@ -164,7 +167,7 @@ def test_a_pinned_revision_in_the_cache_is_read_without_asking_the_hub(home: Pat
         (splits,) = python(LOAD, [squad], home, HF_ENDPOINT=hub, HF_HUB_OFFLINE="0")
         with pytest.raises(BlockingIOError):
             silent.accept()
-    assert [example["id"] for example in splits["validation"]] == ["a"]
+    assert [example["id"] for example in splits["test"]] == ["a"]
 
 
 def test_what_comes_from_the_hub_and_is_cached(home: Path) -> None:
@@ -178,7 +181,7 @@ for settings in json.load(sys.stdin):
 """
     squad = SQUAD | {"path": "someone/squad", "revision": REVISION}
     alpaca = ALPACA | {"path": "someone/alpaca", "revision": None}
-    local = {"train": "a.json", "validation": "b.json"}
+    local = {"train": "a.json", "test": "b.json"}
     cases = [squad, squad | {"revision": "f" * 40}, squad | local, alpaca, alpaca | {"train": "a.json"}]
     assert python(code, cases, home) == [
         [["someone/squad", REVISION, None], True],

@@ -25,7 +25,9 @@ def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def loaded(records: list[dict[str, Any]], **changes: Any) -> Splits:
     Path("a.jsonl").write_text("\n".join(map(json.dumps, records)))
-    return Dataset.model_validate(SETTINGS | {"train": "a.jsonl", "validation": "a.jsonl"} | changes).load()
+    return Dataset.model_validate(
+        SETTINGS | {"tune_fraction": 0} | {"train": "a.jsonl", "test": "a.jsonl"} | changes
+    ).load()
 
 
 def example(record: dict[str, Any], **changes: Any) -> Example:
@@ -146,6 +148,6 @@ def test_conversations_are_held_out_whole() -> None:
     records = [
         {"messages": [{**HI, "content": f"Hi {at}"}, HELLO, {**HI, "content": "Thanks"}, HELLO]} for at in range(40)
     ]
-    splits = loaded(records, validation=None)
-    assert len(splits.train) + len(splits.validation) == 40
+    splits = loaded(records, test=None)
+    assert len(splits.train) + len(splits.test) == 40
     assert require_disjoint(splits).n_shared_texts == 0

@@ -30,9 +30,9 @@ def write(name: str, rows: list[Row]) -> str:
 VALIDATION: Row = ("Who sails?", "Nobody.", "nobody")
 
 
-def load(rows: list[Row], validation: list[Row] | None = None, **quality: Any) -> Splits:
-    files = {"train": write("train.jsonl", rows), "validation": write("test.jsonl", validation or [VALIDATION])}
-    return Dataset.model_validate(SETTINGS | files | {"quality": OFF | quality}).load()
+def load(rows: list[Row], test: list[Row] | None = None, **quality: Any) -> Splits:
+    files = {"train": write("train.jsonl", rows), "test": write("test.jsonl", test or [VALIDATION])}
+    return Dataset.model_validate(SETTINGS | {"tune_fraction": 0} | files | {"quality": OFF | quality}).load()
 
 
 def test_configuration_lists_every_field() -> None:
@@ -73,9 +73,11 @@ def test_an_example_that_a_step_leaves_out_is_counted_and_shown(
 
 
 def test_an_answer_that_is_empty_on_purpose_is_not_too_short() -> None:
-    files = {"train": write("train.jsonl", ROWS), "validation": write("test.jsonl", [VALIDATION])}
+    files = {"train": write("train.jsonl", ROWS), "test": write("test.jsonl", [VALIDATION])}
     quality = OFF | {"shortest_answer": 7}
-    splits = Dataset.model_validate(SETTINGS | files | {"quality": quality, "empty_output": "keep"}).load()
+    splits = Dataset.model_validate(
+        SETTINGS | {"tune_fraction": 0} | files | {"quality": quality, "empty_output": "keep"}
+    ).load()
     assert "Why?" in [example.question for example in splits.train]
 
 
@@ -117,13 +119,13 @@ def test_other_questions_about_a_text_are_no_duplicates() -> None:
     ]
 
 
-def test_a_text_that_is_nearly_in_validation_is_left_out_whatever_is_asked() -> None:
+def test_a_text_that_is_nearly_in_test_is_left_out_whatever_is_asked() -> None:
     splits = load(
         [("When?", LONG, "Monday"), ROWS[0]],
-        validation=[("How many ships?", f"{LONG} late", "four"), ("Of what colour?", f"{LONG} late", "grey")],
+        test=[("How many ships?", f"{LONG} late", "four"), ("Of what colour?", f"{LONG} late", "grey")],
         near_duplicates=0.5,
     )
-    assert ([example.question for example in splits.train], len(splits.validation)) == (["Who?"], 2)
+    assert ([example.question for example in splits.train], len(splits.test)) == (["Who?"], 2)
 
 
 def test_hardly_any_similar_example_is_missed() -> None:
@@ -155,13 +157,13 @@ def test_similarity_is_the_share_of_word_sequences_in_common() -> None:
     assert word_sequences("军舰启航", 3, "zh") == {"军 舰 启", "舰 启 航"}
 
 
-def test_documents_of_validation_are_left_out_of_training() -> None:
+def test_documents_of_test_are_left_out_of_training() -> None:
     rows = [ROWS[0], ("Who stays?", "NOBODY. ", "no one")]
     splits = load(rows, overlap="drop")
     assert [example.question for example in splits.train] == ["Who?"]
     assert splits.steps == (
         Step(
-            name="also in validation",
+            name="also in test",
             split="train",
             n_dropped=1,
             samples=("train.jsonl:2: Who stays? → no one",),
@@ -171,8 +173,8 @@ def test_documents_of_validation_are_left_out_of_training() -> None:
 
 
 def test_steps_of_both_splits_are_told_apart() -> None:
-    splits = load(ROWS[:2], validation=[VALIDATION, ROWS[1]], longest_context=10)
-    assert [(step.split, step.n_dropped) for step in splits.steps] == [("train", 2), ("validation", 1)]
+    splits = load(ROWS[:2], test=[VALIDATION, ROWS[1]], longest_context=10)
+    assert [(step.split, step.n_dropped) for step in splits.steps] == [("train", 2), ("test", 1)]
 
 
 def test_a_pattern_that_is_no_regular_expression_is_refused() -> None:

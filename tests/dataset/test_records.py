@@ -8,7 +8,7 @@ import yaml
 from bench.dataset import Dataset
 from bench.dataset.overlap import require_disjoint
 from bench.dataset.records import Records
-from bench.dataset.split import hold_out
+from bench.dataset.split import Fractions, hold_out
 from bench.errors import InputError
 from bench.example import Example, Step
 
@@ -30,12 +30,12 @@ def write(name: str, records: list[dict[str, Any]]) -> str:
 
 
 def dataset(**changes: Any) -> Dataset:
-    return Dataset.model_validate(SETTINGS | changes)
+    return Dataset.model_validate(SETTINGS | {"tune_fraction": 0} | changes)
 
 
 def examples(records: list[dict[str, Any]], **changes: Any) -> tuple[Example, ...]:
     train = write("train.jsonl", records)
-    return dataset(train=train, validation=train, **changes).load().train
+    return dataset(train=train, test=train, **changes).load().train
 
 
 def message(records: list[dict[str, Any]], **changes: Any) -> str:
@@ -99,11 +99,11 @@ def test_hashed_ids_are_unique_and_do_not_depend_on_the_order() -> None:
     assert sorted(example.id for example in examples(rows[::-1])) == sorted(ids)
 
 
-def test_local_validation_file() -> None:
-    train, validation = write("train.jsonl", [CAPITAL, SUM]), write("validation.jsonl", [ORDER, CAPITAL])
-    splits = dataset(train=train, validation=validation).load()
+def test_local_test_file() -> None:
+    train, test = write("train.jsonl", [CAPITAL, SUM]), write("test.jsonl", [ORDER, CAPITAL])
+    splits = dataset(train=train, test=test).load()
     assert [example.question for example in splits.train] == ["Name the capital of France.", "Add the numbers."]
-    assert [example.question for example in splits.validation] == ["Sort the numbers.", "Name the capital of France."]
+    assert [example.question for example in splits.test] == ["Sort the numbers.", "Name the capital of France."]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_an_empty_answer_is_refused_unless_it_was_asked_for() -> None:
 
 def test_empty_answers_that_are_dropped_are_counted_and_shown() -> None:
     train = write("train.jsonl", [EMPTY, CAPITAL, EMPTY, EMPTY, EMPTY])
-    splits = dataset(train=train, validation=write("validation.jsonl", [SUM]), empty_output="drop").load()
+    splits = dataset(train=train, test=write("test.jsonl", [SUM]), empty_output="drop").load()
     assert [example.references for example in splits.train] == [("Paris",)]
     samples = ("train.jsonl:1", "train.jsonl:3", "train.jsonl:4")
     assert splits.steps == (Step(name="empty answer", split="train", n_dropped=4, samples=samples),)
@@ -166,12 +166,11 @@ def test_the_first_of_several_cluster_columns_that_a_record_has_names_its_docume
     )
 
 
-def test_validation_is_held_out_where_only_training_is_given() -> None:
+def test_tune_and_test_are_held_out_where_only_training_is_given() -> None:
     rows = [CAPITAL | {"instruction": f"Name town {number}."} for number in range(200)]
-    splits = dataset(train=write("train.jsonl", rows), validation_fraction=0.25).load()
+    splits = dataset(train=write("train.jsonl", rows), test_fraction=0.25, tune_fraction=0.1).load()
     require_disjoint(splits)
-    assert len(splits.train) + len(splits.validation) == 200
-    assert splits == hold_out(examples(rows), 0.25, 0)
+    assert splits == hold_out(examples(rows), Fractions(tune=0.1, test=0.25), 0)
 
 
 def test_a_folder_is_read_file_by_file(tmp_path: Path) -> None:
@@ -181,7 +180,7 @@ def test_a_folder_is_read_file_by_file(tmp_path: Path) -> None:
     write("parts/older/a.jsonl", [SUM])
     write("parts/b.jsonl", [SUM])
     write("parts/a.jsonl", [CAPITAL, ORDER])
-    own = dataset(train="parts", validation=write("test.jsonl", [CAPITAL | {"instruction": "Who?"}]))
+    own = dataset(train="parts", test=write("test.jsonl", [CAPITAL | {"instruction": "Who?"}]))
     assert [example.question for example in own.load().train] == [
         "Name the capital of France.",
         "Sort the numbers.",

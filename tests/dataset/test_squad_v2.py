@@ -56,7 +56,7 @@ WEATHER = Example(id="q4", cluster="Rain", question="What happened?", context="I
 def _in_folder_with_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write("train.json", [{"title": "Cats", "paragraphs": [CAT]}])
-    write("validation.json", [{"title": "Rain", "paragraphs": [RAIN]}])
+    write("test.json", [{"title": "Rain", "paragraphs": [RAIN]}])
 
 
 def write(name: str, articles: Any) -> None:
@@ -64,8 +64,8 @@ def write(name: str, articles: Any) -> None:
 
 
 def dataset(**changes: Any) -> Dataset:
-    local = {"train": "train.json", "validation": "validation.json"}
-    return Dataset.model_validate(SETTINGS | local | changes)
+    local = {"train": "train.json", "test": "test.json"}
+    return Dataset.model_validate(SETTINGS | {"tune_fraction": 0} | local | changes)
 
 
 def test_configuration_lists_every_field() -> None:
@@ -76,7 +76,7 @@ def test_configuration_lists_every_field() -> None:
 def test_unanswerable_questions_are_dropped() -> None:
     splits = dataset().load()
     assert splits.train == (WHERE, WHO)
-    assert splits.validation == (WEATHER,)
+    assert splits.test == (WEATHER,)
 
 
 def test_unanswerable_questions_are_kept_as_abstentions() -> None:
@@ -86,7 +86,7 @@ def test_unanswerable_questions_are_kept_as_abstentions() -> None:
 def test_limits_count_what_is_left_after_the_filter() -> None:
     assert dataset(train_limit=2).load().train == (WHERE, WHO)
     assert dataset(train_limit=1, unanswerable="keep").load().train == (WHERE,)
-    assert dataset(train="validation.json", validation="train.json", validation_limit=1).load().validation == (WHERE,)
+    assert dataset(train="test.json", test="train.json", test_limit=1).load().test == (WHERE,)
 
 
 def test_limits_take_whole_articles_from_all_over_the_file() -> None:
@@ -115,9 +115,23 @@ def test_limits_take_whole_articles_from_all_over_the_file() -> None:
     assert set(dataset(train_limit=12, split_seed=1).load().train) != set(train)
 
 
-def test_the_seed_is_part_of_the_key_where_something_is_chosen() -> None:
-    assert "split_seed" not in dataset().identity()
-    assert dataset(train_limit=2).identity()["split_seed"] == dataset(validation_limit=2).identity()["split_seed"] == 0
+def test_some_training_articles_are_the_tune_split_unless_a_file_is() -> None:
+    asked = [
+        {"id": str(n), "question": "How many?", "answers": [{"text": str(n), "answer_start": 0}]} for n in range(40)
+    ]
+    articles = [
+        {"title": f"Article {n}", "paragraphs": [{"context": f"{n} ships.", "qas": [question]}]}
+        for n, question in enumerate(asked)
+    ]
+    write("train.json", articles)
+    held_out = dataset(tune_fraction=0.2).load()
+    assert 2 <= len(held_out.tune) <= 14  # 8 expected; two and a half standard deviations are 6
+    assert set(held_out.train + held_out.tune) == set(dataset().load().train)
+    assert held_out.test == dataset().load().test == (WEATHER,)
+    assert len(dataset(tune_fraction=0.2, tune_limit=1).load().tune) == 1
+    write("tune.json", articles[:3])
+    given = dataset(tune_fraction=0.2, tune="tune.json").load()
+    assert (len(given.train), [example.id for example in given.tune]) == (40, ["0", "1", "2"])
 
 
 def message(articles: Any) -> str:

@@ -20,7 +20,9 @@ def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def loaded(records: list[dict[str, Any]], **changes: Any) -> Splits:
     Path("a.jsonl").write_text("\n".join(map(json.dumps, records)))
-    return Dataset.model_validate(SETTINGS | {"train": "a.jsonl", "validation": "a.jsonl"} | changes).load()
+    return Dataset.model_validate(
+        SETTINGS | {"tune_fraction": 0} | {"train": "a.jsonl", "test": "a.jsonl"} | changes
+    ).load()
 
 
 def test_configuration_lists_every_field() -> None:
@@ -45,7 +47,7 @@ def test_texts_of_one_book() -> None:
 
 def test_a_text_file_is_a_document() -> None:
     Path("b.txt").write_text("A ship left.\nIt rained.\n")
-    (one,) = Dataset.model_validate(SETTINGS | {"train": "b.txt", "validation": "b.txt"}).load().train
+    (one,) = Dataset.model_validate(SETTINGS | {"tune_fraction": 0} | {"train": "b.txt", "test": "b.txt"}).load().train
     assert one.references == ("A ship left.\nIt rained.\n",)
 
 

@@ -131,7 +131,7 @@ def make_record(
     answers: bool = False,
     file_bytes: int | None = None,
     rss_bytes: int = 1_500_000_000,
-    validation_fingerprint: str = "5e6f7a8b" + 56 * "0",
+    test_fingerprint: str = "5e6f7a8b" + 56 * "0",
     method_settings: dict[str, Any] | None = None,
     prompt: dict[str, Any] | None = None,
     started_at: str = "2026-07-01T12:00:00+00:00",
@@ -191,7 +191,7 @@ def make_record(
         cell={
             "model": {"_target_": "bench.model.Model", "name": model},
             "method": {"_target_": f"bench.method.{method}", "name": method} | (method_settings or {}),
-            "dataset": {"_target_": f"bench.dataset.{dataset}", "name": dataset, "train": None, "validation": None},
+            "dataset": {"_target_": f"bench.dataset.{dataset}", "name": dataset, "train": None, "test": None},
             "prompt": prompt or {"_target_": "bench.prompt.Template", "name": "squad", "max_length": 512},
             "train": {"name": "default", "epochs": 3},
             "generation": {"batch": 16, "max_new_tokens": 32},
@@ -212,7 +212,7 @@ def make_record(
             memory_bytes=8_000_000_000,
         ),
         base=Base(weights="pretrained", revision=None, precision="float32", device="cpu", context_length=2048),
-        data=_data(validation_fingerprint, data or {}),
+        data=_data(test_fingerprint, data or {}),
         parameters=Parameters(
             trainable=trainable,
             total=1_000_000,
@@ -244,18 +244,23 @@ def phases_of(trainable: int) -> tuple[Phase, ...]:
     return (LOAD, *(TRAIN if trainable else ()), GENERATE)
 
 
-def _data(validation_fingerprint: str, changes: dict[str, Any]) -> Data:
+def _data(test_fingerprint: str, changes: dict[str, Any]) -> Data:
     counts = {
+        "scored_on": "test",
         "n_train": 400,
-        "n_validation": 60,
+        "n_tune": 40,
+        "n_test": 60,
         "n_dropped": 0,
         "n_truncated": 0,
         "n_references_too_long": 0,
-        "n_clusters_validation": 12,
+        "n_clusters_tune": 8,
+        "n_clusters_test": 12,
         "train": COUNTS,
-        "validation": COUNTS,
+        "tune": COUNTS,
+        "test": COUNTS,
         "train_fingerprint": "1a2b3c4d" + 56 * "0",
-        "validation_fingerprint": validation_fingerprint,
+        "tune_fingerprint": "9d8c7b6a" + 56 * "0",
+        "test_fingerprint": test_fingerprint,
         "overlap": Overlap(method="cluster ids and texts", n_shared_clusters=0, n_shared_texts=0),
     }
     return Data.model_validate(counts | changes)
@@ -298,7 +303,7 @@ def answer_lines(record: Record) -> list[dict[str, Any]]:
     """
     assert record.data is not None
     assert record.scores is not None
-    n = record.data.n_validation
+    n = record.data.n_test
     told = {name: value for name, value in record.scores.items() if value is not None}
     perplexity = told.pop("perplexity", 1.0)
     told.pop("answer_macro_f1", None)

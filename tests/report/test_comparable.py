@@ -36,7 +36,7 @@ def picked(group, fits_gb=()):
 
 def test_sets_of_other_content_are_not_paired_though_their_ids_are_alike(write_cell, group):
     write_cell("baseline", scores={"token_f1": 0.25})
-    write_cell("lora", scores={"token_f1": 0.75}, validation_fingerprint="1a2b3c4d" + 56 * "0")
+    write_cell("lora", scores={"token_f1": 0.75}, test_fingerprint="1a2b3c4d" + 56 * "0")
     (effect,) = effects([group()], "baseline", ["token_f1"])
     assert (effect.difference, effect.interval, effect.p) == (0.5, None, None)
     assert effect.reason == "the two were not asked the same examples"

@@ -113,7 +113,7 @@ def test_the_markdown_report_links_what_is_there(write_cell, runs, tmp_path):
         "# Report of the study demo\n\n1 cell: 1 ok. A cell is one run: one combination of model, method, data set, "
         "settings and seed.\n\n"
         "- Model: tiny\n"
-        "- Data set: events: 400 training examples, 60 validation examples of 12 documents\n"
+        "- Data set: events: 400 training examples, 40 tune examples, 60 test examples of 12 documents\n"
         "- Seeds: 0\n"
         "- Commit: 0123456789abcdef0123456789abcdef01234567\n\n"
         "### tiny: quality and cost of each method\n\n|"
@@ -174,7 +174,7 @@ def test_a_place_that_cannot_be_written_is_a_message(write_cell, runs, tmp_path,
 
 def test_scores_that_cannot_be_compared_are_refused_and_other_studies_reported(write_cell, runs, tmp_path, capsys):
     write_cell("baseline")
-    write_cell("lora", validation_fingerprint="99999999" + 56 * "0", prompt={"name": "alpaca\u202e", "max_length": 512})
+    write_cell("lora", test_fingerprint="99999999" + 56 * "0", prompt={"name": "alpaca\u202e", "max_length": 512})
     write_cell("lora", study="other")
     assert main(["--runs", str(runs), "--out", str(tmp_path)]) == 1
     said = capsys.readouterr()
@@ -182,20 +182,19 @@ def test_scores_that_cannot_be_compared_are_refused_and_other_studies_reported(w
     assert said.err == (
         "demo: its scores cannot be compared: the cells of tiny differ in prompt._target_: bench.prompt.Template for "
         "baseline; not set for lora. the cells of tiny differ in prompt.name: squad for baseline; alpaca\\u202e for "
-        "lora. the cells of tiny differ in the fingerprint of their validation set: 5e6f7a8b for baseline; 99999999 "
-        "for lora. Give each its own study, or report them side by side with --allow-mixed.\n"
+        "lora. the cells of tiny differ in the fingerprint of the examples that were scored: 5e6f7a8b for baseline; "
+        "99999999 for lora. Give each its own study, or report them side by side with --allow-mixed.\n"
     )
     assert not (tmp_path / "demo").exists()
 
 
 def test_what_is_mixed_is_reported_when_asked_for_and_said_under_the_table(write_cell, runs, tmp_path, capsys):
     write_cell("baseline")
-    write_cell("lora", validation_fingerprint="99999999" + 56 * "0")
+    write_cell("lora", test_fingerprint="99999999" + 56 * "0")
     assert main(["--runs", str(runs), "--out", str(tmp_path), "--allow-mixed"]) == 0
     assert capsys.readouterr().err == ""
-    told = (
-        "the cells of tiny differ in the fingerprint of their validation set: 5e6f7a8b for baseline; 99999999 for lora."
-    )
+    told = "the cells of tiny differ in the fingerprint of the examples that were scored: 5e6f7a8b for baseline; "
+    told += "99999999 for lora."
     tables = tmp_path / "demo" / "tables"
     for name in ("model-tiny", "effects"):
         assert f"\n**Warning:** {told}\n" in (tables / f"{name}.md").read_text()

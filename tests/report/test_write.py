@@ -130,10 +130,10 @@ def test_hostile_text_compiles_to_itself(written, tmp_path):
     assert "(/etc/passwd" not in done.stdout
 
 
-def test_what_was_asked_is_found_once_for_a_validation_set(write_cell, runs):
+def test_what_was_asked_is_found_once_for_a_test_set(write_cell, runs):
     rewrite(write_cell("baseline", folder="a"), without_question)
     write_cell("lora", folder="b")
-    rewrite(write_cell("qlora", folder="c", validation_fingerprint=64 * "0"), without_question)
+    rewrite(write_cell("qlora", folder="c", test_fingerprint=64 * "0"), without_question)
     (study,) = read_studies(runs)
     assert study.problems == ()
     assert set(study.asked) == {"demo/a", "demo/b"}

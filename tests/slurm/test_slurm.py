@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slurm
 
 SMALL = (
     *("hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1", "hydra.launcher.timeout_min=20", "telemetry.gpu=null"),
-    *("tracker=none", "dataset.train_documents=60", "dataset.validation_documents=10", "train.micro_batch=4"),
+    *("tracker=none", "dataset.train_documents=60", "dataset.test_documents=10", "train.micro_batch=4"),
 )
 
 

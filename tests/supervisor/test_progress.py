@@ -189,15 +189,15 @@ def test_what_lets_longer_examples_in_depends_on_the_context(printed: Printed, c
 def test_a_warning_names_every_loss_of_data_and_what_to_do(cell_events: list[AnyEvent]) -> None:
     data = next(event.data for event in cell_events if event.kind == "data_prepared")
 
-    def text(train: tuple[int, int, int], validation: tuple[int, int, int], too_long: int | None) -> str:
+    def text(train: tuple[int, int, int], test: tuple[int, int, int], too_long: int | None) -> str:
         changes = {
             name: SplitCounts(n_read=read, n_dropped=dropped, n_truncated=truncated)
-            for name, (read, dropped, truncated) in (("train", train), ("validation", validation))
+            for name, (read, dropped, truncated) in (("train", train), ("test", test))
         }
         return progress.data_warning(data.model_copy(update={**changes, "n_references_too_long": too_long}), RAISE)
 
     assert text((946, 471, 0), (100, 0, 12), 0) == (
-        "471 of 946 training examples dropped, 12 of 100 validation examples truncated to fit: raise prompt.max_length"
+        "471 of 946 training examples dropped, 12 of 100 test examples truncated to fit: raise prompt.max_length"
     )
     assert text((946, 0, 0), (8, 0, 0), 3) == (
         "3 of 8 references longer than an answer may be: raise generation.max_new_tokens"
@@ -221,9 +221,9 @@ def test_a_warning_of_long_references_says_what_covers_them(
 ) -> None:
     data = next(event.data for event in cell_events if event.kind == "data_prepared")
     lengths = {"p50": 12, "p99": 140, "largest": 900}
-    changes = {"n_validation": 200, "n_references_too_long": n_too_long, "reference_tokens": lengths}
+    changes = {"n_test": 200, "n_references_too_long": n_too_long, "reference_tokens": lengths}
     whole = {"train": SplitCounts(n_read=9, n_dropped=0, n_truncated=0)} | {
-        "validation": SplitCounts(n_read=200, n_dropped=0, n_truncated=0)
+        "test": SplitCounts(n_read=200, n_dropped=0, n_truncated=0)
     }
     assert progress.data_warning(data.model_copy(update=changes | whole), RAISE) == (
         f"{n_too_long} of 200 references longer than an answer may be: {advice}"
@@ -234,19 +234,19 @@ def test_a_warning_says_which_step_left_out_how_many_examples(cell_events: list[
     data = next(event.data for event in cell_events if event.kind == "data_prepared")
     whole = SplitCounts(n_read=8, n_dropped=0, n_truncated=0)
     left_out = (
-        LeftOut(step="answer too long", split="training", n_dropped=1_152),
-        LeftOut(step="near duplicate", split="training", n_dropped=1),
-        LeftOut(step="duplicate", split="validation", n_dropped=7),
+        LeftOut(step="answer too long", split="train", n_dropped=1_152),
+        LeftOut(step="near duplicate", split="train", n_dropped=1),
+        LeftOut(step="duplicate", split="test", n_dropped=7),
     )
     assert progress.data_warning(
-        data.model_copy(update={"train": whole, "validation": whole, "left_out": left_out}), RAISE
-    ) == ("left out of training: 1,152 (answer too long), 1 (near duplicate); left out of validation: 7 (duplicate)")
+        data.model_copy(update={"train": whole, "test": whole, "left_out": left_out}), RAISE
+    ) == ("left out of training: 1,152 (answer too long), 1 (near duplicate); left out of test: 7 (duplicate)")
 
 
 def test_a_warning_says_how_many_demonstrations_fit(cell_events: list[AnyEvent]) -> None:
     data = next(event.data for event in cell_events if event.kind == "data_prepared")
     whole = SplitCounts(n_read=8, n_dropped=0, n_truncated=0)
-    changes = {"train": whole, "validation": whole, "n_validation": 8, "n_fewer_shots": 3, "n_shots_mean": 3.25}
+    changes = {"train": whole, "test": whole, "n_test": 8, "n_fewer_shots": 3, "n_shots_mean": 3.25}
     assert progress.data_warning(data.model_copy(update=changes), "choose a model with a longer context") == (
         "3 of 8 prompts with fewer examples than method.shots (3.2 on average) to fit: "
         "choose a model with a longer context"

@@ -38,7 +38,7 @@ SMALL = (
     "metric=[token_f1,perplexity]",
     "train.epochs=2",
     "dataset.train_limit=48",
-    "dataset.validation_limit=8",
+    "dataset.test_limit=8",
     "generation.max_new_tokens=8",
     "latency.warmup_runs=0",
     "latency.runs=1",
@@ -371,7 +371,7 @@ MANY_HEADS = (
     "model.architecture={model_type: llama, vocab_size: 1280, hidden_size: 512, intermediate_size: 64, "
     "num_hidden_layers: 1, num_attention_heads: 512, num_key_value_heads: 1, head_dim: 2, "
     "max_position_embeddings: 512, initializer_range: 0.02}",
-    "dataset.validation_limit=2",
+    "dataset.test_limit=2",
 )
 """Attention scores of 48 sequences take gigabytes, and those of a few take little."""
 
@@ -470,7 +470,7 @@ def test_the_record_of_a_newer_version_is_left_alone(
     (job().folder() / "record.json").write_text('{"schema_version": 99}')
     supervise(job())
     assert (job().folder() / "record.json").read_text() == '{"schema_version": 99}'
-    assert "was written by a newer tunebench (schema 99; this one knows up to 2)" in capsys.readouterr().out
+    assert "was written by a newer tunebench (schema 99; this one knows up to 3)" in capsys.readouterr().out
 
 
 @pytest.fixture

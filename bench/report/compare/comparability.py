@@ -13,7 +13,7 @@ ASKED_PARTS = ("prompt.", "generation.")
 ASKED = frozenset(("dataset.language", "model.path", "model.tokenizer", "model.weights", "model.architecture"))
 """Settings that must match for scores to be comparable, by part and by path."""
 OWN_PARTS = ("method.", "metric.", *ASKED_PARTS)
-OWN = frozenset(("dataset.train", "dataset.validation", *ASKED))
+OWN = frozenset(("dataset.train", "dataset.tune", "dataset.test", *ASKED))
 """Settings that no warning names: a setup's own, those that are refused, and files, which have fingerprints."""
 
 
@@ -64,7 +64,7 @@ def _scored(cell: StoredCell) -> dict[str, str]:
     """What was asked, and how it was scored."""
     facts = {}
     if cell.record.data:
-        facts["the fingerprint of their validation set"] = cell.record.data.validation_fingerprint[:8]
+        facts["the fingerprint of the examples that were scored"] = cell.record.data.scored_fingerprint[:8]
     # The settings of a score that is missing only say why it is
     scores = cell.record.scores or {}
     settings = cell.record.score_settings or {}
@@ -75,6 +75,7 @@ def _training_facts(cell: StoredCell) -> dict[str, str]:
     facts: dict[str, str] = {}
     if data := cell.record.data:
         facts["the fingerprint of their training set"] = data.train_fingerprint[:8]
+        facts["the fingerprint of their tune set"] = (data.tune_fingerprint or "none")[:8]
     if training := cell.record.training:
         facts["training.effective_batch"] = str(training.effective_batch)
         facts["training.micro_batch"] = str(training.micro_batch)

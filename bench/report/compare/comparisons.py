@@ -9,6 +9,7 @@ from bench.report.compare.comparability import differences, refused, warned
 from bench.report.compare.labels import labels
 from bench.report.compare.left_out import left_out
 from bench.report.compare.quantities import MEMORIES, Quantity, score_quantity
+from bench.report.compare.selection import selection
 from bench.report.compare.setups import Setup
 from bench.report.read.cells import StoredCell
 from bench.report.read.predictions import Predictions
@@ -62,8 +63,10 @@ class Comparison:
 
     @cached_property
     def warnings(self) -> list[str]:
-        """A sentence for each other difference between cells that may explain a difference in numbers."""
-        return differences(self.title, self.setups, warned)
+        """A sentence for each other difference between cells that may explain a difference in numbers, and for each
+        choice by the examples that were scored.
+        """
+        return [*differences(self.title, self.setups, warned), *selection(self.title, self.setups)]
 
 
 def comparisons_of(

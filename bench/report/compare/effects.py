@@ -180,7 +180,7 @@ def _paired(one: Setup, other: Setup, score: Quantity) -> tuple[Spread, Spread]:
         NoSpread: one has no spread, they answered different examples, or they have too few seeds or documents.
     """
     spreads = one.spread(score), other.spread(score)
-    prints = {cell.record.data and cell.record.data.validation_fingerprint for cell in (*one.ok, *other.ok)}
+    prints = {cell.record.data and cell.record.data.scored_fingerprint for cell in (*one.ok, *other.ok)}
     if len(prints) > 1 or not asked_alike(*(setup.predictions[setup.ok[0].folder] for setup in (one, other))):
         raise NoSpread("the two were not asked the same examples")
     if why := one.too_few_seeds or other.too_few_seeds:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from bench.example import SPLIT_WORDS, SplitName
 from bench.record import Data, LeftOut, SplitCounts
 from bench.report.compare.setups import Setup
 from bench.report.read.cells import StoredCell
@@ -21,26 +22,26 @@ def left_out(title: str, setups: Sequence[Setup]) -> list[str]:
 
 
 def _losses(cell: StoredCell, data: Data) -> str:
-    losses = [*_by_step("training", data.left_out), *_by_step("validation", data.left_out)]
-    losses += [*_of_split("training", data.train), *_of_split("validation", data.validation)]
+    losses = [loss for split in data.counts for loss in _by_step(split, data.left_out)]
+    losses += [loss for split, counts in data.counts.items() for loss in _of_split(SPLIT_WORDS[split], counts)]
     if data.n_references_too_long:
         limit = cell.settings.get("generation.max_new_tokens", "unknown")
         losses.append(
-            f"{data.n_references_too_long} of {data.n_validation} validation references are longer than an answer can "
+            f"{data.n_references_too_long} of {data.n_scored} references are longer than an answer can "
             f"be (generation.max_new_tokens={limit})"
         )
     if data.n_fewer_shots:
         losses.append(
-            f"{data.n_fewer_shots} of {data.n_validation} prompts have fewer than "
+            f"{data.n_fewer_shots} of {data.n_scored} prompts have fewer than "
             f"{cell.settings.get('method.shots', 'all')} solved examples, so that they fit: {data.n_shots_mean:.1f} on "
             "average"
         )
     return "; ".join(losses)
 
 
-def _by_step(name: str, steps: Iterable[LeftOut]) -> list[str]:
-    counts = [f"{step.n_dropped} ({step.step})" for step in steps if step.split == name]
-    return [f"examples left out of {name}: {', '.join(counts)}"] if counts else []
+def _by_step(split: SplitName, steps: Iterable[LeftOut]) -> list[str]:
+    counts = [f"{step.n_dropped} ({step.step})" for step in steps if step.split == split]
+    return [f"examples left out of {SPLIT_WORDS[split]}: {', '.join(counts)}"] if counts else []
 
 
 def _of_split(name: str, counts: SplitCounts) -> list[str]:

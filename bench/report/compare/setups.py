@@ -143,8 +143,8 @@ class Setup:
 
     @property
     def n_documents(self) -> int | None:
-        """How many documents the validation examples are from."""
-        return next((cell.record.data.n_clusters_validation for cell in self.ok if cell.record.data), None)
+        """How many documents the scored examples are from."""
+        return next((cell.record.data.n_clusters_scored for cell in self.ok if cell.record.data), None)
 
     @property
     def trains(self) -> bool:

@@ -1,7 +1,7 @@
 """The predictions browser: what was asked, and every cell's answers side by side, as JSON for the page's script.
 
 The script inserts every text as text, never as markup. The amount is bounded: for a larger study, the page shows
-examples that are evenly spaced over each validation set, with every cell's answers, and says how many are left out.
+examples that are evenly spaced over each set, with every cell's answers, and says how many are left out.
 """
 
 import json
@@ -17,7 +17,7 @@ from bench.report.render import templates
 from bench.report.wording import inert, printable
 
 BUDGET_BYTES = 8_000_000
-"""Total size of the texts that the page includes, over all validation sets."""
+"""Total size of the texts that the page includes, over all sets."""
 LARGEST_EXPONENT = 700.0
 """The exponential of a higher number is too large for a float."""
 LONGEST = 10_000
@@ -40,8 +40,8 @@ class Answered:
     label: str
     """The setup's label: the method, and the settings in which it differs from other setups of that method."""
     seed: int
-    validation: str
-    """Name of the validation set: cells with the same name answered the same examples."""
+    scored: str
+    """Name of the set of examples: cells with the same name answered the same examples."""
     predictions: Predictions
     criteria: Mapping[str, str]
     """Names and titles of the scores that are 1 for a right answer and 0 for a wrong one, or between."""
@@ -90,10 +90,10 @@ def _is_binary(scores: Mapping[str, Floats], name: str) -> bool:
 
 
 def _sets(cells: Sequence[Answered], criteria: Collection[str], budget_bytes: int) -> list[dict[str, Any]]:
-    """The validation sets, each with its examples and cells; the budget is shared in proportion to their sizes."""
+    """The sets of examples, each with its examples and cells; the budget is shared in proportion to their sizes."""
     by_name: dict[str, list[Answered]] = {}
     for cell in cells:
-        by_name.setdefault(cell.validation, []).append(cell)
+        by_name.setdefault(cell.scored, []).append(cell)
     numbers_bytes = TEXT_NUMBER_BYTES + SCORE_BYTES * len(criteria)
     sizes = {name: _sizes(own, numbers_bytes) for name, own in by_name.items()}
     total = sum(map(sum, sizes.values())) or 1

@@ -19,7 +19,7 @@ Read = TypeVar("Read", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Predictions:
-    """A cell's predictions.jsonl. All sequences are parallel: one entry for each of n validation examples."""
+    """A cell's predictions.jsonl. All sequences are parallel: one entry for each of n test examples."""
 
     ids: tuple[str, ...]
     """The same in all cells, so that comparisons can be paired."""
@@ -35,7 +35,7 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Asked:
-    """The questions that all cells of one validation set answered, parallel to their `Predictions`."""
+    """The questions that all cells of one test set answered, parallel to their `Predictions`."""
 
     questions: tuple[str, ...]
     contexts: tuple[str, ...]
@@ -123,7 +123,7 @@ def read_asked(path: Path) -> Asked:
 
 
 def disagreement(answers: Predictions, n: int | None, scores: Mapping[str, float | None]) -> str | None:
-    """Where answers contradict a record with `n` validation examples and these `scores`; None if nowhere.
+    """Where answers contradict a record with `n` test examples and these `scores`; None if nowhere.
 
     Only scores that are means over examples are compared, and only where every example has a number.
     """

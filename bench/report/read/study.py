@@ -32,7 +32,7 @@ class Study:
     predictions: Mapping[str, Predictions]
     """Answers of the cells with scores, where they agree with the record."""
     asked: Mapping[str, Asked]
-    """The questions, parallel to the answers, where a cell with the same validation set wrote them down."""
+    """The questions, parallel to the answers, where a cell that answered the same examples wrote them down."""
     problems: tuple[Problem, ...]
     losses: Mapping[str, Losses] = field(default_factory=dict)
     """Training losses, of the cells whose events.jsonl has any."""
@@ -135,7 +135,7 @@ def _predictions(runs: Path, cells: Sequence[StoredCell]) -> tuple[dict[str, Pre
     # One copy of ids and clusters for all cells that answered the same examples
     shared: dict[tuple[str, ...], tuple[str, ...]] = {}
     scored = [cell for cell in cells if cell.record.scores]
-    wanted = [(runs / cell.folder / ANSWERS, _n_validation(cell), cell.record.scores or {}) for cell in scored]
+    wanted = [(runs / cell.folder / ANSWERS, _n_scored(cell), cell.record.scores or {}) for cell in scored]
     for cell, answers in zip(scored, begin(_answers_or_fault, wanted, MANY), strict=True):
         if isinstance(answers, str):
             sentence = f"{answers}: this cell's answers are not shown, and its scores have no intervals."
@@ -146,28 +146,28 @@ def _predictions(runs: Path, cells: Sequence[StoredCell]) -> tuple[dict[str, Pre
     return predictions, problems
 
 
-def _n_validation(cell: StoredCell) -> int | None:
-    return cell.record.data and cell.record.data.n_validation
+def _n_scored(cell: StoredCell) -> int | None:
+    return cell.record.data and cell.record.data.n_scored
 
 
 def _answers_or_fault(wanted: tuple[Path, int | None, Mapping[str, float | None]]) -> Predictions | str:
     """The answers in a file, given how many there must be and their scores; or in words, what is wrong with them."""
-    path, n_validation, scores = wanted
+    path, n_scored, scores = wanted
     try:
         answers = read_predictions(path)
     except OSError as error:
         return f"cannot be read ({error.strerror or 'it is not a file'})"
     except ValueError as error:
         return str(error)
-    return disagreement(answers, n_validation, scores) or answers
+    return disagreement(answers, n_scored, scores) or answers
 
 
 def _asked(runs: Path, cells: Sequence[StoredCell], predictions: Mapping[str, Predictions]) -> dict[str, Asked]:
-    """The questions of each cell, read once for each validation set."""
+    """The questions of each cell, read once for each set of examples."""
     alike: dict[tuple[Any, ...], list[str]] = {}
     for cell in cells:
         if answers := predictions.get(cell.folder):
-            fingerprint = cell.record.data and cell.record.data.validation_fingerprint
+            fingerprint = cell.record.data and cell.record.data.scored_fingerprint
             alike.setdefault((fingerprint, answers.ids), []).append(cell.folder)
     asked: dict[str, Asked] = {}
     for folders in alike.values():

@@ -37,8 +37,9 @@ def _data(cell: StoredCell) -> str:
     data = cell.record.data
     if data is None:
         return f"{cell.dataset} ({cell.reason('data')})"
-    documents = counted(data.n_clusters_validation, "document")
-    return f"{cell.dataset}: {data.n_train} training examples, {data.n_validation} validation examples of {documents}"
+    tune = f", {data.n_tune} tune examples" if data.n_tune else ""
+    scored = f"{data.n_scored} {data.scored_on} examples of {counted(data.n_clusters_scored, 'document')}"
+    return f"{cell.dataset}: {data.n_train} training examples{tune if data.scored_on != 'tune' else ''}, {scored}"
 
 
 def _weights(study: Study) -> str | None:

@@ -3,7 +3,7 @@
 MEANINGS = {
     "power.energy_j": "gross, of the cell's GPU boards together, from the start of the first phase to the end of the "
     "last",
-    "power.phases.train.energy_j": "the same in the train phase, without validation",
+    "power.phases.train.energy_j": "the same in the train phase, without evaluation",
     "train_energy_j_per_1000_tokens": "train energy over all tokens trained on, without padding",
     "power.net_energy_j": "energy minus idle power over the same time",
     "power.idle_power_w": "the mean right before the cell",

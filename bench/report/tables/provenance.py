@@ -21,8 +21,10 @@ FACTS: dict[str, Callable[[StoredCell], str]] = {
     "Base model": lambda cell: _base(cell),
     "Seed": lambda cell: str(cell.seed),
     "Training set": lambda cell: _split(cell, "train"),
-    "Validation set": lambda cell: _split(cell, "validation"),
-    "In both sets": lambda cell: _overlap(cell),
+    "Tune set": lambda cell: _split(cell, "tune"),
+    "Test set": lambda cell: _split(cell, "test"),
+    "Scored": lambda cell: cell.record.data.scored_on if cell.record.data else cell.reason("data"),
+    "In two sets": lambda cell: _overlap(cell),
     "Python": lambda cell: cell.record.environment.python,
 }
 
@@ -75,9 +77,13 @@ def _split(cell: StoredCell, split: str) -> str:
     data = cell.record.data
     if data is None:
         return cell.reason(f"data.n_{split}")
-    n, fingerprint = (
-        (data.n_train, data.train_fingerprint) if split == "train" else (data.n_validation, data.validation_fingerprint)
-    )
+    n, fingerprint = {
+        "train": (data.n_train, data.train_fingerprint),
+        "tune": (data.n_tune, data.tune_fingerprint),
+        "test": (data.n_test, data.test_fingerprint),
+    }[split]
+    if fingerprint is None:
+        return cell.reason("data.tune_fingerprint")
     return f"{cell.dataset}, {counted(n, 'example')}, fingerprint {fingerprint[:8]}"
 
 

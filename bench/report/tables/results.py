@@ -88,7 +88,7 @@ def results_tables(
 
 
 def _columns(comparison: Comparison, quantities: Sequence[Quantity]) -> tuple[Column, ...]:
-    return (*name_columns([comparison]), Column("n_validation", ""), *map(number_column, quantities))
+    return (*name_columns([comparison]), Column("n_scored", ""), *map(number_column, quantities))
 
 
 def _rows(
@@ -100,8 +100,8 @@ def _rows(
 def _row(
     comparison: Comparison, setup: Setup, quantities: Sequence[Quantity], leading: Mapping[str, frozenset[str]]
 ) -> Row:
-    n_validation = numbers_of(setup.ok, lambda cell: cell.record.data and cell.record.data.n_validation)
-    names = (*name_entries(comparison, setup), TableCell(n_validation))
+    n_scored = numbers_of(setup.ok, lambda cell: cell.record.data and cell.record.data.n_scored)
+    names = (*name_entries(comparison, setup), TableCell(n_scored))
     return row_of(setup, names, quantities, lambda quantity: _entry(setup, quantity, leading))
 
 

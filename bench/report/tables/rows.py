@@ -77,10 +77,11 @@ def behind(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def _behind(comparison: Comparison) -> str:
-    examples = numbers_of(comparison.ok, lambda cell: cell.record.data and cell.record.data.n_validation)
-    documents = numbers_of(comparison.ok, lambda cell: cell.record.data and cell.record.data.n_clusters_validation)
+    examples = numbers_of(comparison.ok, lambda cell: cell.record.data and cell.record.data.n_scored)
+    documents = numbers_of(comparison.ok, lambda cell: cell.record.data and cell.record.data.n_clusters_scored)
     seeds = _seeds({setup.label: setup.seeds for setup in comparison.setups if setup.ok})
-    return f"Validation examples: {examples}, from {documents} documents. {seeds}"
+    splits = listed(dict.fromkeys(cell.record.data.scored_on for cell in comparison.ok if cell.record.data))
+    return f"{splits.capitalize()} examples: {examples}, from {documents} documents. {seeds}"
 
 
 def _seeds(seeds: Mapping[str, tuple[int, ...]]) -> str:

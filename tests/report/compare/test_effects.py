@@ -117,7 +117,7 @@ def test_demonstrations_that_were_drawn_at_one_seed_are_not_tested(answered, run
 
 
 def test_few_documents_are_not_tested(trained, runs):
-    data = {"n_validation": 45, "n_clusters_validation": 9}
+    data = {"n_test": 45, "n_clusters_test": 9}
     trained("baseline", graded(20)[:45], data=data)
     trained("lora", graded(40)[:45], data=data)
     (found,) = effects([group_of(runs)], "baseline", ["token_f1"])

@@ -3,7 +3,7 @@ from bench.report.compare.comparisons import comparisons_of
 from bench.report.read.study import read_studies
 
 TRAIN = SplitCounts(n_read=946, n_dropped=471, n_truncated=12)
-VALIDATION = SplitCounts(n_read=61, n_dropped=1, n_truncated=0)
+TEST = SplitCounts(n_read=61, n_dropped=1, n_truncated=0)
 
 
 def left_out(runs):
@@ -18,21 +18,21 @@ def test_data_that_was_all_used_needs_no_sentence(write_cell, runs):
 
 def test_dropped_shortened_and_too_long_are_counted(write_cell, runs):
     for method in ("baseline", "lora"):
-        write_cell(method, data={"train": TRAIN, "validation": VALIDATION, "n_references_too_long": 7})
+        write_cell(method, data={"train": TRAIN, "test": TEST, "n_references_too_long": 7})
     assert left_out(runs) == [
         "tiny: 471 of 946 training examples were dropped, because they are too long; the contexts of 12 of 946 "
-        "training examples were shortened; 1 of 61 validation examples were dropped, because they are too long; 7 of "
-        "60 validation references are longer than an answer can be (generation.max_new_tokens=32)."
+        "training examples were shortened; 1 of 61 test examples were dropped, because they are too long; 7 of "
+        "60 references are longer than an answer can be (generation.max_new_tokens=32)."
     ]
 
 
 def test_what_each_step_left_out_is_counted(write_cell, runs):
-    steps = [("answer too long", "training", 1152), ("duplicate", "training", 1), ("duplicate", "validation", 7)]
+    steps = [("answer too long", "train", 1152), ("duplicate", "train", 1), ("duplicate", "test", 7)]
     counted = tuple(LeftOut(step=step, split=split, n_dropped=n_dropped) for step, split, n_dropped in steps)
     for method in ("baseline", "lora"):
         write_cell(method, data={"left_out": counted})
     assert left_out(runs) == [
-        "tiny: examples left out of training: 1152 (answer too long), 1 (duplicate); examples left out of validation: "
+        "tiny: examples left out of training: 1152 (answer too long), 1 (duplicate); examples left out of test: "
         "7 (duplicate)."
     ]
 

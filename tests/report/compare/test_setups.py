@@ -79,13 +79,13 @@ def test_cells_that_share_everything_that_they_must_have_no_disagreement(write_c
 def test_what_must_be_shared_and_is_not_is_named_with_its_cells(write_cell, runs):
     write_cell("baseline")
     write_cell("lora", seed=0, score_settings={"bleu": "nrefs:1|eff:yes"})
-    write_cell("lora", seed=1, validation_fingerprint="99999999" + 56 * "0", score_settings={"bleu": "nrefs:1|eff:no"})
-    write_cell("qlora", prompt={"name": "alpaca", "max_length": 512}, validation_fingerprint="9" * 64)
+    write_cell("lora", seed=1, test_fingerprint="99999999" + 56 * "0", score_settings={"bleu": "nrefs:1|eff:no"})
+    write_cell("qlora", prompt={"name": "alpaca", "max_length": 512}, test_fingerprint="9" * 64)
     assert group_of(runs).warnings == []
     assert group_of(runs).refusals == [
         "the cells of tiny differ in prompt._target_: bench.prompt.Template for baseline, lora; not set for qlora.",
         "the cells of tiny differ in prompt.name: squad for baseline, lora; alpaca for qlora.",
-        "the cells of tiny differ in the fingerprint of their validation set: 5e6f7a8b for baseline, "
+        "the cells of tiny differ in the fingerprint of the examples that were scored: 5e6f7a8b for baseline, "
         "lora seed 0; 99999999 for lora seed 1, qlora.",
         "the cells of tiny differ in score_settings.bleu: nrefs:1|eff:yes for lora seed 0; "
         "nrefs:1|eff:no for lora seed 1.",
@@ -103,5 +103,5 @@ def test_costs_of_different_machines_are_not_compared_in_silence(write_cell, run
 
 def test_a_failed_cell_disagrees_with_nothing(write_cell, runs):
     write_cell("baseline")
-    write_cell("lora", validation_fingerprint="9" * 64, **OOM)
+    write_cell("lora", test_fingerprint="9" * 64, **OOM)
     assert (group_of(runs).refusals, group_of(runs).warnings) == ([], [])

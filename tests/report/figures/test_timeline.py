@@ -186,7 +186,7 @@ def test_a_figure_for_each_cell_in_the_order_of_the_tables(gpu_cell, write_cell,
             image.load()
             assert (image.format, image.width) == ("PNG", 1050)
             assert "Software" not in image.info
-            # Readable in grey: the shades of training and of validation inside it differ
+            # Readable in grey: the shades of training and of evaluation inside it differ
             if chart is written[2]:
                 grey = np.asarray(image.convert("L"))
                 row = grey[image.height - 120]

@@ -147,7 +147,7 @@ def answered(model, method, seed):
         method=method,
         label=method,
         seed=seed,
-        validation="events, fingerprint 5e6f7a8b",
+        scored="events, fingerprint 5e6f7a8b",
         predictions=Predictions(
             ids=tuple(f"q/{at}&" for at in range(N)),
             clusters=("d",) * N,

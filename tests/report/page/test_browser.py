@@ -11,7 +11,7 @@ from bench.report.page.browser import Answered, browser_html, evenly, json_scrip
 from bench.report.read.predictions import Asked, Predictions
 
 
-def answered(answers, *, asked=True, exact=None, f1=None, ids=None, seed=0, validation="events, fingerprint 5e6f7a8b"):
+def answered(answers, *, asked=True, exact=None, f1=None, ids=None, seed=0, scored="events, fingerprint 5e6f7a8b"):
     n = len(answers)
     scores = {name: np.array(own, dtype=float) for name, own in (("exact_match", exact), ("token_f1", f1)) if own}
     return Answered(
@@ -19,7 +19,7 @@ def answered(answers, *, asked=True, exact=None, f1=None, ids=None, seed=0, vali
         method="lora",
         label="lora (rank=8)",
         seed=seed,
-        validation=validation,
+        scored=scored,
         predictions=Predictions(ids or tuple(f"q{at}" for at in range(n)), ("d",) * n, tuple(answers), scores, {}),
         criteria={"exact_match": "Exact match", "token_f1": "Token F1", "bleu": "BLEU"},
         asked=Asked(tuple(f"Question {at}?" for at in range(n)), ("Context.",) * n, (("Context.", ""),) * n)
@@ -107,8 +107,8 @@ def test_of_texts_that_ask_nothing_the_perplexity_is_kept():
     assert "perplexities" not in data_of(browser_html([cell]))[0]["cells"][0]
 
 
-def test_cells_with_different_validation_sets_stand_apart():
-    sets = data_of(browser_html([answered(["a"]), answered(["b", "c"], validation="squad, fingerprint 01234567")]))
+def test_cells_with_different_test_sets_stand_apart():
+    sets = data_of(browser_html([answered(["a"]), answered(["b", "c"], scored="squad, fingerprint 01234567")]))
     assert [(each["name"], each["n"], len(each["cells"])) for each in sets] == [
         ("events, fingerprint 5e6f7a8b", 1, 1),
         ("squad, fingerprint 01234567", 2, 1),
@@ -130,7 +130,7 @@ def test_a_large_study_is_thinned_evenly_and_says_so():
     assert all(len(cell["answers"]) == n for cell in found["cells"])
     assert html.unescape(text).startswith(
         f"<p>100 examples, answered by 10 cells. To keep this page small it shows {n} of them, evenly spaced over "
-        f"the validation set, each with every answer. The other {100 - n} are in each cell's predictions.jsonl.</p>"
+        f"the set, each with every answer. The other {100 - n} are in each cell's predictions.jsonl.</p>"
     )
     assert browser_html(cells[:1]).startswith("<p>100 examples, answered by 1 cell.</p>")
 

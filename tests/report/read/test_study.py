@@ -93,7 +93,7 @@ def test_every_unreadable_thing_has_a_sentence_and_none_is_fatal(write_cell, run
 
     put("a-torn", text[: text.index('"started_at"')].encode())
     put("b-empty", b"")
-    put("c-newer", text.replace('"schema_version": 2', '"schema_version": 3').encode())
+    put("c-newer", text.replace('"schema_version": 3', '"schema_version": 4').encode())
     put("d-foreign", b'{"loss": 3}')
     put("e-list", b"[]")
     put("f-invalid", text.replace('"status": "ok"', '"status": "fine"').encode())
@@ -118,7 +118,7 @@ def test_every_unreadable_thing_has_a_sentence_and_none_is_fatal(write_cell, run
         Problem("demo/b-empty/record.json", f"is cut off or broken JSON at line 1, column 1: {again}", broken=True),
         Problem(
             "demo/c-newer/record.json",
-            "was written by a newer tunebench (record schema 3, this one reads up to 2): "
+            "was written by a newer tunebench (record schema 4, this one reads up to 3): "
             "upgrade tunebench to report it.",
             broken=True,
         ),

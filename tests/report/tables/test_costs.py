@@ -43,7 +43,7 @@ def rows_of(table, *keys):
 def body_of(table):
     """What is under the heading in Markdown: the table and its footnotes, without the remarks."""
     below = markdown_table(table).partition("\n\n")[2]
-    return below.partition("\n\nValidation examples")[0]
+    return below.partition("\n\nTest examples")[0]
 
 
 def test_energy_is_that_of_the_steps_of_power(tables_of, gpu_cell, runs):
@@ -228,8 +228,8 @@ def test_setups_of_all_models_stand_in_one_table(tables_of, write_cell, runs):
         ("tiny", "events", "qlora", "1"),
     ]
     assert table.remarks[:2] == (
-        "llama1b: Validation examples: 60, from 12 documents. One seed: 0.",
-        "tiny: Validation examples: 60, from 12 documents. One seed: 1.",
+        "llama1b: Test examples: 60, from 12 documents. One seed: 0.",
+        "tiny: Test examples: 60, from 12 documents. One seed: 1.",
     )
     assert table.warnings == ("the cells of tiny differ in training.effective_batch: 16 for lora; 8 for qlora.",)
 

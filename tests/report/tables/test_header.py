@@ -8,7 +8,7 @@ from bench.report.tables.header import cautions, facts, summary
 
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-DATA = "400 training examples, 60 validation examples of 12 documents"
+DATA = "400 training examples, 40 tune examples, 60 test examples of 12 documents"
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ CONTRADICTED = {
     ("llama3b", "lora"): ["Macro F1", "Peak GPU memory (GB)"],
     ("llama3b", "qlora"): ["Macro F1", "Peak power (W)"],
     ("mistral7b", "baseline"): ["BERTScore"],
-    # Another validation set makes every score another
+    # Another test set makes every score another
     ("mistral7b", "qlora"): ["Macro F1", "BLEU", "BERTScore", "ROUGE-1", "ROUGE-2", "ROUGE-L"],
 }
 

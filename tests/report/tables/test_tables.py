@@ -39,7 +39,7 @@ def columns_of(table, *keys):
 
 
 REMARKS = (
-    "Validation examples: 60, from 12 documents. One seed: 0.",
+    "Test examples: 60, from 12 documents. One seed: 0.",
     BRACKETS,
     "Nothing is bold, because not all methods can be tested (one seed: run seed=0,1,2).",
     "Not measured: Train energy (nothing is trained; no NVML device on this machine); Peak power (no NVML device on "
@@ -126,7 +126,7 @@ def test_the_csv_file_has_the_empty_columns_too(tables_of, small):
         assert (row["scores.bertscore_f1"], row["scores.bertscore_f1_missing"]) == ("", encoder)
         assert (row["power.peak_sampled_power_w"], row["power.peak_sampled_power_w_missing"]) == ("", nvml)
         assert (row["memory.rss_peak_bytes"], row["note"]) == (f"{rss}0000000", f"{CONSTANT}; {POOLED}")
-        assert (row["status"], row["seeds"], row["n_validation"]) == ("ok", "0", "60")
+        assert (row["status"], row["seeds"], row["n_scored"]) == ("ok", "0", "60")
     assert (rows[2]["status"], rows[2]["seeds"], rows[2]["scores.bleu_missing"]) == ("out of memory", "", oom)
 
 
@@ -215,7 +215,7 @@ def test_failures_and_provenance(tables_of, small):
     ]
     assert columns_of(found["provenance"], "fact", "value") == [
         ("Commit", "0123456789abcdef0123456789abcdef01234567"),
-        ("Record schema", "2"),
+        ("Record schema", "3"),
         ("Started", "2026-07-01T12:00:00+00:00"),
         ("Host", "bench-1"),
         ("Platform", "Linux-6.1-x86_64"),
@@ -227,8 +227,10 @@ def test_failures_and_provenance(tables_of, small):
         ("Base model", "tiny: pretrained weights, revision not from the hub, float32, on cpu"),
         ("Seed", "0"),
         ("Training set", "events, 400 examples, fingerprint 1a2b3c4d"),
-        ("Validation set", "events, 60 examples, fingerprint 5e6f7a8b"),
-        ("In both sets", "0 documents, 0 texts (cluster ids and texts)"),
+        ("Tune set", "events, 40 examples, fingerprint 9d8c7b6a"),
+        ("Test set", "events, 60 examples, fingerprint 5e6f7a8b"),
+        ("Scored", "test"),
+        ("In two sets", "0 documents, 0 texts (cluster ids and texts)"),
         ("Python", "3.11.9"),
         ("torch", "2.13.0"),
         ("transformers", "5.23.0"),
@@ -263,7 +265,7 @@ def test_several_seeds_are_a_mean_and_say_so(tables_of, write_cell, runs):
         ("baseline", "0 1", "0.5", "300.5", "5000000000"),
         ("lora", "0 1", "0.5", "300.5", "5000000000"),
     ]
-    assert table.remarks[0] == "Validation examples: 60, from 12 documents. Each number is a mean over 2 seeds: 0, 1."
+    assert table.remarks[0] == "Test examples: 60, from 12 documents. Each number is a mean over 2 seeds: 0, 1."
     assert table.shown_columns[-2].heading == "Peak GPU memory (GB)"
 
 
@@ -279,7 +281,7 @@ def test_a_failed_seed_is_a_footnote_of_the_mean_over_the_others(tables_of, writ
     ]
     assert table.footnotes == (CONSTANT, "nothing is trained", told)
     assert table.remarks[0] == (
-        "Validation examples: 60, from 12 documents. Each number is a mean over seeds: baseline 0, 1; lora 0."
+        "Test examples: 60, from 12 documents. Each number is a mean over seeds: baseline 0, 1; lora 0."
     )
 
 
@@ -305,11 +307,10 @@ def test_random_weights_have_costs_and_no_scores(tables_of, write_cell, runs):
 
 def test_cells_that_cannot_be_compared_are_warned_of_in_every_format(tables_of, write_cell, runs):
     write_cell("baseline")
-    write_cell("lora", validation_fingerprint="99999999" + 56 * "0")
+    write_cell("lora", test_fingerprint="99999999" + 56 * "0")
     table = tables_of(runs)["model-tiny"]
-    warning = (
-        "the cells of tiny differ in the fingerprint of their validation set: 5e6f7a8b for baseline; 99999999 for lora."
-    )
+    warning = "the cells of tiny differ in the fingerprint of the examples that were scored: 5e6f7a8b for baseline; "
+    warning += "99999999 for lora."
     assert table.warnings == (warning,)
     assert f"\n**Warning:** {warning}\n" in markdown_table(table)
     assert f"\\textbf{{Warning:}} {warning}\n" in latex_table(table)
@@ -382,7 +383,7 @@ def test_bold_says_what_it_means_and_of_which_family(tables_of, write_cell, runs
     ("n_seeds", "said"), [(2, "Two seeds are too few: in simulations"), (3, "Macro F1 over fewer")]
 )
 def test_where_simulations_do_not_support_intervals_the_table_says_so(tables_of, write_cell, runs, n_seeds, said):
-    data = {"n_clusters_validation": 30}
+    data = {"n_clusters_test": 30}
     for seed in range(n_seeds):
         write_cell("lora", seed=seed, data=data)
     brackets = tables_of(runs)["model-tiny"].remarks[1]
