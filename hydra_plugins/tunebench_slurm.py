@@ -26,21 +26,22 @@ if find_spec("hydra_plugins.hydra_submitit_launcher") is not None:
             states = slurm.active()
             jobs = {}
             fresh = []
-            for number, cell in enumerate(sweep.planned):
+            cells = (sweep.launched or sweep.planned)[initial_job_idx:]
+            for number, cell in enumerate(cells):
                 job_id = slurm.noted(cell.folder)
                 if job_id in states:
                     jobs[job_id] = cell
                     announce(cell.job.title(), f"{states[job_id].lower()} already, as job {job_id}")
                 elif not cell.done:
                     fresh.append(number)
-            for number, job_id in zip(fresh, self._submit(job_overrides, fresh), strict=True):
-                jobs[job_id] = sweep.planned[number]
-                slurm.note(sweep.planned[number].folder, job_id)
+            for number, job_id in zip(fresh, self._submit(job_overrides, fresh, initial_job_idx), strict=True):
+                jobs[job_id] = cells[number]
+                slurm.note(cells[number].folder, job_id)
             slurm.wait({job_id: (cell.job.title(), cell.folder, cell.before) for job_id, cell in jobs.items()})
             return [JobReturn(status=JobStatus.COMPLETED) for _ in job_overrides]
 
-        def _submit(self, job_overrides: Sequence[Sequence[str]], numbers: Sequence[int]) -> list[str]:
-            """Queue jobs for the cells with these numbers; gives the jobs' ids."""
+        def _submit(self, job_overrides: Sequence[Sequence[str]], numbers: Sequence[int], first: int) -> list[str]:
+            """Queue jobs for the cells with these numbers, the sweep's `first` being 0; gives the jobs' ids."""
             import submitit
 
             if not numbers:
@@ -55,8 +56,8 @@ if find_spec("hydra_plugins.hydra_submitit_launcher") is not None:
                     self,
                     [list(job_overrides[number]) for number in numbers],
                     ["hydra.sweep.dir"] * len(numbers),
-                    numbers,
-                    [f"cell {number}" for number in numbers],
+                    [first + number for number in numbers],
+                    [f"cell {first + number}" for number in numbers],
                     [Singleton.get_state()] * len(numbers),
                 )
             except RuntimeError as error:

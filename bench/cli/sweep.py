@@ -11,16 +11,14 @@ from threading import Event
 from typing import Any, NamedTuple
 
 import hydra
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from bench import store
 from bench.cli import arguments, check, mistakes, place, slurm
 from bench.cli.compose import as_typed, job_of
+from bench.cli.points import composed, points
 from bench.configuration import CONF
 from bench.errors import InputError
 from bench.job import Job
@@ -50,6 +48,8 @@ class PlannedCell(NamedTuple):
 
 planned: list[PlannedCell] = []
 """The cells of this command, in order; empty in the workers of Hydra's other launchers."""
+launched: list[PlannedCell] = []
+"""Those that a sweeper of tunebench's has launched; empty if all planned cells run, as with Hydra's own sweeper."""
 stopped = Event()
 """Set in such a worker, and in the process that waits for it, once the sweep was asked to stop."""
 
@@ -116,7 +116,7 @@ class Plan(Callback):
         plan([config])
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        plan(_points(config))
+        plan(_multirun(config))
         on_stop_signals(_pass_on)
 
 
@@ -141,19 +141,25 @@ def refuse(faults: str) -> int:
 
 
 def conclude() -> int:
-    """List how every planned cell ended. Returns the exit status: 0 if all are `ok`, otherwise 3."""
+    """List how every cell ended that was to run. Returns the exit status: 0 if all are `ok`, otherwise 3."""
     if stopped.is_set():
         warn("Stopped.")
-    swept = place.swept([cell.overrides for cell in planned])
-    queued = slurm.in_queue([cell.folder for cell in planned])
-    ended = [(place.label(cell.overrides, swept) or cell.job.title(), _outcome(cell, queued)) for cell in planned]
+    cells = launched or planned
+    swept = place.swept([cell.overrides for cell in cells])
+    queued = slurm.in_queue([cell.folder for cell in cells])
+    ended = [(place.label(cell.overrides, swept) or cell.job.title(), _outcome(cell, queued)) for cell in cells]
     if ended:
         summarise(ended)
-        point_to_weights(cell.folder for cell in planned)
-    for name, tracker in {name: tracker for cell in planned for name, tracker in cell.job.tracker.items()}.items():
-        if line := tracker.closing_line([cell.folder for cell in planned if name in cell.job.tracker]):
+        point_to_weights(cell.folder for cell in cells)
+    for name, tracker in {name: tracker for cell in cells for name, tracker in cell.job.tracker.items()}.items():
+        if line := tracker.closing_line([cell.folder for cell in cells if name in cell.job.tracker]):
             console.print(f"\n{line}")
     return 0 if all(isinstance(outcome, Record) and outcome.status == "ok" for _, outcome in ended) else NOT_OK
+
+
+def _multirun(config: DictConfig) -> Iterator[DictConfig]:
+    # A generator, so that what `points` raises is reported as a fault of the plan.
+    yield from composed(config, points(config))
 
 
 def _faults(configs: Iterable[DictConfig]) -> Iterator[str]:
@@ -210,22 +216,6 @@ def _shared_names(cells: Iterable[PlannedCell]) -> Iterator[str]:
                 f"model.name: {' and '.join(several)} would all be called {name}; run each in a command of its own, "
                 "with another model.name=NAME"
             )
-
-
-def _points(config: DictConfig) -> Iterator[DictConfig]:
-    """Every configuration of a multirun, composed as Hydra's basic sweeper will compose it.
-
-    Raises:
-        InputError: another sweeper was chosen.
-    """
-    if not (sweeper := config.hydra.sweeper._target_).endswith(".BasicSweeper"):
-        raise InputError(f"hydra/sweeper: only Hydra's basic sweeper can be used, got {sweeper}; leave this option out")
-    loader = GlobalHydra.instance().config_loader()
-    swept = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-    overrides = OverridesParser.create(config_loader=loader).parse_overrides([*swept, *as_typed(config)])
-    for batch in BasicSweeper.split_arguments(overrides, max_batch_size=None):
-        for point in batch:
-            yield loader.load_sweep_config(config, list(point))
 
 
 def _pass_on(*_: object) -> None:

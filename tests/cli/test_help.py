@@ -11,7 +11,7 @@ import yaml
 from bench.cli import help
 from bench.cli.arguments import in_order
 from bench.cli.compose import job_of
-from bench.cli.sweep import _points
+from bench.cli.points import composed, points
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -56,9 +56,10 @@ def test_three_examples_with_own_data_and_model_that_compose(compose: Compose, m
     assert (cell.dataset.name, cell.dataset.train) == ("faq", "faq.csv")
     assert job_of(compose(*model)).cell.model.path == "/home/me/models/qwen"
     assert flag == "-m"
-    points = list(_points(compose(*grid, multirun=True)))
-    assert len(points) == 12
-    assert {job_of(point).cell.model.name for point in points} == {"qwen"}
+    swept = compose(*grid, multirun=True)
+    cells = points(swept)
+    assert len(cells) == 12
+    assert {job_of(config).cell.model.name for config in composed(swept, cells)} == {"qwen"}
 
 
 def test_own_model_and_data_are_explained() -> None:
