@@ -52,7 +52,8 @@ groups and their choices:
 settings outside the groups:
 {settings}
 
-hydra/launcher=slurm runs every cell as a job of Slurm; hydra/launcher=joblib runs several at the same time.
+hydra/launcher=gpus runs as many cells at the same time as this machine has GPUs for; hydra/launcher=slurm runs every
+cell as a job of Slurm. Both go with -m.
 A setting of a group is written GROUP.SETTING=VALUE, such as method.rank=16 or train.epochs=1.
 `{command} --cfg job method=qlora` prints every setting of a choice with its value; --hydra-help lists Hydra's
 own options. A cell whose record is complete is skipped; force=true runs it again.

@@ -91,3 +91,43 @@ def test_a_cell_that_waits_for_a_gpu_ends_when_asked_to(start: Start, wait_until
     runs.communicate(timeout=60)
     (record,) = records(tmp_path)
     assert (record.status, [*record.power.devices] if record.power else None) == ("interrupted", [B])
+
+
+GPUS = ("-m", "hydra/launcher=gpus", *SMALL)
+
+
+def endings(output: str) -> list[list[str]]:
+    """The first words of the rows of the table at the end."""
+    rows = output.partition("\ncell ")[2].splitlines()[1:]
+    return [row.split()[:3] for row in rows]
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_as_many_cells_run_at_the_same_time_as_there_are_gpus(bench: Bench, tmp_path: Path) -> None:
+    done = bench(*GPUS, f"runs={tmp_path}", f"gpu_locks={tmp_path}/locks", "seed=0,1,2", LIGHT_CELL_S="1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert endings(done.stdout) == [["seed", str(seed), "ok"] for seed in range(3)]
+    gpus = [record.environment.gpu for record in records(tmp_path)]
+    assert {gpu[0].uuid for gpu in gpus if gpu} == {A, B}
+    # Two workers never wait for each other; a third would have waited.
+    assert "waiting" not in done.stdout
+    begun_s, ended_s = zip(*(stretch(folder) for folder in tmp_path.glob("default/*/")), strict=True)
+    assert sorted(begun_s)[2] > min(ended_s)
+
+
+def test_without_a_gpu_the_cells_run_one_after_another(bench: Bench, tmp_path: Path) -> None:
+    done = bench(*GPUS, f"runs={tmp_path}", "seed=0,1", LD_LIBRARY_PATH="", CUDA_VISIBLE_DEVICES="")
+    assert (done.returncode, done.stderr) == (0, "")
+    said = "hydra/launcher=gpus: there is no GPU to be seen; the cells run on the CPU, one at a time"
+    assert done.stdout.splitlines()[0] == said
+    (_, first_end), (second_start, _) = sorted(stretch(folder) for folder in tmp_path.glob("default/*/"))
+    assert first_end < second_start
+
+
+def test_without_joblib_the_command_says_what_to_install(bench: Bench, tmp_path: Path) -> None:
+    script = "sys.modules['hydra_plugins.hydra_joblib_launcher'] = None"
+    done = bench(*GPUS, f"runs={tmp_path}", "seed=0,1", script=script)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "hydra/launcher: joblib is not installed; type: pip install 'tunebench[joblib]'\nNothing was started.\n"
+    )
