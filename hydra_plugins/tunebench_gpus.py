@@ -25,7 +25,5 @@ if find_spec("hydra_plugins.hydra_joblib_launcher") is not None:
             to_run = [cell.job for cell in sweep.planned if not cell.done]
             gpus_per_cell = min((job.gpus_per_cell for job in to_run), default=1)
             if not (gpus := candidates(gpus_per_cell)):
-                console.print(
-                    "hydra/launcher=gpus: there is no GPU to be seen; the cells run on the CPU, one at a time"
-                )
+                console.print("hydra/launcher=gpus: no GPU can be seen; the cells run on the CPU, one at a time")
             return max(1, min(len(gpus) // gpus_per_cell, len(to_run)))

@@ -118,7 +118,7 @@ def test_as_many_cells_run_at_the_same_time_as_there_are_gpus(bench: Bench, tmp_
 def test_without_a_gpu_the_cells_run_one_after_another(bench: Bench, tmp_path: Path) -> None:
     done = bench(*GPUS, f"runs={tmp_path}", "seed=0,1", LD_LIBRARY_PATH="", CUDA_VISIBLE_DEVICES="")
     assert (done.returncode, done.stderr) == (0, "")
-    said = "hydra/launcher=gpus: there is no GPU to be seen; the cells run on the CPU, one at a time"
+    said = "hydra/launcher=gpus: no GPU can be seen; the cells run on the CPU, one at a time"
     assert done.stdout.splitlines()[0] == said
     (_, first_end), (second_start, _) = sorted(stretch(folder) for folder in tmp_path.glob("default/*/"))
     assert first_end < second_start
