@@ -39,6 +39,9 @@ class Base(Section):
     precision: str
     """Data type of the computation and of weights that are not quantised, such as `bfloat16`."""
     device: str
+    """Such as `cpu` or `cuda:0`; `cuda:0, cuda:1` for a model that is spread over two GPUs."""
+    gpus: tuple[str, ...] = ()
+    """UUIDs of the GPUs that the cell's process saw, the first as `cuda:0`. Empty on a CPU and in older records."""
     context_length: int | None
     """The longest sequence, in tokens, that the model and its tokenizer accept; None if they set no limit."""
 

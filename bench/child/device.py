@@ -14,6 +14,12 @@ def on_gpu() -> bool:
     return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
 
 
+def uuids() -> tuple[str, ...]:
+    """The UUIDs of the GPUs that torch sees, as NVML writes them; none without CUDA, which this initialises."""
+    n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return tuple(f"GPU-{torch.cuda.get_device_properties(index).uuid}" for index in range(n_gpus))
+
+
 def synchronize() -> None:
     """Wait until the device has finished all work, so that a clock that is read next includes it."""
     if on_gpu():

@@ -20,7 +20,7 @@ from bench.cell import Cell
 from bench.child import checkpoints
 from bench.child import load as models
 from bench.child.adapter import save_adapter
-from bench.child.device import is_out_of_memory, release_memory
+from bench.child.device import is_out_of_memory, release_memory, uuids
 from bench.child.generate import answer, reference_likelihoods
 from bench.child.interrupt import Interrupted, StopRequest
 from bench.child.latency import latency
@@ -84,6 +84,7 @@ def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
             revision=revision,
             precision=str(dtype).removeprefix("torch."),
             device=str(model.device),
+            gpus=uuids(),
             context_length=context_length,
         )
         phases.send(protocol.ModelLoaded(base=loaded, parameters=parameters))

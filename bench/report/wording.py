@@ -18,6 +18,7 @@ REASONS = {
     "no_nvml": "no NVML device on this machine",
     "no_gpu": "no GPU on this machine",
     "no_cuda": "no CUDA on this machine",
+    "other_device": "the cell did not run on the GPU that was measured",
     "gpu_lost": "the GPU was lost while the cell ran",
     "mig_shared": "the board's power is shared with other MIG devices",
     "not_supported": "this device does not support the reading",

@@ -1,5 +1,6 @@
 """The account of one cell: collects what its process reports, and builds the record from it."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ from bench.cell import Cell
 from bench.machine import Environment
 from bench.record import Error, Phase, Record, Status
 from bench.telemetry import Telemetry
+from bench.telemetry.gather import Gathered
 from bench.telemetry.join import TelemetrySections, TorchPeaks, measure
 from bench.telemetry.sampler import Recording
 from bench.telemetry.trace import Trace, thin
@@ -17,8 +19,10 @@ from bench.telemetry.windows import Stretch
 class Account:
     """Takes every event of a cell, and can build its record at any moment: a process may die between any two."""
 
-    def __init__(self, cell: Cell, key: str, study: str, start_s: float) -> None:
+    def __init__(self, cell: Cell, key: str, study: str, start_s: float, gpus: Collection[str] = ()) -> None:
         self.cell = cell
+        self.gpus = gpus
+        """UUIDs of those that were locked for the cell."""
         self.key = key
         self.study = study
         self.start_s = start_s
@@ -100,7 +104,16 @@ class Account:
 
     def trace(self, recording: Recording, settings: Telemetry) -> Trace | None:
         """The readings in `recording` over time, thinned, for the phases so far; None if these took no time."""
-        return thin(recording.gathered, self._stretches(), settings.hz)
+        return thin(self._gathered(recording), self._stretches(), settings.hz)
+
+    def _gathered(self, recording: Recording) -> Gathered:
+        """What was read, without what belongs to a GPU that the cell did not run on."""
+        base, gathered = self._sections.get("base"), recording.gathered
+        # CUDA may give a part of a divided GPU the UUID of the whole.
+        read = {uuid for uuid, facts in gathered.gpu.devices.items() if not facts.get("shared")}
+        if self.gpus and base is not None and read and read != set(base.gpus):
+            return gathered.without_gpu("other_device")
+        return gathered
 
     def _stretches(self) -> list[Stretch]:
         return [Stretch(phase.name, phase.start_s, phase.seconds) for phase in self.phases]
@@ -108,7 +121,7 @@ class Account:
     def _measured(self, recording: Recording, settings: Telemetry) -> TelemetrySections:
         base, training = self._sections.get("base"), self._sections.get("training")
         return measure(
-            recording.gathered,
+            self._gathered(recording),
             self._stretches(),
             settings,
             file_bytes=recording.file_bytes,

@@ -105,6 +105,14 @@ class GatheredSource:
         for uuid, values in reading.values.get("devices", {}).items():
             self._add_values(uuid, DEVICE, reading.t_s, values)
 
+    def hidden(self, reason: str) -> "GatheredSource":
+        """How reading it went, without what was read, for `reason`."""
+        source = GatheredSource()
+        source.n_readings, source.n_missed = self.n_readings, self.n_missed
+        source.status, source.cpu_s = self.status, self.cpu_s
+        source.reasons.note(-math.inf, {"": reason})
+        return source
+
     def _add_values(self, device: str, quantities: Mapping[str, FieldSpec], t_s: float, values: Any) -> None:
         for name, value in values.items():
             quantity = quantities.get(name)
@@ -128,6 +136,12 @@ class Gathered:
         with contextlib.suppress(*FOREIGN):
             for reading in readings:
                 gathered.add(reading)
+        return gathered
+
+    def without_gpu(self, reason: str) -> "Gathered":
+        """The same without what was read from GPUs, for `reason`."""
+        gathered = Gathered()
+        gathered.host, gathered.gpu = self.host, self.gpu.hidden(reason)
         return gathered
 
     def add(self, reading: Reading) -> None:

@@ -63,6 +63,7 @@ def measure(
         file_bytes=Amount(file_bytes, "telemetry_file_incomplete"),
         gpu=_source_sampling("telemetry.gpu", gpu, missing),
         host=_source_sampling("telemetry.host", host, missing),
+        shared_board=gpu.shared_boards(),
     )
     if not stretches:
         missing |= dict.fromkeys(("power", "memory", "host"), "no_phases")

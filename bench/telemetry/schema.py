@@ -72,6 +72,8 @@ class DeviceReading(TypedDict, total=False):
     memory_free_bytes: Annotated[int, _memory()]
     process_memory_bytes: Annotated[int, _memory(slow=True, recorded=True)]
     """In use by the cell's processes."""
+    other_processes: Annotated[int, FieldSpec("processes", highest=1e6, slow=True, recorded=True)]
+    """How many processes that are not the cell's compute on the device."""
     utilisation_percent: Annotated[float, FieldSpec("%", highest=100.0, recorded=True)]
     """Share of the time in which the compute units had work."""
     memory_utilisation_percent: Annotated[float, FieldSpec("%", highest=100.0)]

@@ -2,7 +2,7 @@
 
 from typing import Literal, final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Section(BaseModel):
@@ -146,3 +146,6 @@ class Sampling(Section):
     """Size of telemetry.jsonl; None if samples are missing in it. The record's numbers are from all samples even so."""
     gpu: SourceSampling | None
     host: SourceSampling | None
+    shared_board: dict[str, bool] = Field(default_factory=dict)
+    """For each device, by UUID, whether a process that is not the cell's was seen to compute on it, so that power and
+    memory are not the cell's alone. A device is absent if its driver lists no processes, and in older records."""

@@ -104,6 +104,11 @@ class GpuSignals(SourceSignals):
         """1 while one of these combinations of throttle reasons holds for at least one device, otherwise 0."""
         return self._combined("throttle_reasons", lambda rows: 1.0 * np.logical_or.reduce(np.isin(rows, codes)))
 
+    def shared_boards(self) -> dict[str, bool]:
+        """For each device whose processes are known, whether one was not the cell's."""
+        seen = {uuid: self.gathered.columns[uuid, "other_processes"].value for uuid in self.devices}
+        return {uuid: any(others) for uuid, others in seen.items() if others}
+
     def lateness_s_p99(self, span: Span) -> Amount:
         """Lateness that 99 % of the readings in `span` did not exceed."""
         t_s, late_s = arrays(self.gathered.late_s)

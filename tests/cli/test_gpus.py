@@ -44,7 +44,7 @@ def stretch(folder: Path) -> tuple[float, float]:
 def test_four_workers_share_two_gpus_one_cell_at_a_time(bench: Bench, tmp_path: Path) -> None:
     joblib = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=4")
     grid = (f"runs={tmp_path}", f"gpu_locks={tmp_path}/locks", "seed=0,1,2,3")
-    done = bench("-m", *joblib, *SMALL, *grid, LIGHT_CELL_S="2.5")
+    done = bench("-m", *joblib, *SMALL, *grid, LIGHT_CELL_S="2.5", LIGHT_CELL_SEES="visible")
     assert (done.returncode, done.stderr) == (0, "")
     assert "waiting for a free GPU of 2" in done.stdout
     cells = {folder: store.read_record(folder) for folder in tmp_path.glob("default/*/")}
@@ -53,6 +53,8 @@ def test_four_workers_share_two_gpus_one_cell_at_a_time(bench: Bench, tmp_path: 
         assert record is not None
         assert record.environment.gpu is not None
         (gpu,) = record.environment.gpu
+        assert record.base is not None
+        assert record.base.gpus == (gpu.uuid,)
         used[gpu.uuid].append(stretch(folder))
         assert record.power is not None
         assert [*record.power.devices] == [gpu.uuid]
@@ -61,6 +63,19 @@ def test_four_workers_share_two_gpus_one_cell_at_a_time(bench: Bench, tmp_path: 
     for stretches in used.values():
         (_, first_end), (second_start, _) = sorted(stretches)
         assert first_end < second_start
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_a_cell_that_runs_on_another_gpu_beside_others_says_both(bench: Bench, tmp_path: Path) -> None:
+    cell = (*SMALL, f"runs={tmp_path}", f"gpu_locks={tmp_path}/locks")
+    assert bench(*cell, CUDA_VISIBLE_DEVICES="0", LIGHT_CELL_SEES=B, LIGHT_CELL_S="2.5").returncode == 0
+    (record,) = records(tmp_path)
+    assert (record.power, record.missing["power"]) == (None, "other_device")
+    others = {"NVML_STUB_PID": "1", "LIGHT_CELL_SEES": "visible", "LIGHT_CELL_S": "2.5"}
+    assert bench(*cell, "force=true", **others).returncode == 0
+    (record,) = records(tmp_path)
+    assert record.power is not None
+    assert record.telemetry.shared_board == {A: True}
 
 
 @pytest.mark.usefixtures("two_gpus")

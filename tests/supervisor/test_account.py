@@ -1,6 +1,7 @@
 """The events of a cell, collected into its record; `cell_events`, `recording` and `record` are in conftest.py."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,8 @@ from bench.machine import Environment
 from bench.protocol import AnyEvent, Failed, PhaseStarted, Scored
 from bench.record import UNEXPLAINED, Error, Phase, Record
 from bench.supervisor.account import Account
-from bench.telemetry.sampler import Recording
+from bench.telemetry.reading import Reading
+from bench.telemetry.sampler import Log, Recording
 from bench.telemetry.trace import from_json, to_json
 from bench.telemetry.windows import Stretch
 
@@ -140,6 +142,56 @@ def test_a_method_that_trains_nothing(
     assert record.parameters is not None
     assert record.parameters.saved_bytes is None
     assert record.missing["parameters.saved_bytes"] == record.missing["training"] == "nothing_trained"
+
+
+A, B, MIG = "GPU-a", "GPU-b", "MIG-a"
+
+
+@pytest.mark.parametrize(
+    ("locked", "read", "seen", "reason"),
+    [
+        ([A], A, (A,), None),
+        ([A], A, (B,), "other_device"),
+        ([A], A, (), "other_device"),
+        ([A], A, (A, B), "other_device"),
+        # Nothing was locked for a cell whose telemetry is replayed.
+        ([], A, (), None),
+        # CUDA may call a part of a GPU by the name of the whole.
+        ([MIG], MIG, (A,), None),
+    ],
+)
+def test_what_was_read_from_a_gpu_that_the_cell_did_not_run_on_is_left_out(
+    cell_events: list[AnyEvent],
+    tmp_path: Path,
+    machine: Machine,
+    default_job: Job,
+    locked: list[str],
+    read: str,
+    seen: tuple[str, ...],
+    reason: str | None,
+) -> None:
+    log = Log(tmp_path / "telemetry.jsonl", recent=1)
+    facts = {"name": "Board", "power_limit_w": 700.0, "power_reading": "instant", "shared": read == MIG}
+    log.write(Reading("gpu", 0.0, facts={"devices": {read: facts}}))
+    for tick in range(281):
+        values = {"power_w": 300.0, "memory_used_bytes": 10**9, "other_processes": 0}
+        log.write(Reading("gpu", tick / 10, 0.001, values={"devices": {read: values}}))
+    log.write(Reading("gpu", 28.0, facts={"closed": {"status": "ok", "cpu_s": 0.1}}))
+    recording = log.close()
+    account = Account(default_job.cell, "0123456789ab", "demo", 100.0, locked)
+    for event in cell_events:
+        if event.kind == "model_loaded":
+            event = event.model_copy(update={"base": event.base.model_copy(update={"gpus": seen})})
+        account.handle(event)
+    record = account.record("ok", None, 128.0, machine, recording, default_job.telemetry)
+    trace = account.trace(recording, default_job.telemetry)
+    assert trace is not None
+    assert record.memory is not None
+    assert record.missing.get("power") == record.missing.get("memory.device_peak_bytes") == reason
+    assert (record.power is None, record.memory.device_peak_bytes is None, trace.power_w is None) == 3 * (bool(reason),)
+    assert record.telemetry.shared_board == ({} if reason else {read: False})
+    assert record.telemetry.gpu is not None
+    assert (record.telemetry.gpu.status, record.telemetry.gpu.n_readings) == ("ok", 281)
 
 
 def test_the_outcome_is_kept(account: Account) -> None:

@@ -8,12 +8,15 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from bench.telemetry import Unavailable
+from bench.telemetry.nvml import Nvml
 from bench.telemetry.nvml.boards import Board, choose
+from bench.telemetry.nvml.queries import QUERIES
 
 A, B = "GPU-00000000-0000-0000-0000-000000000000", "GPU-00000001-0000-0000-0000-000000000000"
 GIB = 2**30
@@ -97,6 +100,12 @@ def test_a_board_that_does_not_answer_has_its_place() -> None:
     assert choose(boards, "1", pci_order=True)[0].handle is None
 
 
+def test_the_devices_of_a_cell_take_the_place_of_the_variable_but_not_of_a_setting() -> None:
+    assert Nvml(name="nvml").of([A, B]) == Nvml(name="nvml", visible_devices=f"{A},{B}")
+    chosen = Nvml(name="nvml", visible_devices="1")
+    assert chosen.of([A]) == chosen
+
+
 @dataclass(frozen=True)
 class Scenario:
     """What the stand-in plays. Function names and error codes are NVML's; see nvml_stub.c for the rules."""
@@ -141,6 +150,7 @@ SCENARIOS = {
     "forbidden": Scenario("nvmlDeviceGetTotalEnergyConsumption=4"),
     "mig": Scenario(environment={"NVML_STUB_MIG": "1"}),
     "busy and throttled": Scenario("nvmlDeviceGetUtilizationRates~90 nvmlDeviceGetCurrentClocksEventReasons~36"),
+    "another's process": Scenario(environment={"NVML_STUB_PID": "1"}),
     "processes": Scenario("nvmlDeviceGetComputeRunningProcesses~3221225472", environment={"NVML_STUB_PID": "own"}),
 }
 
@@ -254,6 +264,7 @@ def test_a_good_driver(outcomes: dict[str, dict[str, Any]]) -> None:
         "memory_reserved_bytes",
         "memory_used_bytes",
         "memory_utilisation_percent",
+        "other_processes",
         "power_w",
         "sm_clock_mhz",
         "temperature_c",
@@ -320,14 +331,15 @@ def test_without_a_known_limit_power_is_read_all_the_same(outcomes: dict[str, di
     assert outcome["missing"][f"power.devices.{A}.power_limit_w"] == "not_supported"
 
 
-def test_a_driver_that_cannot_list_processes_loses_their_memory_alone(outcomes: dict[str, dict[str, Any]]) -> None:
+def test_a_driver_that_cannot_list_processes_loses_only_what_is_about_them(outcomes: dict[str, dict[str, Any]]) -> None:
     outcome = outcomes["driver without process lists"]
-    assert outcome["fields"] == outcomes["good"]["fields"]
+    assert outcome["fields"] == [name for name in outcomes["good"]["fields"] if name != "other_processes"]
+    assert outcome["telemetry"]["shared_board"] == {}
     assert outcome["power"]["coverage"] == 1.0
     assert outcome["power"]["energy_counter_j"] == pytest.approx(300.0 * outcome["power"]["seconds"], rel=0.001)
     assert outcome["memory"]["process_device_peak_bytes"] is None
     assert outcome["missing"]["memory.process_device_peak_bytes"] == "not_supported"
-    assert set(outcome["reasons"]) == {f"{A}.process_memory_bytes"}
+    assert set(outcome["reasons"]) == {f"{A}.process_memory_bytes", f"{A}.other_processes"}
 
 
 def test_a_name_that_is_not_utf_8_costs_nothing(outcomes: dict[str, dict[str, Any]]) -> None:
@@ -443,6 +455,30 @@ def test_a_busy_and_throttled_board(outcomes: dict[str, dict[str, Any]]) -> None
 def test_device_memory_of_the_cells_processes(outcomes: dict[str, dict[str, Any]]) -> None:
     assert outcomes["processes"]["memory"]["process_device_peak_bytes"] == 3 * GIB
     assert outcomes["good"]["missing"]["memory.process_device_peak_bytes"] == "process_not_listed"
+
+
+def test_a_process_that_computes_before_the_cell_does_is_another_s(outcomes: dict[str, dict[str, Any]]) -> None:
+    assert outcomes["good"]["telemetry"]["shared_board"] == {A: False, B: False}
+    assert outcomes["another's process"]["telemetry"]["shared_board"] == {A: True}
+
+
+@pytest.mark.parametrize(
+    ("listed", "own", "n_others"),
+    [
+        ([], None, [0]),
+        ([7], None, [1]),
+        ([], [5, 6], [0]),
+        ([6], [5, 6], [0]),
+        ([6, 7, 8], [5, 6], [2]),
+        # Whether 7 is the cell's own by its number outside of the container, nobody knows.
+        ([7], [5, 6], []),
+    ],
+)
+def test_which_processes_are_not_the_cells(listed: list[int], own: list[int] | None, n_others: list[int]) -> None:
+    processes = [SimpleNamespace(pid=pid) for pid in listed]
+    nvml: Any = SimpleNamespace(nvmlDeviceGetComputeRunningProcesses_v3=lambda handle: processes)
+    (query,) = (query for query in QUERIES if query.fields == ("other_processes",))
+    assert list(query.ask(nvml, 0, own)) == n_others
 
 
 def test_no_number_is_made_up(outcomes: dict[str, dict[str, Any]]) -> None:

@@ -48,6 +48,21 @@ def differences(title: str, setups: Sequence[Setup], facts: Callable[[StoredCell
     ]
 
 
+def shared_boards(title: str, setups: Sequence[Setup]) -> list[str]:
+    """A sentence that names the cells beside which other processes used a GPU."""
+    seeds_of: dict[str, list[int]] = {}
+    for setup in setups:
+        for cell in setup.ok:
+            if any(cell.record.telemetry.shared_board.values()):
+                seeds_of.setdefault(setup.label, []).append(cell.seed)
+    if not seeds_of:
+        return []
+    return [
+        f"{title}, {_named(seeds_of, {setup.label: list(setup.seeds) for setup in setups})}: other processes used the "
+        "GPU as well, so times, power, energy and device memory are not those of the cell alone."
+    ]
+
+
 def _named(seeds: Mapping[str, list[int]], every: Mapping[str, list[int]]) -> str:
     """Setups by their labels, with seeds where those are not all that ended ok."""
     return ", ".join(

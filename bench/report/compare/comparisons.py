@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 
-from bench.report.compare.comparability import differences, refused, warned
+from bench.report.compare.comparability import differences, refused, shared_boards, warned
 from bench.report.compare.labels import labels
 from bench.report.compare.left_out import left_out
 from bench.report.compare.quantities import MEMORIES, Quantity, score_quantity
@@ -63,10 +63,14 @@ class Comparison:
 
     @cached_property
     def warnings(self) -> list[str]:
-        """A sentence for each other difference between cells that may explain a difference in numbers, and for each
-        choice by the examples that were scored.
+        """A sentence for each other difference between cells that may explain a difference in numbers, for each choice
+        by the examples that were scored, and for GPUs that were not a cell's alone.
         """
-        return [*differences(self.title, self.setups, warned), *selection(self.title, self.setups)]
+        return [
+            *differences(self.title, self.setups, warned),
+            *selection(self.title, self.setups),
+            *shared_boards(self.title, self.setups),
+        ]
 
 
 def comparisons_of(

@@ -32,7 +32,7 @@ class Query:
 
     fields: tuple[str, ...]
     ask: Callable[[ModuleType, Handle, Pids], Sequence[Any]]
-    """Gives the fields' values in their order; nothing about the cell's processes before it has any."""
+    """Gives the fields' values in their order; nothing where the answer does not say."""
     dated: bool = False
     """Whether the moment of the reading matters as much as its value."""
     of_board: bool = False
@@ -70,12 +70,24 @@ def _throttle_reasons(nvml: ModuleType, handle: Handle, _: Pids) -> Sequence[lis
 def _process_memory(nvml: ModuleType, handle: Handle, pids: Pids) -> Sequence[int]:
     if pids is None:
         return ()
-    # The function without a version raises no NVMLError if the driver is too old for it.
-    listed = nvml.nvmlDeviceGetComputeRunningProcesses_v3(handle)
-    used = [process.usedGpuMemory for process in listed if process.pid in pids]
+    used = [process.usedGpuMemory for process in _processes(nvml, handle) if process.pid in pids]
     if not used or None in used:
         raise Refused("not_supported" if used else "process_not_listed")
     return [sum(used)]
+
+
+def _other_processes(nvml: ModuleType, handle: Handle, pids: Pids) -> Sequence[int]:
+    listed = [process.pid for process in _processes(nvml, handle)]
+    others = [pid for pid in listed if pid not in (pids or ())]
+    if pids is not None and others and len(others) == len(listed):
+        # In a container, the cell's own process can be listed by its number outside.
+        return ()
+    return [len(others)]
+
+
+def _processes(nvml: ModuleType, handle: Handle) -> Sequence[Any]:
+    # The function without a version raises no NVMLError if the driver is too old for it.
+    return nvml.nvmlDeviceGetComputeRunningProcesses_v3(handle)
 
 
 _of_board = partial(Query, dated=True, of_board=True)
@@ -98,4 +110,5 @@ QUERIES = (
     Query(("memory_clock_mhz",), lambda nvml, gpu, _: [nvml.nvmlDeviceGetClockInfo(gpu, nvml.NVML_CLOCK_MEM)]),
     Query(("throttle_reasons",), _throttle_reasons),
     Query(("process_memory_bytes",), _process_memory),
+    Query(("other_processes",), _other_processes),
 )

@@ -10,11 +10,20 @@ from pathlib import Path
 
 
 def main(cell_json: str, folder: Path, checkpoint_minutes: float | None, connection: Connection) -> None:
-    """Begin to train; end at once, or after LIGHT_CELL_S. SIGTERM ends it, unless LIGHT_CELL_IGNORES says otherwise."""
-    from bench.protocol import Finished, PhaseEnded, PhaseStarted
+    """Begin to train; end at once, or after LIGHT_CELL_S. SIGTERM ends it, unless LIGHT_CELL_IGNORES says otherwise.
+
+    LIGHT_CELL_SEES is the GPU that it says torch sees; `visible` for what it was given, nothing to say nothing.
+    """
+    from bench.protocol import Finished, ModelLoaded, PhaseEnded, PhaseStarted
+    from bench.record import Base, Parameters
 
     if "LIGHT_CELL_IGNORES" not in os.environ:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    if sees := os.environ.get("LIGHT_CELL_SEES"):
+        gpus = (os.environ["CUDA_VISIBLE_DEVICES"] if sees == "visible" else sees,)
+        base = Base(weights="random", revision=None, precision="float32", device="cuda:0", context_length=8, gpus=gpus)
+        nothing = Parameters(trainable=0, total=0, trainable_percent=0.0, saved_bytes=None)
+        connection.send_bytes(ModelLoaded(base=base, parameters=nothing).model_dump_json().encode())
     connection.send_bytes(PhaseStarted(phase="train", at_s=time.monotonic()).model_dump_json().encode())
     time.sleep(float(os.environ.get("LIGHT_CELL_S", "0")))
     ended = PhaseEnded(
