@@ -113,9 +113,11 @@ class LocalModel(Model):
 def name_of(path: str) -> str:
     """A name as the last part of `path`, shortened and with `_` for what a name cannot have; empty if nothing is left.
 
-    >>> name_of("Qwen/Qwen3-0.6B"), name_of("./my model/")
-    ('Qwen3-0.6B', 'my_model')
+    >>> name_of("Qwen/Qwen3-0.6B"), name_of("./my model/"), name_of(EMBEDDED)
+    ('Qwen3-0.6B', 'my_model', 'tiny')
     """
+    if path == EMBEDDED:
+        return "tiny"
     last = os.path.basename(os.path.abspath(os.path.expanduser(path)))
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", last).strip("_.-")[:LONGEST_NAME].rstrip("_.-")
 

@@ -20,7 +20,8 @@ SEVERAL = {
 }
 """The groups that more than one choice can be made of: metrics and trackers."""
 MANY = "{}: several values need -m, which runs a cell for each; write a list in brackets, as in [0,1]"
-_HELP = "see `python -m bench --help` and `--hydra-help`"
+LAUNCHER = "{}: needs -m; without it, Hydra starts the cell here, whatever the launcher"
+_HELP = "see `tunebench --help` and `--hydra-help`"
 
 
 def in_order(arguments: Sequence[str]) -> list[str]:
@@ -50,6 +51,8 @@ def in_order(arguments: Sequence[str]) -> list[str]:
     faults = [fault for override in parsed for fault in _not_names(override)]
     if not known.multirun:
         faults += [MANY.format(override.input_line) for override in parsed if override.is_sweep_override()]
+    if not (known.multirun or known.cfg or known.info):
+        faults += [LAUNCHER.format(typed.input_line) for typed in parsed if typed.key_or_group == "hydra/launcher"]
     if faults:
         raise InputError("\n".join(faults))
     return [*(argument for argument in arguments if argument not in (*known.overrides, "--")), "--", *overrides]

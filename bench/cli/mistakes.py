@@ -3,7 +3,7 @@
 import difflib
 import traceback
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
@@ -11,6 +11,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from pydantic_core import ErrorDetails
 
 from bench.configuration import CONF, choices
+from bench.report.wording import listed
 
 DEMANDS = {
     "greater_than": "must be more than {gt}",
@@ -50,7 +51,9 @@ def explain(error: Exception) -> str:
     if isinstance(cause, OmegaConfBaseException) and (cause.full_key or cause.key):
         return _key(cause)
     if isinstance(error, OverrideParseException):
-        return f"{error.override}: must be KEY=VALUE; quote special characters twice, as in 'KEY=\"VALUE\"'"
+        if "=" not in str(error.override):
+            return f"{error.override}: must be KEY=VALUE, such as method=lora; `tunebench --help` lists what there is"
+        return f"{error.override}: close all brackets, and quote special characters twice, as in 'KEY=\"VALUE\"'"
     if not isinstance(error, HydraException | OmegaConfBaseException | ValueError):
         traceback.print_exception(error)
         return f"This is a fault of tunebench ({type(error).__name__}: {error}); please report it with the lines above."
@@ -65,7 +68,18 @@ def _key(cause: OmegaConfBaseException) -> str:
     accepted = [field for field in accepted if field not in ("_target_", "hydra")]
     if not accepted or not isinstance(cause, ConfigKeyError | ConfigAttributeError):
         return f"{key}: {str(cause).splitlines()[0]}"
-    return f"{_no_such_setting(key, parent, accepted)}{_suggestion(name, accepted)}"
+    elsewhere = _elsewhere(name, cause.parent_node) if isinstance(cause.parent_node, DictConfig) else []
+    hint = f". Did you mean {listed(elsewhere, 'or')}?" if elsewhere else _suggestion(name, accepted)
+    return f"{_no_such_setting(key, parent, accepted)}{hint}"
+
+
+def _elsewhere(name: str, node: DictConfig) -> list[str]:
+    """The settings of that name in the whole configuration that `node` is a part of, such as `method.learning_rate`."""
+    root = cast(DictConfig, node._get_root())
+    groups = [
+        str(group) for group, part in root.items_ex(resolve=False) if isinstance(part, DictConfig) and name in part
+    ]
+    return [f"{group}.{name}" for group in groups if group != "hydra"] + ([name] if name in root else [])
 
 
 def sentence(fault: ErrorDetails, content: Mapping[str, Any], chosen: Mapping[str, str]) -> str:

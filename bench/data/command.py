@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from omegaconf import ListConfig
 from rich.console import Console
 
 from bench.cli import mistakes
@@ -63,12 +64,13 @@ def _follows(dataset: Mapping[str, Any], likely: Sequence[str], typed: Sequence[
         return True
     wanted = dict(override.split("=", 1) for override in likely)
     return all(
-        f"{key}={value}" in typed or (key.startswith("dataset.") and _written(dataset, key) == value)
+        f"{key}={value}" in typed or (key.startswith("dataset.") and value in _written(dataset, key))
         for key, value in wanted.items()
         if key != "dataset"
     )
 
 
-def _written(dataset: Mapping[str, Any], key: str) -> str:
-    value = dataset.get(key.removeprefix("dataset."))
-    return "null" if value is None else str(value)
+def _written(dataset: Mapping[str, Any], key: str) -> list[str]:
+    """A setting as it is typed, or the columns that it names if these are several."""
+    given = dataset.get(key.removeprefix("dataset."))
+    return ["null" if value is None else str(value) for value in (given if isinstance(given, ListConfig) else [given])]

@@ -163,7 +163,7 @@ class Table(HeldOut):
         if value is None:
             return ""
         if isinstance(value, bool) or not isinstance(value, (str, int)):
-            raise InputError(f"{at}: column {name!r} must hold text, got {type(value).__name__}")
+            raise InputError(f"{at}: column {name!r} must hold text, got {type(value).__name__}; write it as a string")
         return str(value)
 
     def _filled(self, record: Record, setting: str, at: str) -> str:

@@ -39,14 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if all(each is None for each in reported):
         return _fail(
             f"{options.runs} holds no record that can be read: run a cell to its end, such as "
-            "`python -m bench model=tiny method=baseline`, and report again."
+            "`tunebench model=tiny method=baseline`, and report again."
         )
     return 1 if False in reported else 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m bench.report",
+        prog="tunebench report",
         description="Write the tables, figures and page of each study from its records. Needs no GPU and no network. "
         "A report that would not change is left alone.",
     )

@@ -9,7 +9,7 @@ from bench.errors import InputError
 
 METHODS = f"choose one of {', '.join(choices('method'))}"
 MODELS = f"choose one of {', '.join(choices('model'))}"
-HELP = "see `python -m bench --help` and `--hydra-help`"
+HELP = "see `tunebench --help` and `--hydra-help`"
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,16 @@ def test_a_value_that_is_not_a_name(typed: str, message: str) -> None:
 )
 def test_what_hydra_accepts_is_left_to_it(typed: str) -> None:
     assert in_order(["-m", typed]) == ["-m", "--", typed]
+
+
+def test_a_launcher_needs_the_flag_that_sweeps() -> None:
+    with pytest.raises(InputError) as caught:
+        in_order(["hydra/launcher=slurm", "seed=0"])
+    assert str(caught.value) == (
+        "hydra/launcher=slurm: needs -m; without it, Hydra starts the cell here, whatever the launcher"
+    )
+    for flags in (["-m"], ["--cfg", "hydra"]):
+        assert in_order(["hydra/launcher=slurm", *flags]) == [*flags, "--", "hydra/launcher=slurm"]
 
 
 def test_several_values_need_the_flag_that_sweeps_them() -> None:

@@ -186,6 +186,11 @@ MISTAKES = {
         "method.rnak: there is no such setting; method has adapter_dtype, alpha, dropout, learning_rate, name, rank, "
         "target_modules. Did you mean rank?",
     ),
+    "a setting of another group": (
+        ["generation.max_length=64"],
+        "generation.max_length: there is no such setting; generation has batch, max_new_tokens, stop. Did you mean "
+        "prompt.max_length?",
+    ),
     "a misspelled group": (
         ["metod=lora"],
         "metod: there is no such setting; the top level has checkpoint_minutes, dataset, force, generation, "
@@ -271,8 +276,9 @@ MISTAKES = {
     ),
     "a broken quote": (
         ["study='x"],
-        "study='x: must be KEY=VALUE; quote special characters twice, as in 'KEY=\"VALUE\"'",
+        "study='x: close all brackets, and quote special characters twice, as in 'KEY=\"VALUE\"'",
     ),
+    "a word": (["run"], "run: must be KEY=VALUE, such as method=lora; `tunebench --help` lists what there is"),
     "a class from outside": (
         ["method._target_=os.system"],
         "method: _target_ must name a class of tunebench, got 'os.system'; to let the code of os run with your rights, "

@@ -115,8 +115,8 @@ def test_local_test_file() -> None:
             "it to null",
         ),
         (CAPITAL | {"instruction": " "}, "train.jsonl:2: column 'instruction' is empty; every record needs it"),
-        (CAPITAL | {"output": 0.5}, "train.jsonl:2: column 'output' must hold text, got float"),
-        (CAPITAL | {"output": ["a"]}, "train.jsonl:2: column 'output' must hold text, got list"),
+        (CAPITAL | {"output": 0.5}, "train.jsonl:2: column 'output' must hold text, got float; write it as a string"),
+        (CAPITAL | {"output": ["a"]}, "train.jsonl:2: column 'output' must hold text, got list; write it as a string"),
         (
             CAPITAL | {"instruction": "\ud800"},
             "train.jsonl:2: question: Input should be a valid string, unable to parse raw data as a unicode string",

@@ -61,7 +61,7 @@ def test_blank_texts_are_left_out_and_counted() -> None:
     ("record", "expected"),
     [
         ({"body": "x"}, "a.jsonl:1: no column 'text'; name one of the columns 'body' with dataset.text_column"),
-        ({"text": ["x"]}, "a.jsonl:1: column 'text' must hold text, got list"),
+        ({"text": ["x"]}, "a.jsonl:1: column 'text' must hold text, got list; write it as a string"),
     ],
 )
 def test_broken_records(record: dict[str, Any], expected: str) -> None:

@@ -149,7 +149,7 @@ def test_nothing_to_report_is_one_sentence_and_a_failure(runs, tmp_path, capsys)
     assert main(["--runs", str(runs), "--out", str(tmp_path / "out")]) == 1
     assert capsys.readouterr() == (
         "",
-        f"{runs} holds no runs: run `python -m bench -m model=tiny method=baseline,lora` first, "
+        f"{runs} holds no runs: run `tunebench -m model=tiny method=baseline,lora` first, "
         "or name another folder with --runs.\n",
     )
     (runs / "demo" / "half").mkdir(parents=True)
@@ -157,7 +157,7 @@ def test_nothing_to_report_is_one_sentence_and_a_failure(runs, tmp_path, capsys)
     assert capsys.readouterr() == (
         "",
         f"{runs}/demo/half has no record.json, so this cell has not ended: wait for it, or run it again to finish it.\n"
-        f"{runs} holds no record that can be read: run a cell to its end, such as `python -m bench model=tiny "
+        f"{runs} holds no record that can be read: run a cell to its end, such as `tunebench model=tiny "
         "method=baseline`, and report again.\n",
     )
     assert not (tmp_path / "out").exists()
@@ -307,7 +307,7 @@ def test_of_many_cells_some_are_shown_over_time_and_how_to_see_all_is_said(write
     ]
     note = (
         "Power and memory over time are shown for 3 of the 6 cells, one seed of each setup before the second of any. "
-        "To see all: `python -m bench.report --study demo --traces 6`."
+        "To see all: `tunebench report --study demo --traces 6`."
     )
     assert f"### Power and memory over time\n\n{escape_markdown(note)}\n" in text
     assert f'<p class="note">{note}</p>' in (tmp_path / "demo" / "index.html").read_text()
@@ -342,7 +342,7 @@ def test_the_command_never_loads_torch_or_its_kin(write_cell, runs, tmp_path):
 def test_help_loads_nothing_that_takes_time():
     done = report("--help")
     assert done.returncode == 0
-    assert done.stdout.startswith("usage: python -m bench.report [-h] [--runs RUNS] [--out OUT] [--study NAME]\n")
+    assert done.stdout.startswith("usage: tunebench report [-h] [--runs RUNS] [--out OUT] [--study NAME]\n")
     code = (
         "import sys; from bench.report.__main__ import main\n"
         "try: main(['--help'])\n"

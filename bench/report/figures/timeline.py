@@ -79,7 +79,7 @@ def untraced(study: Study) -> str:
     name = shlex.quote(printable(study.name))
     return (
         f"Power and memory over time are shown for {len(study.traces)} of the {n} cells, one seed of each setup "
-        f"before the second of any. To see all: `python -m bench.report --study {name} --traces {n}`."
+        f"before the second of any. To see all: `tunebench report --study {name} --traces {n}`."
     )
 
 

@@ -18,7 +18,7 @@ def find_studies(runs: Path, name: str | None = None) -> list[Path]:
     folders = sorted((entry for entry in visible(runs) if entry.is_dir()), key=lambda entry: natural(entry.name))
     if not folders:
         raise InputError(
-            f"{runs} holds no runs: run `python -m bench -m model=tiny method=baseline,lora` first, "
+            f"{runs} holds no runs: run `tunebench -m model=tiny method=baseline,lora` first, "
             "or name another folder with --runs."
         )
     known = [folder.name for folder in folders]

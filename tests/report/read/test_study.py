@@ -18,7 +18,7 @@ def record_of(folder):
 
 def test_no_runs_says_what_to_run(tmp_path):
     expected = (
-        f"{tmp_path / 'runs'} holds no runs: run `python -m bench -m model=tiny method=baseline,lora` first, "
+        f"{tmp_path / 'runs'} holds no runs: run `tunebench -m model=tiny method=baseline,lora` first, "
         "or name another folder with --runs."
     )
     with pytest.raises(InputError) as missing:
