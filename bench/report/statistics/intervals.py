@@ -76,31 +76,33 @@ def difference_error(one: Spread, other: Spread) -> Error:
     return Error(documents, one.n_clusters - 1, seeds, freedom)
 
 
-def score_interval(spread: Spread, lowest: float | None = None, highest: float | None = None) -> Interval | None:
-    """The 95 % interval of a score between these bounds, if it has any; None if nothing varies.
+def score_interval(
+    spread: Spread, lowest: float | None = None, highest: float | None = None, alpha: float = ALPHA
+) -> Interval | None:
+    """The interval of a score between these bounds, if it has any; None if nothing varies.
 
     Near a bound, errors are not symmetric: a score with two bounds has its interval on the logit scale, and one with a
     lower bound of at least 0 on the log scale.
     """
     error = error_of(spread)
-    return None if _is_nothing(error.sd, spread.mean) else _around(spread.mean, error.reach(), lowest, highest)
+    return None if _is_nothing(error.sd, spread.mean) else _around(spread.mean, error.reach(alpha), lowest, highest)
 
 
-def difference_interval(one: Spread, other: Spread) -> Interval | None:
-    """The 95 % interval of `one` less `other`, which answered the same clusters; None if nothing varies."""
+def difference_interval(one: Spread, other: Spread, alpha: float = ALPHA) -> Interval | None:
+    """The interval of `one` less `other`, which answered the same clusters; None if nothing varies."""
     error, difference = difference_error(one, other), one.mean - other.mean
     if _is_nothing(error.sd, one.mean):
         return None
-    return Interval(difference - error.reach(), difference + error.reach())
+    return Interval(difference - error.reach(alpha), difference + error.reach(alpha))
 
 
-def uniform_interval(value: float, lowest: float, highest: float, n_clusters: int) -> Interval:
-    """The 95 % interval of a mean with these bounds, if every cluster has the same value.
+def uniform_interval(value: float, lowest: float, highest: float, n_clusters: int, alpha: float = ALPHA) -> Interval:
+    """The interval of a mean with these bounds, if every cluster has the same value.
 
-    If none of n clusters is different, at most a share u of all clusters is, with (1 - u)^n = 0.025 (Clopper and
+    If none of n clusters is different, at most a share u of all clusters is, with (1 - u)^n = alpha / 2 (Clopper and
     Pearson 1934); and these are no farther off than the bounds.
     """
-    share = 1 - (ALPHA / 2) ** (1 / n_clusters)
+    share = 1 - (alpha / 2) ** (1 / n_clusters)
     return Interval(value - share * (value - lowest), value + share * (highest - value))
 
 

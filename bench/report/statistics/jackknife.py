@@ -49,6 +49,10 @@ class Spread:
         """How many clusters there are."""
         return self.without.shape[1]
 
+    def first(self, n_seeds: int) -> "Spread":
+        """That of the first seeds alone."""
+        return Spread(self.estimates[:n_seeds], self.without[:n_seeds])
+
     @cached_property
     def seed_variance(self) -> float:
         """Variance between seeds, less what documents explain of it; 0 with one seed, where it is not known.
