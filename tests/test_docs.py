@@ -1,7 +1,11 @@
 """What the README, docs/ and ARCHITECTURE.md say is true: links, commands and the tree."""
 
+import csv
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,3 +78,41 @@ def test_data_commands_have_settings_that_exist(arguments: list[str]) -> None:
 @pytest.mark.parametrize("arguments", REPORT, ids=" ".join)
 def test_report_commands_have_options_that_exist(arguments: list[str], tmp_path: Path) -> None:
     assert report([*arguments, "--runs", str(tmp_path)]) == 1
+
+
+ANSWERS = {
+    "How long is the warranty of the {}": "Two years.",
+    "Can I return a {} that I have unpacked": "Yes, within 14 days.",
+    "Do you ship the {} to Iceland": "Yes, it takes five to eight days.",
+    "How do I clean the {}": "With a soft cloth and no soap.",
+}
+ITEMS = ("kettle", "lamp", "desk", "chair", "router", "camera", "printer", "monitor", "tent", "bicycle", "scale", "fan")
+
+
+def test_the_page_on_data_shows_what_the_command_prints(tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs" / "your-data.md").read_text()
+    sample = re.search(r"\n    \$ tunebench data (.*?)\n\n(.*?)\n\n[^ ]", page, flags=re.DOTALL)
+    assert sample
+    rows = [(f"{question.format(item)}?", answer) for item in ITEMS for question, answer in ANSWERS.items()]
+    with (tmp_path / "faq.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("question", "answer"), *rows, ("What does the fan weigh?", "")])
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.data", *shlex.split(sample[1].replace("\\\n", ""))],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+    )
+    assert sample[2].splitlines() == [f"    {line}".rstrip() for line in done.stdout.splitlines()]
+
+
+def test_the_sentences_that_the_page_on_data_explains_are_those_of_the_code() -> None:
+    page = (REPOSITORY / "docs" / "your-data.md").read_text()
+    table = page[page.index("## Common errors") :].partition("\n## ")[0]
+    sentences = re.findall(r"^\| `(.*?)` \|", table, flags=re.MULTILINE)
+    # A long sentence is written as several strings that follow each other.
+    code = " ".join(path.read_text() for path in (REPOSITORY / "bench").rglob("*.py"))
+    code = re.sub(r'"\s+f?"', "", code)
+    pieces = [piece.strip() for sentence in sentences for piece in sentence.split("...")]
+    assert [piece for piece in pieces if piece not in code] == []
+    assert len(sentences) >= 12

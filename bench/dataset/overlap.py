@@ -37,7 +37,7 @@ def require_disjoint(splits: Splits) -> Overlap:
                 raise InputError(
                     f"{other} shares {len(shared)} of its {len(items)} {kind} with {SPLIT_WORDS[one]} "
                     f"({_quoted(shared)}); remove them from one of the two and name the files with "
-                    f"dataset.{one}=PATH dataset.{other}=PATH"
+                    f"dataset.{one}=PATH dataset.{other}=PATH; for tables, dataset.quality.overlap=drop leaves them out"
                 )
     return Overlap(method=METHOD, n_shared_clusters=0, n_shared_texts=0)
 

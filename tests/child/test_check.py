@@ -81,7 +81,8 @@ def test_faults_of_data(faults: Faults, tmp_path: Path) -> None:
     assert faults(datasets, []) == [
         f"{missing}: cannot be read (No such file or directory); name an existing file",
         "test shares 1 of its 1 documents with training ('So.'); "
-        "remove them from one of the two and name the files with dataset.train=PATH dataset.test=PATH",
+        "remove them from one of the two and name the files with dataset.train=PATH dataset.test=PATH; "
+        "for tables, dataset.quality.overlap=drop leaves them out",
     ]
 
 

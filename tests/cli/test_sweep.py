@@ -353,7 +353,8 @@ def test_all_faults_of_data_and_models_are_listed_together(bench: Bench, tmp_pat
         f"{columns}:2: no column 'instruction'; name one of the columns 'question', 'answer' with "
         "dataset.instruction_column",
         "test shares 1 of its 1 documents with training ('056cc9f5a7bad779'); "
-        "remove them from one of the two and name the files with dataset.train=PATH dataset.test=PATH",
+        "remove them from one of the two and name the files with dataset.train=PATH dataset.test=PATH; "
+        "for tables, dataset.quality.overlap=drop leaves them out",
         "method.target_modules: this model has no linear layer named nope; it has down_proj, gate_proj, k_proj, "
         "lm_head, o_proj, q_proj, up_proj, v_proj; name those, or give all-linear (model tiny, method lora)",
         f"{model} has no safetensors weights, and no others are read. Convert it first, "

@@ -241,7 +241,7 @@ def test_data_that_training_would_refuse_is_shown_all_the_same(data: Run, faq: P
         "",
         "test shares 37 of its 40 documents with training ('1bd6e12ee48b6e47', '44a722540bfb68ad', "
         "'725201f6b605b388', ...); remove them from one of the two and name the files with dataset.train=PATH "
-        "dataset.test=PATH",
+        "dataset.test=PATH; for tables, dataset.quality.overlap=drop leaves them out",
         f"the tokenizer of {REPOSITORY}/bench/tiny has no chat template; choose a simple one with "
         "prompt.chat_template=simple, or another prompt: prompt=alpaca",
     ]

@@ -36,7 +36,10 @@ def test_counts_are_of_distinct_clusters_and_texts() -> None:
         example("8", "E", question="Another?", context="\uff34he cat sat."),  # the same text, T in full width
         example("9", "F", question="WHY is it?"),
     ]
-    remedy = "remove them from one of the two and name the files with dataset.train=PATH dataset.test=PATH"
+    remedy = (
+        "remove them from one of the two and name the files with dataset.train=PATH dataset.test=PATH; "
+        "for tables, dataset.quality.overlap=drop leaves them out"
+    )
     assert refusal(TRAIN, test) == f"test shares 1 of its 4 documents with training ('A'); {remedy}"
     assert refusal(TRAIN, test[2:]) == (
         f"test shares 2 of its 2 texts with training ('the cat sat.', 'why is it?'); {remedy}"
@@ -87,7 +90,8 @@ def test_conversations_that_end_in_the_same_question_differ() -> None:
 def test_shared_document_is_refused_by_name() -> None:
     assert refusal(TRAIN, [example("5", "C", question="New?"), example("6", "D", question="Newer?")]) == (
         "test shares 1 of its 2 documents with training ('C'); "
-        "remove them from one of the two and name the files with dataset.train=PATH dataset.test=PATH"
+        "remove them from one of the two and name the files with dataset.train=PATH dataset.test=PATH; "
+        "for tables, dataset.quality.overlap=drop leaves them out"
     )
 
 
@@ -95,7 +99,8 @@ def test_many_shared_documents_are_counted_and_three_named() -> None:
     train = [example(str(number), f"doc{number}") for number in range(5)]
     assert refusal(train, train[1:]) == (
         "test shares 4 of its 4 documents with training ('doc1', 'doc2', 'doc3', ...); "
-        "remove them from one of the two and name the files with dataset.train=PATH dataset.test=PATH"
+        "remove them from one of the two and name the files with dataset.train=PATH dataset.test=PATH; "
+        "for tables, dataset.quality.overlap=drop leaves them out"
     )
 
 
@@ -104,7 +109,8 @@ def test_shared_text_under_another_cluster_is_refused_and_shown_in_part() -> Non
     assert refusal([example("1", "A", context=text)], [example("2", "B", context=text.upper())]) == (
         "test shares 1 of its 1 texts with training "
         "('a long sentence that goes on and on until it is more than...'); "
-        "remove them from one of the two and name the files with dataset.train=PATH dataset.test=PATH"
+        "remove them from one of the two and name the files with dataset.train=PATH dataset.test=PATH; "
+        "for tables, dataset.quality.overlap=drop leaves them out"
     )
 
 
