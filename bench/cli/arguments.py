@@ -11,7 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, ElementType, Override, Transformer
 
 from bench.cell import Cell
-from bench.configuration import CONF, choices
+from bench.configuration import CONF, choices, search_path
 from bench.errors import InputError
 from bench.job import Job
 
@@ -20,6 +20,7 @@ SEVERAL = {
 }
 """The groups that more than one choice can be made of: metrics and trackers."""
 MANY = "{}: several values need -m, which runs a cell for each; write a list in brackets, as in [0,1]"
+NO_FOLDER = "hydra.searchpath: there is no folder {}; name one as in hydra.searchpath=[file://./conf]"
 LAUNCHER = "{}: needs -m; without it, Hydra starts the cell here, whatever the launcher"
 _HELP = "see `tunebench --help` and `--hydra-help`"
 
@@ -51,6 +52,7 @@ def in_order(arguments: Sequence[str]) -> list[str]:
     faults = [fault for override in parsed for fault in _not_names(override)]
     if not known.multirun:
         faults += [MANY.format(override.input_line) for override in parsed if override.is_sweep_override()]
+    faults += [NO_FOLDER.format(folder) for folder in search_path(overrides) if not folder.is_dir()]
     if not (known.multirun or known.cfg or known.info):
         faults += [LAUNCHER.format(typed.input_line) for typed in parsed if typed.key_or_group == "hydra/launcher"]
     if faults:

@@ -25,20 +25,20 @@ examples:
       dataset.instruction_column=question dataset.input_column=null dataset.output_column=answer
 
   # your model: one cell
-  {command} model.path=~/models/qwen model.name=qwen
+  {command} model=local model.path=~/models/qwen
 
   # both in a grid of twelve cells: with -m, commas sweep
-  {command} -m model.path=~/models/qwen model.name=qwen \\
+  {command} -m model=local model.path=~/models/qwen \\
       dataset=records dataset.name=faq dataset.train=faq.csv \\
       dataset.instruction_column=question dataset.input_column=null dataset.output_column=answer \\
       method=baseline,lora,qlora,toplayer seed=0,1,2
 
 your model and your data:
-  model.path                  a folder with config.json, tokenizer and safetensors weights, or a name on the hub
-  model.name, dataset.name    what they are called in folders and reports
+  model.path                  a folder with config.json, tokenizer and safetensors weights; for model=hub, a name
+  model.name, dataset.name    what they are called in folders and reports; a model otherwise as its path ends
   dataset.train               a .csv, .tsv, .json, .jsonl (each also with .gz) or .parquet file, for dataset=records
-  dataset.tune, dataset.test  other such files, to choose by and to report on; without one, a tenth of the documents is
-                              held out of training
+  dataset.tune, dataset.test  other such files, to choose by and to report on; without one, a tenth of the documents
+                              is held out of training for it
   dataset.instruction_column  the column with the question
   dataset.input_column        the column with the text that the question is about; null if there is none
   dataset.output_column       the column with the answer

@@ -60,6 +60,14 @@ def test_what_hydra_accepts_is_left_to_it(typed: str) -> None:
     assert in_order(["-m", typed]) == ["-m", "--", typed]
 
 
+def test_a_folder_of_own_choices_that_is_not_there() -> None:
+    with pytest.raises(InputError) as caught:
+        in_order(["hydra.searchpath=[file://./tests,file://nowhere]"])
+    assert str(caught.value) == (
+        "hydra.searchpath: there is no folder nowhere; name one as in hydra.searchpath=[file://./conf]"
+    )
+
+
 def test_a_launcher_needs_the_flag_that_sweeps() -> None:
     with pytest.raises(InputError) as caught:
         in_order(["hydra/launcher=slurm", "seed=0"])
