@@ -1,8 +1,9 @@
 """A job: one cell, where it runs, and what measures and shows it."""
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from bench.cell import Cell
 from bench.settings import Name, Settings
@@ -31,6 +32,12 @@ class Job(Settings):
     """The folder with a lock for each GPU, the same for everybody who uses the machine."""
     telemetry: Telemetry
     tracker: dict[str, Tracker]
+
+    @model_validator(mode="after")
+    def _on_as_many_gpus(self) -> Self:
+        if self.gpus_per_cell > 1 and (reason := self.cell.method.one_gpu):
+            raise ValueError(f"gpus_per_cell: must be 1 for method={self.cell.method.name}, {reason}")
+        return self
 
     def folder(self) -> Path:
         """Where the cell's files are; it need not exist. Raises InputError as `Cell.key` does."""

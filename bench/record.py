@@ -40,6 +40,8 @@ class Base(Section):
     """Data type of the computation and of weights that are not quantised, such as `bfloat16`."""
     device: str
     """Such as `cpu` or `cuda:0`; `cuda:0, cuda:1` for a model that is spread over two GPUs."""
+    placement: dict[str, str] = Field(default_factory=dict)
+    """The device of each part of a model that is spread over several GPUs, such as `{"model.layers.0": "cuda:0"}`."""
     gpus: tuple[str, ...] = ()
     """UUIDs of the GPUs that the cell's process saw, the first as `cuda:0`. Empty on a CPU and in older records."""
     context_length: int | None

@@ -65,7 +65,7 @@ def lists_every_field(part: Part, given: dict[str, Any]) -> None:
 def planned(monkeypatch: pytest.MonkeyPatch, config: "DictConfig") -> list[Job]:
     """The jobs that the command would run for a multirun, whose data and models are not checked."""
     monkeypatch.setattr(sweep, "planned", [])
-    monkeypatch.setattr(check, "faults", lambda cells: [])
+    monkeypatch.setattr(check, "faults", lambda *_: [])
     sweep.Plan().on_multirun_start(config)
     return [cell.job for cell in sweep.planned]
 
@@ -218,7 +218,7 @@ def test_its_methods_fit_its_model(compose: Compose, monkeypatch: pytest.MonkeyP
     from bench.child import check
 
     jobs = planned(monkeypatch, compose("experiment=methods", "seed=0", multirun=True))
-    assert [fault for job in jobs for fault in check._in_model(job.cell, {})] == []
+    assert [fault for job in jobs for fault in check._in_model(job.cell, {}, [])] == []
 
 
 def test_the_study_has_its_twelve_cells_and_settings(compose: Compose, monkeypatch: pytest.MonkeyPatch) -> None:

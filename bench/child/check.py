@@ -8,13 +8,14 @@ from transformers import PreTrainedTokenizerBase
 from bench import context
 from bench.cell import Cell
 from bench.checkpoint import model_folder, require_checkpoint, tokenizer_folder
-from bench.child.load import device, require_vocabulary, skeleton
+from bench.child.load import device, require_spreadable, require_vocabulary, skeleton
 from bench.child.trainer_arguments import require_optimizer
 from bench.dataset.hub_data import cached
 from bench.dataset.overlap import require_disjoint, require_tune
 from bench.encode import Room, encode
 from bench.errors import InputError
 from bench.example import Example, Splits, evenly
+from bench.model import Model
 from bench.recipe import Recipe
 from bench.tokenizer import context_length, load_tokenizer
 
@@ -29,6 +30,7 @@ def main(
     models: Sequence[Cell],
     prompts: Sequence[Cell],
     recipes: Sequence[Recipe],
+    spread: Sequence[Model],
     connection: Connection,
 ) -> None:
     """Send one sentence for each fault over `connection`, then None. What must be downloaded is not checked.
@@ -38,6 +40,7 @@ def main(
         models: a cell for each model, with a method and lengths.
         prompts: a cell for each of `models` and each of its data sets.
         recipes: how the cells are trained.
+        spread: the models that are spread over several GPUs.
         connection: where the sentences go.
     """
     loaded: dict[str, Splits] = {}
@@ -46,7 +49,7 @@ def main(
         for fault in _in_data(cell, loaded):
             connection.send(fault)
     for cell in models:
-        for fault in _in_model(cell, readers):
+        for fault in _in_model(cell, readers, spread):
             connection.send(fault)
     for cell in prompts:
         splits, reader = loaded.get(cell.dataset.model_dump_json()), readers.get(cell.model.model_dump_json())
@@ -81,7 +84,7 @@ def _in_data(cell: Cell, loaded: dict[str, Splits]) -> Iterator[str]:
             yield str(error)
 
 
-def _in_model(cell: Cell, readers: dict[str, Reader]) -> Iterator[str]:
+def _in_model(cell: Cell, readers: dict[str, Reader], spread: Sequence[Model]) -> Iterator[str]:
     """Faults of the model, of its tokenizer, of the method for the model, and of the lengths, if it is at hand.
 
     What reads for a model without fault is added to `readers`.
@@ -94,6 +97,8 @@ def _in_model(cell: Cell, readers: dict[str, Reader]) -> Iterator[str]:
         elif model.architecture is None:
             return
         base = skeleton(model, folder)
+        if model in spread:
+            require_spreadable(model, base)
         if (source := tokenizer_folder(model, folder)) is not None:
             tokenizer = load_tokenizer(source, trust_remote_code=model.trust_remote_code)
             require_vocabulary(model, base, tokenizer)

@@ -14,6 +14,11 @@ def on_gpu() -> bool:
     return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
 
 
+def _gpus() -> range:
+    """The numbers of the GPUs that this process uses; none before CUDA is initialised."""
+    return range(torch.cuda.device_count() if on_gpu() else 0)
+
+
 def uuids() -> tuple[str, ...]:
     """The UUIDs of the GPUs that torch sees, as NVML writes them; none without CUDA, which this initialises."""
     n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -21,9 +26,25 @@ def uuids() -> tuple[str, ...]:
 
 
 def synchronize() -> None:
-    """Wait until the device has finished all work, so that a clock that is read next includes it."""
-    if on_gpu():
-        torch.cuda.synchronize()
+    """Wait until all devices have finished their work, so that a clock that is read next includes it."""
+    for index in _gpus():
+        torch.cuda.synchronize(index)
+
+
+def reset_peaks() -> None:
+    """Let `allocated_peak` and `reserved_peak` count from now on."""
+    for index in _gpus():
+        torch.cuda.reset_peak_memory_stats(index)
+
+
+def allocated_peak() -> int | None:
+    """Most bytes that tensors held, summed over the peaks of all GPUs; None without one."""
+    return sum(map(torch.cuda.max_memory_allocated, _gpus())) if on_gpu() else None
+
+
+def reserved_peak() -> int | None:
+    """Most bytes that torch took from the devices, summed over the peaks of all GPUs; None without one."""
+    return sum(map(torch.cuda.max_memory_reserved, _gpus())) if on_gpu() else None
 
 
 def release_memory() -> None:

@@ -30,7 +30,7 @@ _NOT_BUILT = (ArithmeticError, ImportError, KeyError, RuntimeError, TypeError, V
 
 
 class Loaded(NamedTuple):
-    """A base model on its device, and its tokenizer."""
+    """A base model on its device, or spread over all visible GPUs, and its tokenizer."""
 
     base: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
@@ -45,6 +45,39 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def device_map() -> dict[str, torch.device] | str:
+    """Where transformers puts a model: on that device, or an equal share on each of several visible GPUs."""
+    return "balanced" if torch.cuda.device_count() > 1 else {"": device()}
+
+
+def require_spreadable(model: Model, base: PreTrainedModel) -> None:
+    """Raise InputError if transformers does not know which parts of this architecture must stay on one device."""
+    if not base._no_split_modules:
+        raise InputError(
+            f"gpus_per_cell: must be 1 for {model.name}, a {base.config.model_type} model, which transformers cannot "
+            "spread over several GPUs"
+        )
+
+
+def placement(base: PreTrainedModel) -> dict[str, str]:
+    """The device of each part of a model that was spread over several GPUs; empty for a model on one device."""
+    return {part: f"cuda:{index}" for part, index in getattr(base, "hf_device_map", {}).items() if part}
+
+
+def _require_spread(model: Model, base: PreTrainedModel) -> None:
+    """Check where the parts of a model are that was to be spread over all visible GPUs.
+
+    Raises:
+        InputError: it is so small that one GPU holds all of it.
+        MemoryError: it is so large that some parts would have to stay in host memory.
+    """
+    n_gpus, used = torch.cuda.device_count(), set(base.hf_device_map.values())
+    if used & {"cpu", "disk"}:
+        raise MemoryError(f"{model.name} does not fit on {n_gpus} GPUs; raise gpus_per_cell, or quantise the model")
+    if len(used) < n_gpus:
+        raise InputError(f"gpus_per_cell: must be at most {len(used)} for {model.name}, which is small, got {n_gpus}")
+
+
 def precision(model: Model) -> torch.dtype:
     """The precision in which this machine holds and computes `model`."""
     if model.precision != "auto":
@@ -57,11 +90,16 @@ def load(model: Model, quantization: BitsAndBytesConfig | None, seed: int) -> Lo
 
     Raises:
         InputError: the checkpoint is gated, missing, incomplete or not in safetensors, the hub cannot be reached, or a
-            package is missing.
+            package is missing, or the model cannot be spread over the GPUs that are visible.
+        MemoryError: it does not fit on them.
     """
     try:
         folder = model_folder(model, downloaded)
+        if spread := torch.cuda.device_count() > 1:
+            require_spreadable(model, skeleton(model, folder))
         base = _base(model, folder, quantization, seed)
+        if spread:
+            _require_spread(model, base)
         # Not None: what is not on this machine was downloaded.
         source = cast(Path, tokenizer_folder(model, folder, downloaded))
         tokenizer = load_tokenizer(source, trust_remote_code=model.trust_remote_code)
@@ -138,7 +176,7 @@ def _pretrained(model: Model, folder: Path, quantization: BitsAndBytesConfig | N
             dtype=precision(model),
             attn_implementation=_attention(model),
             quantization_config=quantization,
-            device_map={"": device()},
+            device_map=device_map(),
             use_safetensors=True,
             trust_remote_code=model.trust_remote_code,
             output_loading_info=True,
@@ -168,7 +206,7 @@ def _random(model: Model, folder: Path | None, quantization: BitsAndBytesConfig 
         dtype=precision(model),
         attn_implementation=_attention(model),
         quantization_config=quantization,
-        device_map={"": device()},
+        device_map=device_map(),
     )
 
 

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
-import torch
-
-from bench.child.device import on_gpu, synchronize
+from bench.child.device import allocated_peak, reserved_peak, reset_peaks, synchronize
 from bench.phase import PhaseName
 from bench.protocol import Event, PhaseEnded, PhaseStarted, Warned
 
@@ -56,8 +54,7 @@ class Phases:
 
     def _start(self, name: PhaseName) -> None:
         synchronize()
-        if on_gpu():
-            torch.cuda.reset_peak_memory_stats()
+        reset_peaks()
         self.send(PhaseStarted(phase=name, at_s=time.monotonic()))
 
     def _end(self, name: PhaseName) -> None:
@@ -66,7 +63,7 @@ class Phases:
             PhaseEnded(
                 phase=name,
                 at_s=time.monotonic(),
-                torch_allocated_peak_bytes=torch.cuda.max_memory_allocated() if on_gpu() else None,
-                torch_reserved_peak_bytes=torch.cuda.max_memory_reserved() if on_gpu() else None,
+                torch_allocated_peak_bytes=allocated_peak(),
+                torch_reserved_peak_bytes=reserved_peak(),
             )
         )

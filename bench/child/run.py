@@ -83,7 +83,8 @@ def run(cell: Cell, folder: Path, phases: Phases, stop: StopRequest) -> None:
             weights=cell.model.weights,
             revision=revision,
             precision=str(dtype).removeprefix("torch."),
-            device=str(model.device),
+            device=", ".join(dict.fromkeys(str(parameter.device) for parameter in model.parameters())),
+            placement=models.placement(base),
             gpus=uuids(),
             context_length=context_length,
         )

@@ -19,19 +19,23 @@ SHOWN_AFTER_S = 1.0
 """What the check prints is shown if it takes longer than this, such as for a translation."""
 
 
-def faults(cells: Sequence[Cell]) -> list[str]:
+def faults(cells: Sequence[Cell], spread: Sequence[Cell] = ()) -> list[str]:
     """One sentence for each fault that `cells` would fail with: in their data, metrics, models or methods.
 
     Each distinct data set with its metrics, each distinct model with its method and lengths, and both together are
     checked once. Data sets and models that would have to be downloaded are left to their cells. A check that crashes is
     reported and stops nothing.
+
+    Args:
+        cells: what is going to run.
+        spread: those of them whose model is spread over several GPUs.
     """
     if not cells:
         return []
     sentences: dict[str, None] = {}
     try:
         with console.status(CHECKING) as status:
-            for sentence in _received(cells, status.update):
+            for sentence in _received(cells, spread, status.update):
                 sentences[sentence] = None
     except (EOFError, server.ServerFailed) as error:
         reason = str(error) or server.last_line() or "its process was killed"
@@ -39,12 +43,12 @@ def faults(cells: Sequence[Cell]) -> list[str]:
     return [*sentences]
 
 
-def _received(cells: Sequence[Cell], show: Callable[[str], None]) -> Iterator[str]:
+def _received(cells: Sequence[Cell], spread: Sequence[Cell], show: Callable[[str], None]) -> Iterator[str]:
     # Of cells with the same data, one that needs a tune split is checked, if there is one.
     scored = _distinct(sorted(cells, key=lambda cell: not cell.needs_tune), SCORED)
     models, prompts = _distinct(cells, MODEL), _distinct(cells, MODEL | {"dataset"})
     recipes = {cell.train.model_dump_json(): cell.train for cell in cells if cell.method.trains}
-    parts = (scored, models, prompts, [*recipes.values()])
+    parts = (scored, models, prompts, [*recipes.values()], [cell.model for cell in _distinct(spread, {"model"})])
     child = server.fork("bench.child.check:main", parts, "check")
     try:
         while (sentence := _next(child.events, show)) is not None:

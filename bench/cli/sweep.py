@@ -192,7 +192,8 @@ def _faults(configs: Iterable[DictConfig]) -> Iterator[str]:
     for study in {cell.folder.parent for cell in planned}:
         store.require_folder(study)
     yield from _without_gpus(gpus_per_cell)
-    yield from check.faults(to_run)
+    spread = [cell.job.cell for cell in planned if not cell.done and cell.job.gpus_per_cell > 1]
+    yield from check.faults(to_run, spread)
 
 
 def _without_gpus(gpus_per_cell: Iterable[int]) -> Iterator[str]:

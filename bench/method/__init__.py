@@ -34,6 +34,11 @@ class Method(Part):
         return self.learning_rate is not None
 
     @property
+    def one_gpu(self) -> str | None:
+        """Why the method cannot train a model that is spread over several GPUs; None if it can."""
+        return None
+
+    @property
     def virtual_tokens(self) -> int:
         """How many positions of the model the method itself needs, in front of every sequence."""
         return 0

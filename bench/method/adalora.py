@@ -21,6 +21,10 @@ class AdaLoRA(Peft):
 
     type: Literal["ADALORA"]
 
+    @property
+    def one_gpu(self) -> str:
+        return "which compares the weights of all layers, and peft does that on one GPU"
+
     def configuration(self, base: PreTrainedModel) -> PeftConfig:
         from peft import AdaLoraConfig, TaskType
 

@@ -14,7 +14,7 @@ from bench.telemetry.windows import Span, Spans, Stretch
 
 
 class TorchPeaks(NamedTuple):
-    """Peaks of torch's CUDA allocator in one phase, in bytes."""
+    """Peaks of torch's CUDA allocator in one phase, in bytes, summed over the cell's GPUs."""
 
     allocated: int | None
     reserved: int | None

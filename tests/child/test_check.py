@@ -43,6 +43,7 @@ def faults(default_job: Job) -> Faults:
         pairs: list[tuple[Model, Method]],
         recipes: Sequence[Recipe] = (),
         metrics: Sequence[Metric] = (),
+        spread: Sequence[Model] = (),
         **changes: Any,
     ) -> list[str]:
         cells = [
@@ -57,7 +58,7 @@ def faults(default_job: Job) -> Faults:
         prompts = [cell.model_copy(update={"dataset": dataset}) for cell in cells for dataset in datasets]
         scoring = {"metric": {metric.name: metric for metric in metrics}, **changes}
         scored = [default_job.cell.model_copy(update={"dataset": dataset, **scoring}) for dataset in datasets]
-        check.main(scored, cells, prompts, recipes, connection)
+        check.main(scored, cells, prompts, recipes, spread, connection)
         *found, last = sent
         assert last is None
         return found
@@ -323,4 +324,15 @@ def test_a_merged_model_without_its_tokenizer(faults: Faults, checkpoint: Path, 
     model = part("model", "local", path=str(merged))
     assert faults([], [(model, part("method", "baseline"))]) == [
         f"{merged} has no tokenizer; save the base model's there, or name one with model.tokenizer"
+    ]
+
+
+def test_a_model_that_transformers_cannot_spread_over_gpus(faults: Faults) -> None:
+    architecture = {"model_type": "ctrl", "n_layer": 1, "n_embd": 8, "n_head": 1, "dff": 8, "vocab_size": 4000}
+    changes = {"name": "other", "weights": "random", "architecture": architecture, "attention": "auto"}
+    other, tiny = part("model", "tiny", **changes), part("model", "tiny")
+    baseline = part("method", "baseline")
+    assert faults([], [(other, baseline), (tiny, baseline)]) == []
+    assert faults([], [(other, baseline), (tiny, baseline)], spread=[other, tiny]) == [
+        "gpus_per_cell: must be 1 for other, a ctrl model, which transformers cannot spread over several GPUs"
     ]

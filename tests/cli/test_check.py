@@ -49,7 +49,7 @@ def test_every_data_set_with_its_metrics_every_model_with_its_method_and_lengths
     cells = [make_cell({"method": method, "seed": seed}) for method in ("baseline", "lora") for seed in (0, 1)]
     cells.append(make_cell({"method": "lora", "latency.output_tokens": 4}))
     cells.append(make_cell({"method": "lora", "dataset.train_limit": 7}))
-    assert check.faults(cells) == ["a", "b"]
+    assert check.faults(cells, cells[4:5]) == ["a", "b"]
     assert started == [
         (
             "bench.child.check:main",
@@ -58,6 +58,7 @@ def test_every_data_set_with_its_metrics_every_model_with_its_method_and_lengths
                 [cells[0], cells[2], cells[4]],
                 [cells[0], cells[2], cells[4], cells[5]],
                 [cells[2].train],
+                [cells[4].model],
             ),
         )
     ]
@@ -110,5 +111,5 @@ def test_what_a_long_check_prints_is_shown_until_it_answers(
         shown.append(text)
         sender.send(None)
 
-    assert [*check._received([make_cell()], show)] == []
+    assert [*check._received([make_cell()], [], show)] == []
     assert shown == [r"checking data and models: translated 16 of 20 sentences (\[x])"]

@@ -369,7 +369,7 @@ def test_only_cells_that_will_run_are_checked(
 ) -> None:
     checked: list[Cell] = []
     monkeypatch.setattr(sweep, "planned", [])
-    monkeypatch.setattr(check, "faults", lambda cells: checked.extend(cells) or [])
+    monkeypatch.setattr(check, "faults", lambda cells, _: checked.extend(cells) or [])
     configs = [compose(f"runs={tmp_path}", f"seed={seed}") for seed in range(3)]
     for seed, status in ((0, "ok"), (1, "interrupted")):
         folder = job_of(configs[seed]).folder()

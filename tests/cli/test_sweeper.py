@@ -53,7 +53,7 @@ def narrowing(compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """The sweeper, of which three cells are planned."""
     monkeypatch.setattr(sweep, "planned", [])
     monkeypatch.setattr(sweep, "launched", [])
-    monkeypatch.setattr(check, "faults", lambda cells: [])
+    monkeypatch.setattr(check, "faults", lambda *_: [])
     monkeypatch.setattr(points, "get_class", {"hydra_plugins.tunebench_narrowing.Narrowing": Narrowing}.__getitem__)
     monkeypatch.setenv(place.VARIABLE, "")
     target = "hydra.sweeper._target_=hydra_plugins.tunebench_narrowing.Narrowing"
