@@ -52,7 +52,7 @@ def cost_tables(comparisons: Sequence[Comparison]) -> list[Table]:
     energies = (*ENERGIES, CARBON) if carbon else ENERGIES
     time = "Phases exclude each other: evaluation during training counts as validate alone."
     memory = "All are peaks, and no two measure the same thing. 1 GB is 1,000,000,000 bytes."
-    train = "The same figures as over the whole cell, in the train phase alone, without test."
+    train = "The same figures as over the whole cell, in the train phase alone, without evaluation."
     kinds = (
         CostTable("costs-time", "Time", TIMES, time),
         CostTable("costs-energy", "Energy and power", energies, carbon, _energy_method, _aliasing),
