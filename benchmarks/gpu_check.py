@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.record import Record
+from bench.supervisor.lease import candidates
 
 METHODS = ("baseline", "lora", "qlora", "toplayer")
 RESIDUAL_PERCENT = 5.0
@@ -40,8 +41,10 @@ def main() -> int:
     options = parser.parse_args()
     verdicts = [gpu_tests()]
     print(line(verdicts[0]), flush=True)
-    run_cells(options.model, options.steps, options.runs)
-    for path in sorted((options.runs / "gpu_check").glob("*/record.json")):
+    run_cells(options.model, options.steps, options.runs, "study=gpu_check", f"method={','.join(METHODS)}")
+    if len(candidates(1)) > 1:
+        run_cells(options.model, options.steps, options.runs, "study=gpu_check_two", "method=lora", "gpus_per_cell=2")
+    for path in sorted(options.runs.glob("gpu_check*/*/record.json")):
         for verdict in of_record(Record.model_validate_json(path.read_text())):
             verdicts.append(verdict)
             print(line(verdict), flush=True)
@@ -54,10 +57,10 @@ def gpu_tests() -> Verdict:
     return Verdict(done.returncode == 0, "tests marked gpu", f"pytest's exit status {done.returncode}")
 
 
-def run_cells(model: str, steps: int, runs: Path) -> None:
-    """One cell per method, with random weights."""
-    command = [sys.executable, "-m", "bench", "-m", f"model={model}", "model.weights=random", "study=gpu_check"]
-    command += [f"method={','.join(METHODS)}", f"runs={runs}", "tracker=none", "force=true"]
+def run_cells(model: str, steps: int, runs: Path, *settings: str) -> None:
+    """Cells with random weights."""
+    command = [sys.executable, "-m", "bench", "-m", f"model={model}", "model.weights=random", *settings]
+    command += [f"runs={runs}", "tracker=none", "force=true"]
     command += ["train.epochs=1000", f"train.max_steps={steps}", "metric=[token_f1]"]
     subprocess.run(command, check=False)
 
@@ -69,6 +72,12 @@ def of_record(record: Record) -> Iterator[Verdict]:
     yield Verdict(record.status == "ok", f"{name}: ended", ending)
     gpus = ", ".join(gpu.name for gpu in record.environment.gpu or ())
     yield Verdict(bool(gpus), f"{name}: GPU", gpus or record.missing.get("environment.gpu", "none"))
+    if record.base is not None and gpus:
+        same = record.base.gpus == tuple(gpu.uuid for gpu in record.environment.gpu or ())
+        yield Verdict(same, f"{name}: PyTorch's GPU is the one that is measured", ", ".join(record.base.gpus))
+    if record.environment.gpu and len(record.environment.gpu) > 1:
+        used = sorted(set(record.base.placement.values())) if record.base else []
+        yield Verdict(len(used) == len(record.environment.gpu), f"{name}: spread", ", ".join(used))
     memory = record.memory
     for field in ("torch_allocated_peak_bytes", "torch_reserved_peak_bytes", "device_peak_bytes", "rss_peak_bytes"):
         value = getattr(memory, field, None)

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from bench.machine import Gpu
 from bench.record import Record
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
@@ -19,6 +20,23 @@ def test_a_cell_without_a_gpu_is_told_of_line_by_line(record: Record) -> None:
         Verdict(True, "tiny lora: rss_peak", "0.90 GB"),
         Verdict(False, "tiny lora: power", "no_nvml"),
     ]
+
+
+def test_the_gpus_of_a_cell_are_those_that_pytorch_sees_and_all_are_used(record: Record) -> None:
+    gpus = tuple(Gpu(name="H100", uuid=uuid, memory_bytes=1) for uuid in ("GPU-a", "GPU-b"))
+    environment = record.environment.model_copy(update={"gpu": gpus})
+
+    def verdicts(seen: tuple[str, ...], placement: dict[str, str]) -> list[Verdict]:
+        assert record.base is not None
+        base = record.base.model_copy(update={"gpus": seen, "placement": placement})
+        return list(of_record(record.model_copy(update={"environment": environment, "base": base})))[2:4]
+
+    measured, spread = "tiny lora: PyTorch's GPU is the one that is measured", "tiny lora: spread"
+    assert verdicts(("GPU-a", "GPU-b"), {"embed": "cuda:0", "head": "cuda:1"}) == [
+        Verdict(True, measured, "GPU-a, GPU-b"),
+        Verdict(True, spread, "cuda:0, cuda:1"),
+    ]
+    assert verdicts(("GPU-c",), {}) == [Verdict(False, measured, "GPU-c"), Verdict(False, spread, "")]
 
 
 def test_a_verdict_is_a_line() -> None:

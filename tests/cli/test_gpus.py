@@ -146,3 +146,31 @@ def test_without_joblib_the_command_says_what_to_install(bench: Bench, tmp_path:
     assert done.stderr == (
         "hydra/launcher: joblib is not installed; type: pip install 'tunebench[joblib]'\nNothing was started.\n"
     )
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_a_cell_on_two_gpus_has_the_energy_of_both_and_no_other(bench: Bench, tmp_path: Path) -> None:
+    cell = (*SMALL, f"runs={tmp_path}", f"gpu_locks={tmp_path}/locks", "gpus_per_cell=2")
+    done = bench(*cell, CUDA_VISIBLE_DEVICES=f"{B},0", NVML_STUB_BOARDS="3", LIGHT_CELL_S="2.5")
+    assert (done.returncode, done.stderr) == (0, "")
+    (record,) = records(tmp_path)
+    assert record.environment.gpu is not None
+    assert [gpu.uuid for gpu in record.environment.gpu] == [B, A]
+    assert record.power is not None
+    assert record.power.energy_j == pytest.approx(700.0 * record.power.seconds, rel=0.01)
+    assert {path.name for path in tmp_path.glob("locks/*")} == {A, B}
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_more_gpus_for_a_cell_than_there_are_are_refused(bench: Bench, tmp_path: Path) -> None:
+    done = bench(*GPUS, f"runs={tmp_path}", "gpus_per_cell=2,4", "method=lora,adalora")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "gpus_per_cell: must be 1 for method=adalora, which compares the weights of all layers, and peft does that on "
+        "one GPU (conf/config.yaml)\nNothing was started.\n"
+    )
+    done = bench(*GPUS, f"runs={tmp_path}", "gpus_per_cell=2,4")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "this machine has 2 GPUs that can be used, and a cell uses 4 (gpus_per_cell)\nNothing was started.\n",
+    )

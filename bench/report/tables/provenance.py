@@ -57,7 +57,7 @@ def commit_of(cell: StoredCell) -> str:
 
 
 def gpus_of(cell: StoredCell) -> str:
-    """The names of the machine's GPUs."""
+    """The names of the cell's GPUs."""
     gpus = cell.record.environment.gpu
     if gpus is None:
         return cell.reason("environment.gpu")
