@@ -65,17 +65,17 @@ def leased(n: int, folder: Path, stopped: Callable[[], bool], say: Callable[[str
             say(f"on the CPU: {VISIBLE}={visible} hides all GPUs of this machine, which has {n_hidden}")
         yield Gpus("0" if visible is None else visible, ())
         return
-    while not (locks := _lock(uuids, n, folder)):
-        if stopped():
-            yield None
+    while not stopped():
+        if locks := _lock(uuids, n, folder):
+            try:
+                yield Gpus(",".join(locks), tuple(locks))
+            finally:
+                _release(locks.values())
             return
         say(f"waiting for {'a free GPU' if n == 1 else f'{n} free GPUs'} of {len(uuids)}")
         # Cells that wait for several GPUs must not go on taking, and giving back, at the same moments.
         time.sleep(POLL_S * random.uniform(0.5, 1.0))
-    try:
-        yield Gpus(",".join(locks), tuple(locks))
-    finally:
-        _release(locks.values())
+    yield None
 
 
 def candidates(n: int) -> tuple[str, ...]:
@@ -101,9 +101,10 @@ def candidates(n: int) -> tuple[str, ...]:
         if visible is not None:
             have = f"{VISIBLE}={visible} names {len(devices)} of this machine's {len(machine)} GPUs"
         raise InputError(f"{have}, {uses}")
-    if n > 1 and any(device.old_uuid for device in devices):
-        raise InputError(f"gpus_per_cell: must be 1 on a GPU that MIG divides, since CUDA uses one part of it, got {n}")
-    return tuple(device.uuid for device in devices)
+    together = [device for device in devices if n == 1 or device.old_uuid is None]
+    if len(together) < n:
+        raise InputError(f"gpus_per_cell: must be 1 on GPUs that MIG divides: CUDA uses one part of them, got {n}")
+    return tuple(device.uuid for device in together)
 
 
 def _machine() -> list[Board]:
@@ -141,9 +142,7 @@ def _lock(uuids: Iterable[str], n: int, folder: Path) -> dict[str, FileLock]:
     """Locks on `n` of the devices by UUID; none if fewer are free, so that cells never wait for each other's."""
     locks: dict[str, FileLock] = {}
     try:
-        with suppress(FileExistsError):
-            folder.mkdir()
-            folder.chmod(FOR_EVERYBODY)
+        _create(folder)
         for uuid in uuids:
             lock = FileLock(folder / uuid.replace("/", "-"), mode=0o666)
             with suppress(Timeout):
@@ -159,6 +158,16 @@ def _lock(uuids: Iterable[str], n: int, folder: Path) -> dict[str, FileLock]:
         ) from error
     _release(locks.values())
     return {}
+
+
+def _create(folder: Path) -> None:
+    # Without a umask, so that there is no moment at which others find the folder closed.
+    before = os.umask(0)
+    try:
+        with suppress(FileExistsError):
+            folder.mkdir(FOR_EVERYBODY)
+    finally:
+        os.umask(before)
 
 
 def _release(locks: Iterable[FileLock]) -> None:

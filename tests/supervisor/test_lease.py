@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -36,6 +36,12 @@ def machine(monkeypatch: pytest.MonkeyPatch, boards: Iterable[Board], visible: s
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
 
 
+def after_one_try() -> Callable[[], bool]:
+    """The answers of a cell that is asked to stop while it waits."""
+    answers = iter((False, True))
+    return lambda: next(answers)
+
+
 @pytest.mark.parametrize(
     ("boards", "visible", "n", "uuids"),
     [
@@ -49,6 +55,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, boards: Iterable[Board], visible: s
         (TWO, "-1", 1, ()),
         (TWO, "NoDevFiles", 1, ()),
         (DIVIDED, None, 1, ("MIG-p1", "MIG-p2", "GPU-b1")),
+        ((*DIVIDED, Board("GPU-c2", "H100", 2)), None, 2, ("GPU-b1", "GPU-c2")),
         (DIVIDED, "MIG-p2", 1, ("MIG-p2",)),
         (DIVIDED, "MIG-GPU-a0/2/0", 1, ("MIG-p2",)),
         (DIVIDED, "0", 1, ("MIG-p1",)),
@@ -103,7 +110,7 @@ def test_what_a_cell_may_lock(
             DIVIDED,
             None,
             2,
-            "gpus_per_cell: must be 1 on a GPU that MIG divides, since CUDA uses one part of it, got 2",
+            "gpus_per_cell: must be 1 on GPUs that MIG divides: CUDA uses one part of them, got 2",
         ),
     ],
 )
@@ -172,6 +179,14 @@ def test_each_cell_gets_another_gpu_and_waits_while_none_is_free(
     assert said == ["waiting for a free GPU of 2"]
 
 
+def test_a_cell_that_was_asked_to_stop_takes_no_gpu_that_became_free(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    machine(monkeypatch, TWO)
+    with leased(1, tmp_path, lambda: True, print) as gpus:
+        assert gpus is None
+
+
 def test_a_cell_takes_all_its_gpus_or_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     machine(monkeypatch, TWO)
     answers = iter((False, False, True))
@@ -188,7 +203,7 @@ def test_a_cell_takes_all_its_gpus_or_none(monkeypatch: pytest.MonkeyPatch, tmp_
 
 def test_a_gpu_that_was_named_is_locked_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     machine(monkeypatch, TWO, "1")
-    with leased(1, tmp_path, lambda: False, print), leased(1, tmp_path, lambda: True, print) as second:
+    with leased(1, tmp_path, lambda: False, print), leased(1, tmp_path, after_one_try(), print) as second:
         assert second is None
 
 
@@ -209,7 +224,7 @@ def test_the_locks_of_a_process_that_is_killed_are_free(monkeypatch: pytest.Monk
     holder = subprocess.Popen([sys.executable, "-c", HOLDER, tmp_path], stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "locked\n"
-    with leased(1, tmp_path, lambda: True, print) as gpus:
+    with leased(1, tmp_path, after_one_try(), print) as gpus:
         assert gpus is None
     with leased(1, tmp_path, lambda: False, lambda _: holder.kill()) as gpus:
         assert gpus == Gpus("GPU-a0", ("GPU-a0",))
