@@ -73,10 +73,12 @@ def require_loss(model: PreTrainedModel, collate: Callable[[Sequence[Any]], dict
     model.eval()
     inputs = _collated(model, collate)
     labels = inputs.pop("labels")[:, 1:]
-    logits = model(**inputs, use_cache=False).logits[:, -labels.shape[1] - 1 : -1].float()
-    own = torch.log_softmax(logits, dim=-1).gather(-1, labels.clamp(0)[..., None])[..., 0]
+    # Compared on the CPU: a model on several GPUs may give the two on different ones.
+    logits = model(**inputs, use_cache=False).logits[:, -labels.shape[1] - 1 : -1].float().cpu()
     inputs["labels"] = torch.nn.functional.pad(labels, (1, 0), value=-100)
-    learned = model(**inputs, use_cache=False, fused_lm_head=True).log_probs[:, -labels.shape[1] :]
+    learned = model(**inputs, use_cache=False, fused_lm_head=True).log_probs[:, -labels.shape[1] :].cpu()
+    labels = labels.cpu()
+    own = torch.log_softmax(logits, dim=-1).gather(-1, labels.clamp(0)[..., None])[..., 0]
     if ((own - learned).abs()[labels != -100] > _TOLERANCE * logits.abs().max()).any():
         raise InputError(
             f"TRL computes the loss of a {model.config.model_type} model without what that does around its output "
