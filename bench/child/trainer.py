@@ -102,7 +102,7 @@ class Trainer(SFTTrainer):
 
     def evaluate(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> dict[str, float]:
         """Mean loss per completion token; the trainer's own is a mean of batch means."""
-        with self.phases.phase("validate"), self.autocast_smart_context_manager():
+        with self.phases.phase("validate"):
             likelihoods = reference_likelihoods(self.model, self.processing_class, self.tune, self.eval_batch)
         nll_nats = sum(likelihood.nll_nats for likelihood in likelihoods)
         loss = nll_nats / sum(likelihood.tokens for likelihood in likelihoods)
