@@ -152,6 +152,8 @@ def _context(inspection: Inspection) -> Iterator[str]:
 
 
 def _chat(inspection: Inspection) -> Iterator[str]:
+    if inspection.reading and inspection.reading.prompt_warning:
+        yield f"{inspection.reading.prompt_warning}."
     if inspection.reading and inspection.reading.has_chat_template and not isinstance(inspection.cell.prompt, Chat):
         yield (
             f"{inspection.cell.model.name} has a chat template, so it was probably tuned on chats, and "

@@ -19,6 +19,8 @@ class Reading:
     """What only the model's tokenizer can say."""
 
     has_chat_template: bool
+    prompt_warning: str | None
+    """One sentence if models may not begin with their answer where the prompt ends; None otherwise."""
     context_length: int | None
     """The longest sequence that model and tokenizer take, in tokens; None without a limit."""
     longest: int
@@ -102,6 +104,7 @@ def _read(cell: Cell, splits: Splits) -> Reading:
     asked["train"] = (in_training, max_new_tokens, ())
     return Reading(
         has_chat_template=tokenizer.chat_template is not None,
+        prompt_warning=cell.prompt.warning(tokenizer),
         context_length=context_length,
         longest=longest,
         splits={

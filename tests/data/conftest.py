@@ -53,6 +53,7 @@ def inspection(make_cell: Callable[..., Cell]) -> Callable[..., Inspection]:
     ) -> Inspection:
         read = Reading(
             has_chat_template=False,
+            prompt_warning=None,
             context_length=1024,
             longest=512,
             splits={"train": replace(LENGTHS, **(trained or {})), "test": replace(LENGTHS, **(asked or {}))},

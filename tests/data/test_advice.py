@@ -80,6 +80,10 @@ MISTAKES: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
         {"reading": {"context_length": 256}},
         "tiny takes 256 tokens: examples are shortened to 256 tokens, not to prompt.max_length=512.",
     ),
+    "a model that thinks": (
+        {"reading": {"prompt_warning": "the chat template puts thoughts before an answer"}},
+        "the chat template puts thoughts before an answer.",
+    ),
     "a chat model": (
         {"reading": {"has_chat_template": True}},
         "tiny has a chat template, so it was probably tuned on chats, and prompt=squad does not use it. Compare with "
