@@ -1,4 +1,4 @@
-"""The `tunebench` command: `python -m bench`, with `tunebench data`, `tunebench report` and `tunebench demo` beside it.
+"""The `tunebench` command: `python -m bench`, with `tunebench data`, `decide`, `report` and `demo` beside it.
 
 The imports at the top stay this light because Python runs the command's script again in the process of every cell.
 """
@@ -28,6 +28,10 @@ def _run() -> int:
             from bench.data.__main__ import main as data
 
             return data(arguments, "tunebench data")
+        case ["decide", *arguments]:
+            from bench.decide import main as decide
+
+            return decide(arguments, "tunebench decide")
         case ["demo"]:
             return _sweep("experiment=demo") or _report("--study", "demo")
         case ["demo", *arguments]:

@@ -14,7 +14,10 @@ import pytest
 
 from bench.cli.arguments import in_order
 from bench.cli.compose import job_of
+from bench.cli.deciding import points
+from bench.cli.points import composed as composed_cells
 from bench.data.request import composed
+from bench.decide import for_hydra
 from bench.report.__main__ import main as report
 
 if TYPE_CHECKING:
@@ -33,12 +36,13 @@ def commands() -> list[list[str]]:
 
 
 REPORT = [arguments[1:] for arguments in commands() if arguments[:1] == ["report"]]
+DECIDE = [arguments[1:] for arguments in commands() if arguments[:1] == ["decide"]]
 DATA = [arguments[1:] for arguments in commands() if arguments[:1] == ["data"]]
 # Those with choices of the user's own are followed in tests/test_own_code.py.
 GRID = [
     arguments
     for arguments in commands()
-    if arguments[:1] not in (["report"], ["data"], ["demo"])
+    if arguments[:1] not in (["report"], ["data"], ["decide"], ["demo"])
     and not any(given.startswith("hydra.searchpath") for given in arguments)
 ]
 
@@ -68,6 +72,14 @@ def test_commands_have_settings_that_exist(arguments: list[str], compose: "Calla
     overrides = typed[typed.index("--") + 1 :]
     # Of a sweep's values the first: the others differ in nothing that is checked here.
     job_of(compose(*(override if "[" in override else override.split(",")[0] for override in overrides)))
+
+
+@pytest.mark.parametrize("arguments", DECIDE, ids=" ".join)
+def test_commands_that_decide_have_settings_that_exist(
+    arguments: list[str], compose: "Callable[..., DictConfig]", tmp_path: Path
+) -> None:
+    config = compose("hydra/sweeper=decide", *map(for_hydra, arguments), f"runs={tmp_path}", multirun=True)
+    assert {job_of(cell).study for cell in composed_cells(config, list(points(config)))} == {"which"}
 
 
 @pytest.mark.parametrize("arguments", DATA, ids=" ".join)

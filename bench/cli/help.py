@@ -52,6 +52,7 @@ groups and their choices:
 settings outside the groups:
 {settings}
 
+`{decide}` adds seeds until it is known which method is the best.
 hydra/launcher=gpus runs as many cells at the same time as this machine has GPUs for; hydra/launcher=slurm runs every
 cell as a job of Slurm. Both go with -m.
 A setting of a group is written GROUP.SETTING=VALUE, such as method.rank=16 or train.epochs=1.
@@ -69,6 +70,7 @@ def text(command: str = "python -m bench", folders: Sequence[Path] = (CONF,)) ->
         command=command,
         report=f"{command} report" if command == "tunebench" else f"{command}.report",
         data=f"{command} data" if command == "tunebench" else f"{command}.data",
+        decide=f"{command} decide" if command == "tunebench" else f"{command}.decide",
         groups="\n".join(_choices(group.name, folders) for group in groups),
         settings="\n".join(_own_settings()),
     )

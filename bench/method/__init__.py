@@ -39,6 +39,11 @@ class Method(Part):
         return None
 
     @property
+    def depends_on_seed(self) -> bool:
+        """Whether another seed can give other answers."""
+        return self.trains
+
+    @property
     def virtual_tokens(self) -> int:
         """How many positions of the model the method itself needs, in front of every sequence."""
         return 0

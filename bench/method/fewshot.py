@@ -21,6 +21,10 @@ class FewShot(Baseline):
     shots: PositiveInt
     """Examples before each question."""
 
+    @property
+    def depends_on_seed(self) -> bool:
+        return True
+
     def demonstrations(self, training: Sequence[Example], seed: int) -> tuple[Example, ...]:
         if len(training) < self.shots:
             raise InputError(

@@ -1,6 +1,7 @@
 """A study's report as files: one page to read, the same as Markdown and LaTeX, every table and figure on its own."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from bench.errors import InputError
@@ -17,6 +18,7 @@ from bench.report.page.index import index_html
 from bench.report.page.latex import report_tex
 from bench.report.page.markdown import report_md
 from bench.report.read.cells import StoredCell
+from bench.report.read.plan import Plan
 from bench.report.read.study import Study
 from bench.report.render.formats import FORMATS
 from bench.report.request import Request
@@ -36,13 +38,16 @@ def write_report(study: Study, folder: Path, request: Request) -> None:
             that there is not, or a reference that is several setups.
         OSError: the folder cannot be made or written.
     """
-    comparisons = comparisons_of(study.cells, study.predictions)
+    comparisons = comparisons_of(study.cells, study.predictions, study.plan)
     refusals = [refusal for comparison in comparisons for refusal in comparison.refusals]
     if refusals and not request.allow_mixed:
         raise InputError(
             f"{study.name}: its scores cannot be compared: {' '.join(map(printable, refusals))} Give each its own "
             "study, or report them side by side with --allow-mixed."
         )
+    if study.plan:
+        # Only the score that chose the seeds can be tested, and its tests are of all pairs.
+        request = replace(request, family=request.family or _decides(study.plan, comparisons), pairs="all")
     family = family_of(study.name, comparisons, request.family)
     comparisons = in_order(comparisons, family.decides)
     compared = effects(comparisons, request.reference, family.scores, request.pairs)
@@ -85,6 +90,12 @@ def write_report(study: Study, folder: Path, request: Request) -> None:
                 stale.unlink()
     for name, content in files.items():
         (folder / name).write_bytes(content)
+
+
+def _decides(plan: Plan, comparisons: Iterable[Comparison]) -> tuple[str, ...]:
+    """The score that chose the seeds, if any cell has it."""
+    known = {name for comparison in comparisons for name in comparison.scores}
+    return (plan.score,) if plan.score in known else ()
 
 
 def _answered(study: Study, comparisons: Iterable[Comparison]) -> list[Answered]:

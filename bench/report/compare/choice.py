@@ -122,8 +122,10 @@ def _apart(leader: Setup, following: Setup, score: Quantity) -> str:
     amounts = with_interval(SCORE, ahead.mean, _bounds(ahead.interval))
     if ahead.p is None:
         return f"a difference of {amounts}, not tested."
-    p = "below 0.001" if ahead.p < 0.001 else significant(2)(ahead.p)
-    return f"a difference of {amounts}, p {p} before adjustment."
+    adjusted = ahead.p_adjusted is not None
+    p = ahead.p if ahead.p_adjusted is None else ahead.p_adjusted
+    words = "below 0.001" if p < 0.001 else significant(2)(p)
+    return f"a difference of {amounts}, p {words} {'for all pairs and looks' if adjusted else 'before adjustment'}."
 
 
 def _bounds(interval: Interval | None) -> tuple[float, float] | None:

@@ -1,17 +1,19 @@
 """Comparisons: the setups of one model on one data set, which are compared with each other."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 
 from bench.report.compare.comparability import differences, refused, shared_boards, warned
+from bench.report.compare.decision import Decision, decision_of
 from bench.report.compare.labels import labels
 from bench.report.compare.left_out import left_out
 from bench.report.compare.quantities import MEMORIES, Quantity, score_quantity
 from bench.report.compare.selection import selection
 from bench.report.compare.setups import Setup
 from bench.report.read.cells import StoredCell
+from bench.report.read.plan import Plan
 from bench.report.read.predictions import Predictions
 from bench.report.wording import printable
 
@@ -32,6 +34,11 @@ class Comparison:
     def names(self) -> tuple[str, ...]:
         """The parts of its files' names that distinguish them from those of other comparisons."""
         return (self.model,) if self.title == self.model else (self.model, self.dataset)
+
+    @property
+    def decision(self) -> Decision | None:
+        """What the looks of `bench.decide` say; None if seeds were not added by looking at scores."""
+        return self.setups[0].decision
 
     @property
     def ok(self) -> list[StoredCell]:
@@ -74,19 +81,22 @@ class Comparison:
 
 
 def comparisons_of(
-    cells: Sequence[StoredCell], predictions: Mapping[str, Predictions] = MappingProxyType({})
+    cells: Sequence[StoredCell],
+    predictions: Mapping[str, Predictions] = MappingProxyType({}),
+    plan: Plan | None = None,
 ) -> list[Comparison]:
     """The cells of a study by model and data set, in their order.
 
     Args:
         cells: as in `Study.cells`.
         predictions: as in `Study.predictions`; scores of cells without answers have no intervals.
+        plan: as in `Study.plan`.
     """
     together: dict[tuple[str, str], list[StoredCell]] = {}
     for cell in cells:
         together.setdefault((cell.model, cell.dataset), []).append(cell)
     several = len({dataset for _, dataset in together}) > 1
-    return [
+    comparisons = [
         Comparison(
             model,
             dataset,
@@ -95,3 +105,9 @@ def comparisons_of(
         )
         for (model, dataset), same in together.items()
     ]
+    return comparisons if plan is None else [_decided(comparison, plan) for comparison in comparisons]
+
+
+def _decided(comparison: Comparison, plan: Plan) -> Comparison:
+    decision = decision_of(plan, comparison.setups, comparison.scores)
+    return replace(comparison, setups=tuple(replace(setup, decision=decision) for setup in comparison.setups))

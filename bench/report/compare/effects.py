@@ -7,11 +7,13 @@ from typing import NamedTuple
 
 from bench.errors import InputError
 from bench.report.compare.comparisons import Comparison
+from bench.report.compare.decision import Decision
 from bench.report.compare.quantities import Quantity
-from bench.report.compare.setups import Setup
+from bench.report.compare.setups import FEW_DOCUMENTS, Setup
 from bench.report.request import DEFAULT_REFERENCE, Pairs
 from bench.report.statistics.formulas import NoSpread
 from bench.report.statistics.intervals import (
+    ALPHA,
     Interval,
     difference_interval,
     difference_p,
@@ -22,8 +24,6 @@ from bench.report.statistics.jackknife import Spread
 from bench.report.statistics.spreads import asked_alike
 
 SIGNIFICANCE = 0.05
-FEW_DOCUMENTS = 10
-"""With fewer, nothing is tested."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,11 @@ class Difference(NamedTuple):
     mean: float
     interval: Interval | None
     p: float | None
-    """Of no difference, before any adjustment."""
+    """Of no difference, before any adjustment for other tests; over all looks, where there are several."""
     reason: str | None
     """In words, why there is no interval or no p."""
+    p_adjusted: float | None = None
+    """For all pairs and looks, where seeds were added until setups differed; otherwise None."""
 
 
 def effects(
@@ -121,8 +123,14 @@ def ties(setups: Sequence[Setup], score: Quantity) -> list[Setup]:
     Told apart: the p of the difference, Holm-adjusted over all of these setups, is below 0.05.
     """
     first, *others = setups
-    p_values = [tested.p for each in others if (tested := difference(each, first, score)) and tested.p is not None]
-    return [each for each, p in zip(others, holm(p_values), strict=True) if p >= SIGNIFICANCE]
+    tested = [found for each in others if (found := difference(each, first, score)) and found.p is not None]
+    return [each for each, p in zip(others, _adjusted(tested), strict=True) if p >= SIGNIFICANCE]
+
+
+def _adjusted(tested: Sequence[Difference]) -> list[float]:
+    """Their p, adjusted for each other, unless they are adjusted for all pairs and looks already."""
+    own = [each.p_adjusted for each in tested if each.p_adjusted is not None]
+    return own if len(own) == len(tested) else holm([each.p for each in tested if each.p is not None])
 
 
 def untested(setups: Sequence[Setup], score: Quantity) -> list[str]:
@@ -136,6 +144,8 @@ def difference(one: Setup, other: Setup, score: Quantity) -> Difference | None:
     own, others = one.measure(score).mean, other.measure(score).mean
     if own is None or others is None:
         return None
+    if one.decision is not None:
+        return _decided(one.decision, one, other, score, own - others)
     try:
         spreads = _paired(one, other, score)
     except NoSpread as error:
@@ -145,23 +155,41 @@ def difference(one: Setup, other: Setup, score: Quantity) -> Difference | None:
     return Difference(own - others, bounds, difference_p(*spreads), reason)
 
 
-def _uniform(difference: float, span: float | None, n_clusters: int) -> Interval | None:
+def _decided(decision: Decision, one: Setup, other: Setup, score: Quantity, difference: float) -> Difference:
+    """`one` minus `other` at the last look that both reached."""
+    if decision.score is None or score.name != decision.score.name:
+        title = decision.score.title if decision.score else "another score"
+        return Difference(difference, None, None, f"seeds were added until {title} differed")
+    pair = decision.pair(one.label, other.label)
+    if pair is None:
+        missing = [decision.left_out.get(each.label, "it is not in the plan of bench.decide") for each in (one, other)]
+        return Difference(difference, None, None, missing[0] if one.label in decision.left_out else missing[1])
+    found, sign = pair.repeated, 1 if pair.one == one.label else -1
+    within = found.interval or _uniform(found.difference, score.span, decision.n_documents, decision.alpha)
+    if within and sign < 0:
+        within = Interval(-within.high, -within.low)
+    reason = None if within else "all differences are the same"
+    return Difference(sign * found.difference, within, found.p, reason, pair.p_adjusted)
+
+
+def _uniform(difference: float, span: float | None, n_clusters: int, alpha: float = ALPHA) -> Interval | None:
     """The interval of a mean's difference if no document differs, or all as far as can be."""
     if span is None or difference not in (-span, 0.0, span):
         return None
-    return uniform_interval(difference, -span, span, n_clusters)
+    return uniform_interval(difference, -span, span, n_clusters, alpha)
 
 
 def _effects(comparison: Comparison, reference: str, family: Sequence[str], pairs: Pairs) -> list[Effect]:
     scores = [comparison.scores[name] for name in family if name in comparison.scores]
-    unadjusted = []
+    unadjusted: list[Effect] = []
+    tested: list[Difference] = []
     for base, setup in _pairs(comparison, reference_of(comparison, reference), pairs):
         for score in scores:
             if less := difference(setup, base, score):
-                mean, bounds, p, reason = less
                 names = (comparison.title, setup.label, base.label, score.name)
-                unadjusted.append(Effect(*names, mean, bounds, p, None, reason))
-    adjusted = iter(holm([effect.p for effect in unadjusted if effect.p is not None]))
+                tested += [less] if less.p is not None else []
+                unadjusted.append(Effect(*names, less.mean, less.interval, less.p, None, less.reason))
+    adjusted = iter(_adjusted(tested))
     return [effect if effect.p is None else replace(effect, p_adjusted=next(adjusted)) for effect in unadjusted]
 
 

@@ -5,16 +5,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from bench.report.compare.quantities import MEMORIES, Quantity
 from bench.report.read.cells import StoredCell
 from bench.report.read.predictions import Predictions
 from bench.report.statistics.formulas import NoSpread
-from bench.report.statistics.intervals import Interval, over_seeds, score_interval, uniform_interval
+from bench.report.statistics.intervals import ALPHA, Interval, over_seeds, score_interval, uniform_interval
 from bench.report.statistics.jackknife import Spread
 from bench.report.statistics.spreads import spread_of
 from bench.report.wording import listed, mid_sentence
 
+if TYPE_CHECKING:
+    from bench.report.compare.decision import Decision
+
+FEW_DOCUMENTS = 10
+"""With fewer, nothing is tested."""
 ENOUGH_SEEDS = 3
 """With two, tests find what is not there in up to 10 % of simulated studies (docs/statistics.md)."""
 
@@ -46,6 +52,8 @@ class Setup:
     """One per seed, at least one, in the order of the seeds."""
     predictions: Mapping[str, Predictions] = field(default_factory=dict, repr=False)
     """Answers by the cell's `folder`."""
+    decision: "Decision | None" = field(default=None, repr=False, compare=False)
+    """What is known of it and others of its comparison, if seeds were added until they differed."""
     _estimates: dict[Quantity, Estimate] = field(default_factory=dict, init=False, repr=False, compare=False)
     _spreads: dict[str, Spread | NoSpread] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -107,12 +115,13 @@ class Setup:
         except NoSpread as error:
             return Estimate(mean, by_seed, None, None, str(error))
         low, high = (score.score.lowest, score.score.highest) if score.score else (None, None)
-        if bounds := score_interval(spread, low, high):
+        alpha = self.decision.alpha if self.decision else ALPHA
+        if bounds := score_interval(spread, low, high, alpha):
             return Estimate(mean, by_seed, None, bounds)
         if score.span is None or mean not in (low, high):
             return Estimate(mean, by_seed, None, None, "it is the same for all documents")
         assert low is not None
-        return Estimate(mean, by_seed, None, uniform_interval(mean, low, low + score.span, spread.n_clusters))
+        return Estimate(mean, by_seed, None, uniform_interval(mean, low, low + score.span, spread.n_clusters, alpha))
 
     def spread(self, score: Quantity) -> Spread:
         """A score without each document in turn, for the seeds that ended ok.

@@ -8,6 +8,7 @@ from typing import Any
 from bench.report.parallel import begin
 from bench.report.read.cells import StoredCell, Unreadable, read_cell
 from bench.report.read.losses import Losses, read_losses
+from bench.report.read.plan import PLAN, Plan, read_plan
 from bench.report.read.predictions import Asked, Predictions, disagreement, read_asked, read_predictions
 from bench.report.read.problem import Problem
 from bench.report.read.studies import TRACES, find_studies, natural, visible
@@ -34,6 +35,8 @@ class Study:
     asked: Mapping[str, Asked]
     """The questions, parallel to the answers, where a cell that answered the same examples wrote them down."""
     problems: tuple[Problem, ...]
+    plan: Plan | None = None
+    """When its scores were looked at, if seeds were added by that."""
     losses: Mapping[str, Losses] = field(default_factory=dict)
     """Training losses, of the cells whose events.jsonl has any."""
     n_untraced: int = 0
@@ -54,6 +57,7 @@ def read_study(folder: Path, n_traces: int = TRACES) -> Study:
     cells, problems = _read_cells(folder)
     cells, repeated = _latest(cells)
     cells = _ordered(_told_apart(cells))
+    plan = read_plan(folder)
     traced = one_of_each_setup_first(cells, n_traces)
     traces, untraced = read_traces(runs, traced)
     predictions, unanswered = _predictions(runs, cells)
@@ -63,7 +67,8 @@ def read_study(folder: Path, n_traces: int = TRACES) -> Study:
         traces=traces,
         predictions=predictions,
         asked=_asked(runs, cells, predictions),
-        problems=(*problems, *repeated, *untraced, *unanswered),
+        problems=(*problems, *repeated, *untraced, *unanswered, *([plan] if isinstance(plan, Problem) else [])),
+        plan=plan if isinstance(plan, Plan) else None,
         losses=_losses(runs, cells),
         n_untraced=len(cells) - len(traced),
     )
@@ -74,7 +79,9 @@ def _read_cells(folder: Path) -> tuple[list[StoredCell], list[Problem]]:
         entries = sorted(visible(folder), key=lambda entry: natural(entry.name))
     except OSError as error:
         return [], [Problem(folder.name, f"cannot be read ({error.strerror}): check who may read it.", broken=True)]
-    results = list(begin(_cell_or_problem, [entry for entry in entries if entry.name != LEFT_BY_HYDRA], MANY))
+    results = list(
+        begin(_cell_or_problem, [entry for entry in entries if entry.name not in (LEFT_BY_HYDRA, PLAN)], MANY)
+    )
     cells = [result for result in results if isinstance(result, StoredCell)]
     return cells, [result for result in results if isinstance(result, Problem)]
 

@@ -5,7 +5,8 @@ is significantly worse than another gets no more seeds, nor does one of which no
 could decide. A setup that has stopped is compared at the last look that it reached, so that no decision is taken back.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -46,7 +47,12 @@ class Look:
 
 
 def looks_at(
-    spreads: Mapping[str, Spread], looks: Sequence[int], n_setups: int, sign: int = 1, alpha: float = ALPHA
+    spreads: Mapping[str, Spread],
+    looks: Sequence[int],
+    n_setups: int,
+    sign: int = 1,
+    alpha: float = ALPHA,
+    lost: Collection[str] = (),
 ) -> list[Look]:
     """The looks for which there are enough seeds, in order, up to the one that ends the study.
 
@@ -58,6 +64,7 @@ def looks_at(
             that no decision changes if they get one.
         sign: -1 if lower scores are better.
         alpha: the chance that any difference is found that is not there.
+        lost: setups that get no more seeds than they have, because a cell of theirs has failed.
     """
     made: list[Look] = []
     reached: dict[str, Spread] = {}
@@ -66,7 +73,9 @@ def looks_at(
         if not going_on or any(1 < spreads[name].n_seeds < n_seeds for name in going_on):
             break
         reached |= {name: spreads[name].first(n_seeds) for name in going_on}
-        made.append(_look(reached, looks, n_seeds, going_on, n_setups * (n_setups - 1) // 2, sign, alpha))
+        following = next((more for more in looks if more > n_seeds), math.inf)
+        able = [name for name in going_on if name not in lost or spreads[name].n_seeds >= following]
+        made.append(_look(reached, looks, n_seeds, able, n_setups * (n_setups - 1) // 2, sign, alpha))
         going_on = made[-1].going_on
     return made
 
@@ -75,11 +84,12 @@ def _look(
     reached: Mapping[str, Spread],
     looks: Sequence[int],
     n_seeds: int,
-    active: Sequence[str],
+    able: Sequence[str],
     n_pairs: int,
     sign: int,
     alpha: float,
 ) -> Look:
+    """The look after `n_seeds`, given what each setup has `reached`, and which are `able` to go on."""
     tested = {(a, b): repeated(reached[a], reached[b], looks) for a, b in combinations(reached, 2)}
     adjusted = holm([*(each.p for each in tested.values()), *[1.0] * (n_pairs - len(tested))])
     worse = {
@@ -88,7 +98,6 @@ def _look(
         if p < alpha
     }
     may_be_best = tuple(name for name in reached if name not in worse.values())
-    left = [name for name in active if name in may_be_best]
 
     def state(pair: tuple[str, str]) -> State:
         if pair in worse:
@@ -99,12 +108,14 @@ def _look(
         Pair(*pair, each, p, state(pair), worse.get(pair))
         for (pair, each), p in zip(tested.items(), adjusted, strict=False)
     )
+    left = {name for name in able if name in may_be_best}
     undecided = {
         name
         for each in pairs
-        if each.state == "open"
+        if each.state == "open" and {each.one, each.other} <= left
+        # Seeds tell nothing about two setups that no seed changes.
+        if max(reached[each.one].n_seeds, reached[each.other].n_seeds) > 1
         for name in (each.one, each.other)
-        if each.one in left and each.other in left
     }
     last = n_seeds == looks[-1]
-    return Look(n_seeds, pairs, may_be_best, () if last else tuple(name for name in left if name in undecided))
+    return Look(n_seeds, pairs, may_be_best, () if last else tuple(name for name in able if name in undecided))

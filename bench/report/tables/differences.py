@@ -7,9 +7,10 @@ from bench.report.compare.effects import Effect
 from bench.report.numbers import fixed, p_value
 from bench.report.render.table import Column, Row, Table, TableCell
 from bench.report.request import Pairs
-from bench.report.tables.rows import behind, cautions
+from bench.report.tables.rows import behind, cautions, decided, looked_at
 
 TITLES = {"reference": "Differences from the reference", "all": "Differences between all methods"}
+MEANING = "Method minus reference, paired by document. In brackets: 95 % intervals over documents and seeds."
 
 
 def effects_table(comparisons: Sequence[Comparison], compared: Sequence[Effect], pairs: Pairs) -> Table:
@@ -24,19 +25,20 @@ def effects_table(comparisons: Sequence[Comparison], compared: Sequence[Effect],
         Column("p", "p", format=p_value),
         Column("p_adjusted", "p, adjusted", format=p_value),
     )
-    remarks = (_remark(pairs), *behind(comparisons))
+    planned = () if looked_at(comparisons) else (_planned(pairs),)
+    remarks = (MEANING, *planned, *looked_at(comparisons), *decided(comparisons), *behind(comparisons))
     rows = tuple(map(_row, compared))
     return Table("effects", TITLES[pairs], columns, rows, remarks, cautions(comparisons))
 
 
-def _remark(pairs: Pairs) -> str:
+def _planned(pairs: Pairs) -> str:
+    """What p means if the seeds do not depend on scores."""
     others = "" if pairs == "all" else "; --pairs all also compares the other methods with each other"
     return (
-        "Method minus reference, paired by document. In brackets: 95 % intervals over documents and seeds. p is "
-        "two-sided, from the same errors as the interval, and adjusted (Holm) for all rows of one model on one data "
-        f"set in this table{others}. By default the scores are two: the one that decides which method is best, and the "
-        "next configured one whose direction is known; --family chooses others. A method that was trained at fewer "
-        "than three seeds is not tested: too little is known of how other seeds would differ."
+        "p is two-sided, from the same errors as the interval, and adjusted (Holm) for all rows of one model on one "
+        f"data set in this table{others}. By default the scores are two: the one that decides which method is best, "
+        "and the next configured one whose direction is known; --family chooses others. A method that was trained at "
+        "fewer than three seeds is not tested: too little is known of how other seeds would differ."
     )
 
 

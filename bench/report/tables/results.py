@@ -22,6 +22,7 @@ from bench.report.statistics.intervals import FEW_SEEDS
 from bench.report.tables.rows import (
     behind,
     cautions,
+    looked_at,
     name_columns,
     name_entries,
     number_column,
@@ -69,6 +70,7 @@ def results_tables(
             *_errors(comparison, shown),
             *_bold(comparison, leading),
             *_without_reference(comparison, reference),
+            *looked_at([comparison]),
         ),
         warnings=cautions([comparison]),
     )

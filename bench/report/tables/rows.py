@@ -93,6 +93,23 @@ def _seeds(seeds: Mapping[str, tuple[int, ...]]) -> str:
     return f"One seed: {own}." if n_seeds == 1 else f"Each number is a mean over {n_seeds} seeds: {own}."
 
 
+def looked_at(comparisons: Sequence[Comparison]) -> tuple[str, ...]:
+    """What numbers mean where seeds were added by looking at scores; nothing for other studies."""
+    if not any(each.decision for each in comparisons):
+        return ()
+    return (
+        "Seeds were added until methods differed. p is of no difference at any look (Pocock's boundary) and adjusted "
+        "(Holm) for all pairs of methods; a difference is that at the last look that both reached. Intervals contain "
+        "the truth at all looks together in 95 % of studies. Other scores are not tested, since one chose the seeds.",
+    )
+
+
+def decided(comparisons: Sequence[Comparison]) -> tuple[str, ...]:
+    """What each look found, if seeds were added by that."""
+    found = ((each.title, each.decision.sentences()) for each in comparisons if each.decision)
+    return tuple(f"{title}: {' '.join(sentences)}" for title, sentences in found)
+
+
 def cautions(comparisons: Sequence[Comparison]) -> tuple[str, ...]:
     """Every sentence that a reader of the comparisons' numbers must know."""
     return tuple(sentence for each in comparisons for sentence in (*each.left_out, *each.refusals, *each.warnings))

@@ -88,3 +88,22 @@ def test_setups_without_a_score_count_in_the_adjustment():
 def test_a_setup_that_no_seed_changes_has_one_and_is_compared_at_every_look():
     looks = looks_at({"base": spread(0.64), "a": spread(*[0.60, 0.75] * 5)}, LOOKS, 2)
     assert [look.pairs[0].repeated.n_seeds for look in looks] == [3, 5, 10][: len(looks)]
+
+
+def test_a_setup_that_lost_a_cell_stops_with_the_seeds_that_it_has_and_the_others_go_on():
+    both = {"a": spread(0.58, 0.68, 0.60, 0.62), "b": spread(0.72, 0.62, 0.71)}
+    (look,) = looks_at(both, LOOKS, 2, lost={"a"})
+    assert (look.may_be_best, look.going_on) == (("a", "b"), ())
+    three = both | {"b": spread(0.72, 0.62, 0.71, 0.62, 0.71), "c": spread(0.58, 0.66, 0.60, 0.58, 0.66)}
+    one, two = looks_at(three, LOOKS, 3, lost={"a"})
+    assert one.going_on == ("b", "c")
+    assert {(pair.one, pair.other): pair.repeated.n_seeds for pair in two.pairs} == {
+        ("a", "b"): 3,
+        ("a", "c"): 3,
+        ("b", "c"): 5,
+    }
+
+
+def test_two_setups_that_no_seed_changes_need_no_more_seeds():
+    (look,) = looks_at({"a": spread(0.64), "b": spread(0.6395)}, LOOKS, 2)
+    assert look.going_on == ()

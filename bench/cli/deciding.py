@@ -1,0 +1,271 @@
+"""Adds seeds until methods differ: which cells run next, and what each look at the scores decided."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Self
+
+from omegaconf import DictConfig, OmegaConf, flag_override
+from pydantic import Field, PositiveInt, ValidationError, model_validator
+
+from bench import store
+from bench.cli.compose import as_typed, job_of
+from bench.cli.points import Point, composed, grid
+from bench.cli.sweep import PlannedCell
+from bench.errors import InputError
+from bench.record import Record
+from bench.report.compare.comparisons import Comparison, comparisons_of
+from bench.report.compare.family import family_of
+from bench.report.compare.setups import ENOUGH_SEEDS
+from bench.report.read.plan import PLAN, Plan, read_plan
+from bench.report.read.problem import Problem
+from bench.report.read.study import read_study
+from bench.report.statistics.stopping import Look
+from bench.report.wording import counted, listed
+from bench.settings import Settings
+from bench.supervisor.progress import console
+
+
+class Deciding(Settings):
+    """The settings of `bench.decide`. They do not change a cell's result."""
+
+    looks: tuple[PositiveInt, ...] = Field(min_length=1, strict=False)
+    """The numbers of seeds after which the scores are looked at."""
+    max_seeds: PositiveInt
+    """The most seeds of a setup, and the last look; later looks are left out."""
+    metric: str | None
+    """The score that decides, such as `token_f1`; None for the first one whose direction is known."""
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if list(self.looks) != sorted(set(self.looks)) or self.seeds[0] < ENOUGH_SEEDS:
+            raise ValueError(
+                f"decide.looks: must rise, and begin with at least {ENOUGH_SEEDS} seeds, got {list(self.seeds)}"
+            )
+        return self
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The number of seeds at each look."""
+        return (*(look for look in self.looks if look < self.max_seeds), self.max_seeds)
+
+
+def settings_of(config: DictConfig) -> Deciding:
+    """What was typed for `bench.decide`.
+
+    Raises:
+        InputError: a setting is wrong, or seeds were typed.
+    """
+    if typed := [override for override in as_typed(config) if override.lstrip("+").startswith("seed=")]:
+        raise InputError(
+            f"{typed[0]}: bench.decide chooses the seeds itself; leave this out, and set max_seeds for the most of them"
+        )
+    content: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
+    content.pop("_target_")
+    content.pop("params", None)
+    try:
+        return Deciding.model_validate(content)
+    except ValidationError as error:
+        faults = [(".".join(map(str, fault["loc"])), fault["msg"], fault["input"]) for fault in error.errors()]
+        raise InputError("\n".join(_sentence(*fault) for fault in faults)) from error
+
+
+def _sentence(key: str, message: str, given: Any) -> str:
+    if not key:
+        return message.removeprefix("Value error, ")
+    name = key if key == "max_seeds" else f"decide.{key}"
+    return f"{name}: {message.removeprefix('Input ')}, got {given!r}"
+
+
+def points(config: DictConfig) -> Iterator[Point]:
+    """Every cell that may run: each combination of what was typed, with as many seeds as may be.
+
+    What no seed changes has one.
+    """
+    settings = settings_of(config)
+    if params := config.hydra.sweeper.params:
+        # An experiment may sweep seeds, too.
+        with flag_override(config, ["struct", "readonly"], False):
+            params.pop("seed", None)
+    studies: dict[Path, None] = {}
+    for point in grid(config):
+        (own,) = composed(config, [point])
+        try:
+            job = job_of(own)
+        except InputError:
+            # It is reported when the cells are checked.
+            yield point
+            continue
+        studies[job.folder().parent] = None
+        n_seeds = settings.max_seeds if job.cell.method.depends_on_seed else 1
+        yield from ([*point, f"seed={seed}"] for seed in range(n_seeds))
+    if len(studies) > 1:
+        raise InputError(f"study: bench.decide needs one study, got {listed(sorted(map(str, studies)))}")
+    for study in studies:
+        _require_same(read_plan(study), settings, study)
+
+
+def _require_same(plan: Plan | Problem | None, settings: Deciding, study: Path) -> None:
+    """Raise InputError if the study's earlier looks were others: no test allows for changing them on the way."""
+    if isinstance(plan, Plan) and (
+        plan.looks != settings.seeds or (settings.metric and plan.score not in (None, settings.metric))
+    ):
+        raise InputError(
+            f"{study / PLAN}: this study looks at {plan.score} after {listed(map(str, plan.looks))} seeds; go on with "
+            "these settings (max_seeds, decide.looks, decide.metric), or choose another study"
+        )
+
+
+class Looks:
+    """The looks at one study: asked for cells again and again, until it knows enough."""
+
+    def __init__(self, cells: Sequence[PlannedCell], settings: Deciding) -> None:
+        self.settings = settings
+        self.study = cells[0].folder.parent
+        self.by_setup: dict[str, dict[int, PlannedCell]] = {}
+        for cell in cells:
+            self.by_setup.setdefault(_without_seed(cell), {})[cell.job.cell.seed] = cell
+
+    def batches(self) -> Iterator[list[PlannedCell]]:
+        """The cells to run before each look."""
+        going_on = list(self.by_setup)
+        before = 0
+        for number, n_seeds in enumerate(self.settings.seeds):
+            yield [
+                cell for setup in going_on for seed, cell in self.by_setup[setup].items() if before <= seed < n_seeds
+            ]
+            comparisons = self._looked()
+            going_on = [setup for setup in going_on if self._goes_on(setup, comparisons)]
+            last = number == len(self.settings.seeds) - 1 or not going_on
+            for comparison in comparisons:
+                self._say(comparison, n_seeds)
+            if last:
+                self._conclude(comparisons)
+                return
+            self._say_what_next(going_on, n_seeds, self.settings.seeds[number + 1])
+            before = n_seeds
+
+    def _looked(self) -> list[Comparison]:
+        """The comparisons with what is decided so far, which is written down, too."""
+        study = read_study(self.study, n_traces=0)
+        comparisons = comparisons_of(study.cells, study.predictions)
+        score = self.settings.metric or family_of(study.name, comparisons, []).decides
+        keys = sorted(cell.job.cell.key() for own in self.by_setup.values() for cell in own.values())
+        if study.plan:
+            score, keys = study.plan.score or score, sorted({*keys, *study.plan.cells})
+        plan = Plan(score=score, looks=self.settings.seeds, cells=tuple(keys))
+        comparisons = comparisons_of(study.cells, study.predictions, plan)
+        noted = [_noted(comparison) for comparison in comparisons if comparison.decision]
+        text = plan.model_copy(update={"decided": noted}).model_dump_json(indent=1)
+        store.write_atomically(self.study / PLAN, f"{text}\n")
+        return comparisons
+
+    def _goes_on(self, setup: str, comparisons: Iterable[Comparison]) -> bool:
+        keys = {cell.job.cell.key() for cell in self.by_setup[setup].values()}
+        return any(
+            own.label in comparison.decision.going_on
+            for comparison in comparisons
+            if comparison.decision
+            for own in comparison.setups
+            if keys & {cell.record.key for cell in own.cells}
+        )
+
+    def _say(self, comparison: Comparison, n_seeds: int) -> None:
+        decision = comparison.decision
+        if decision is None or not decision.looks or decision.looks[-1].n_seeds != n_seeds:
+            return
+        look = decision.looks[-1]
+        console.print(f"\n{comparison.title}, after {counted(n_seeds, 'seed')}:", style="bold")
+        for pair in look.pairs:
+            console.print(f"  {_pair(look, pair.one, pair.other)}")
+        for label, why in decision.left_out.items():
+            console.print(f"  {label} was not compared ({why})")
+
+    def _say_what_next(self, going_on: Sequence[str], n_seeds: int, following: int) -> None:
+        cells = [
+            cell for setup in going_on for seed, cell in self.by_setup[setup].items() if n_seeds <= seed < following
+        ]
+        ended = [
+            record
+            for setup in going_on
+            for cell in self.by_setup[setup].values()
+            if (record := store.read_record(cell.folder)) is not None and record.status == "ok"
+        ]
+        cost = _cost(ended, len(cells))
+        names = listed(dict.fromkeys(self.by_setup[setup][0].job.cell.method.name for setup in going_on))
+        console.print(f"\nNext look: {following} seeds of {names}, {counted(len(cells), 'cell')}{cost}")
+
+    def _conclude(self, comparisons: Sequence[Comparison]) -> None:
+        for comparison in comparisons:
+            if comparison.decision:
+                console.print(f"\n{comparison.title}: {' '.join(comparison.decision.sentences())}")
+                console.print(_why(comparison.decision.looks, self.settings.seeds[-1]))
+
+
+def _without_seed(cell: PlannedCell) -> str:
+    return json.dumps(cell.job.cell.model_dump(mode="json", exclude={"seed"}), sort_keys=True)
+
+
+def _pair(look: Look, one: str, other: str) -> str:
+    pair = next(pair for pair in look.pairs if (pair.one, pair.other) == (one, other))
+    found = pair.repeated
+    within = f" [{found.interval.low:.4f}, {found.interval.high:.4f}]" if found.interval else ""
+    verdict = {
+        "decided": f"{pair.worse} is worse",
+        "open": "open",
+        "futile": "too close for these documents, whatever the seeds",
+    }[pair.state]
+    return f"{one} less {other}: {found.difference:.4f}{within}, p {pair.p_adjusted:.3g}: {verdict}"
+
+
+def _cost(ended: Sequence[Record], n_cells: int) -> str:
+    """Such as `, about 12 min and 3.4 kJ`, by the cells so far; empty if there are none."""
+    if not ended:
+        return ""
+    minutes = n_cells * fmean(record.seconds for record in ended) / 60
+    energies = [record.power.energy_j for record in ended if record.power and record.power.energy_j is not None]
+    energy = f" and {n_cells * fmean(energies) / 1000:.3g} kJ" if len(energies) == len(ended) else ""
+    return f", about {minutes:.3g} min{energy}"
+
+
+def _why(looks: Sequence[Look], most: int) -> str:
+    if not looks:
+        return "Nothing could be looked at: fewer than two methods have the score."
+    if looks[-1].n_seeds == most:
+        return f"Stopped because {most} seeds are the most (max_seeds)."
+    if len(looks[-1].may_be_best) == 1:
+        return f"Stopped because {looks[-1].may_be_best[0]} is better than all others."
+    return "Stopped because more seeds would hardly tell apart those that may be the best."
+
+
+def _noted(comparison: Comparison) -> dict[str, Any]:
+    """A comparison's looks, for readers of the file."""
+    decision = comparison.decision
+    assert decision is not None
+    return {
+        "comparison": comparison.title,
+        "not_compared": dict(decision.left_out),
+        "looks": [
+            {
+                "n_seeds": look.n_seeds,
+                "may_be_best": look.may_be_best,
+                "going_on": look.going_on,
+                "pairs": [
+                    {
+                        "one": pair.one,
+                        "other": pair.other,
+                        "n_seeds": pair.repeated.n_seeds,
+                        "difference": pair.repeated.difference,
+                        "interval": pair.repeated.interval
+                        and [pair.repeated.interval.low, pair.repeated.interval.high],
+                        "p_adjusted": pair.p_adjusted,
+                        "state": pair.state,
+                        "worse": pair.worse,
+                    }
+                    for pair in look.pairs
+                ],
+            }
+            for look in decision.looks
+        ],
+    }

@@ -1,0 +1,164 @@
+import numpy as np
+import pytest
+
+from bench.record import Error
+from bench.report.compare.comparisons import comparisons_of
+from bench.report.compare.effects import best, difference, effects
+from bench.report.read.plan import PLAN, Plan
+from bench.report.read.study import read_studies
+from bench.report.statistics.intervals import difference_interval
+from bench.report.statistics.sequential import nominal_p
+
+LOOKS = (3, 5, 10)
+OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
+
+
+@pytest.fixture
+def answered(write_cell, answer_lines, make_record):
+    """Writes a cell with the token F1 given for each of its 60 examples of 12 documents."""
+
+    def write(method, values, **changes):
+        scores = {"token_f1": float(np.mean(values))}
+        lines = answer_lines(make_record(method, scores=scores, **changes))
+        for line, value in zip(lines, values, strict=True):
+            line["scores"]["token_f1"] = float(value)
+        write_cell(method, scores=scores, answered=lines, **changes)
+
+    return write
+
+
+@pytest.fixture
+def study(answered, runs):
+    """Writes seeds of methods whose scores vary around a mean by document and by seed, and the plan of all of them."""
+
+    def write(n_seeds, means, seed_sd=0.01, looks=LOOKS, score="token_f1"):
+        rng = np.random.default_rng(0)
+        documents = np.repeat(rng.normal(0, 0.1, 12), 5)
+        keys = []
+        for method, mean in means.items():
+            for seed in range(n_seeds[method]):
+                shift = 0.0 if method == "baseline" else seed_sd * rng.standard_normal()
+                own = np.repeat(rng.normal(0, 0.01, 12), 5)
+                answered(method, np.clip(mean + documents + own + shift, 0, 1), seed=seed)
+            keys += [f"{method}{seed}" for seed in range(10)]
+        (runs / "demo" / PLAN).write_text(Plan(score=score, looks=looks, cells=tuple(keys)).model_dump_json())
+
+    return write
+
+
+def comparison_of(runs):
+    (study,) = read_studies(runs)
+    assert study.problems == ()
+    (comparison,) = comparisons_of(study.cells, study.predictions, study.plan)
+    return comparison
+
+
+def test_a_study_without_a_plan_has_no_decision(answered, runs):
+    answered("lora", np.full(60, 0.5))
+    assert comparison_of(runs).decision is None
+
+
+def test_what_was_told_apart_is_said_with_the_look(study, runs):
+    study({"baseline": 1, "lora": 3, "toplayer": 3}, {"baseline": 0.3, "lora": 0.6, "toplayer": 0.5})
+    decision = comparison_of(runs).decision
+    assert decision.going_on == ()
+    assert decision.sentences() == [
+        "Token F1 was looked at after 3 of at most 10 seeds.",
+        "after 3 seeds: lora is better than baseline, toplayer is better than baseline and lora is better than "
+        "toplayer.",
+    ]
+
+
+def test_differences_are_those_of_the_looks_and_not_of_all_seeds(study, runs):
+    study({"lora": 5, "toplayer": 3}, {"lora": 0.6, "toplayer": 0.5})
+    comparison = comparison_of(runs)
+    lora, toplayer = comparison.setups
+    score = comparison.scores["token_f1"]
+    spreads = lora.spread(score).first(3), toplayer.spread(score)
+    found = difference(lora, toplayer, score)
+    assert found.mean == spreads[0].mean - spreads[1].mean
+    assert found.mean != lora.measure(score).mean - toplayer.measure(score).mean
+    assert found.interval == difference_interval(*spreads, nominal_p(0.05, LOOKS))
+    mirrored = difference(toplayer, lora, score)
+    assert mirrored.mean == -found.mean
+    assert (mirrored.interval.low, mirrored.interval.high) == (-found.interval.high, -found.interval.low)
+    assert found.p < found.p_adjusted * 1.0001
+    (effect,) = effects([comparison], "toplayer", ["token_f1"])
+    assert (effect.p, effect.p_adjusted) == (found.p, found.p_adjusted)
+    assert best(comparison, score) == {"lora"}
+
+
+def test_other_scores_are_not_tested(study, runs):
+    study({"lora": 3, "toplayer": 3}, {"lora": 0.6, "toplayer": 0.5})
+    comparison = comparison_of(runs)
+    lora, toplayer = comparison.setups
+    found = difference(lora, toplayer, comparison.scores["bleu"])
+    assert (found.p, found.interval, found.reason) == (None, None, "seeds were added until Token F1 differed")
+    assert best(comparison, comparison.scores["bleu"]) == frozenset()
+
+
+def test_a_setup_that_the_plan_does_not_have_is_not_tested(study, answered, runs):
+    study({"lora": 3, "toplayer": 3}, {"lora": 0.6, "toplayer": 0.5})
+    for seed in range(3):
+        answered("full", np.full(60, 0.4), seed=seed)
+    comparison = comparison_of(runs)
+    full, lora, _ = comparison.setups
+    found = difference(full, lora, comparison.scores["token_f1"])
+    assert (found.p, found.reason) == (None, "it is not in the plan of bench.decide")
+
+
+def test_a_setup_with_a_failed_seed_is_named_and_its_pairs_count(study, write_cell, runs):
+    study({"lora": 3, "toplayer": 3, "full": 2}, {"lora": 0.6, "toplayer": 0.5, "full": 0.5})
+    write_cell("full", seed=2, **OOM)
+    decision = comparison_of(runs).decision
+    assert decision.left_out == {"full": "seed 2: out of memory in train (peak process memory 1.50 GB)"}
+    assert (
+        decision.sentences()[-1]
+        == "full was not compared (seed 2: out of memory in train (peak process memory 1.50 GB))."
+    )
+    (pair,) = decision.looks[0].pairs
+    assert pair.p_adjusted == pytest.approx(3 * pair.repeated.p)
+
+
+def test_seeds_after_a_gap_do_not_count(study, answered, runs):
+    study({"lora": 3, "toplayer": 2}, {"lora": 0.6, "toplayer": 0.5})
+    answered("toplayer", np.full(60, 0.5), seed=3)
+    assert comparison_of(runs).decision.left_out == {"toplayer": "fewer than 3 seeds have run"}
+
+
+def test_a_setup_that_was_asked_other_examples_is_not_compared(study, answered, runs):
+    study({"baseline": 1, "lora": 3}, {"baseline": 0.3, "lora": 0.6})
+    plan = Plan(score="token_f1", looks=LOOKS, cells=("baseline0", "lora0", "toplayer0"))
+    (runs / "demo" / PLAN).write_text(plan.model_dump_json())
+    for seed in range(3):
+        answered("toplayer", np.full(60, 0.4), seed=seed, test_fingerprint=64 * "9")
+    assert comparison_of(runs).decision.left_out == {"toplayer": "it was asked other examples than the first method"}
+
+
+def test_how_many_documents_would_tell(study, runs):
+    study({"lora": 3, "toplayer": 3}, {"lora": 0.505, "toplayer": 0.5}, seed_sd=0.0)
+    _, sentence = comparison_of(runs).decision.sentences()
+    assert sentence.startswith("lora and toplayer cannot be told apart: if their difference is 0.00")
+    assert sentence.endswith(" documents would show it in four of five studies (there are 12).")
+
+
+def test_without_its_score_nothing_is_decided(study, runs):
+    study({"lora": 3}, {"lora": 0.5}, score="missing")
+    decision = comparison_of(runs).decision
+    assert decision.sentences() == [
+        "no score was looked at after none of at most 10 seeds.",
+        "lora was not compared (no cell has missing).",
+    ]
+
+
+def test_a_broken_plan_is_said(answered, runs):
+    answered("lora", np.full(60, 0.5))
+    (runs / "demo" / PLAN).write_text('{"looks": []}')
+    (found,) = read_studies(runs)
+    assert found.plan is None
+    assert [(problem.path, problem.sentence) for problem in found.problems] == [
+        (
+            "demo/decide.json",
+            "is not a plan of bench.decide, so tests take the number of seeds for planned: run bench.decide again.",
+        )
+    ]
