@@ -122,5 +122,6 @@ def _no_such_setting(key: str, owner: str, accepted: Sequence[str]) -> str:
 
 
 def _suggestion(name: str, accepted: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, accepted, n=1)
+    renamed = name.replace("validation", "test")
+    close = [renamed] if renamed != name and renamed in accepted else difflib.get_close_matches(name, accepted, n=1)
     return f". Did you mean {close[0]}?" if close else ""

@@ -82,7 +82,10 @@ def read_examples(path: str) -> tuple[Example, ...]:
     Raises:
         InputError: the file cannot be read, or a record is not an Example (with its line).
     """
-    layout = "not an example (strings id, cluster, question and context, and references, a list of strings)"
+    layout = (
+        "choose dataset=records for a table of questions and answers; dataset=events needs strings id, cluster, "
+        "question and context, and references, a list of strings"
+    )
     return tuple(
         validated(Example, record, f"{place(path, number)}: {layout}") for number, record in read_records(path)
     )

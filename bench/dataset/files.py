@@ -173,6 +173,8 @@ def _parse_json(text: str, path: str, first_line: int = 1) -> Any:
         at, fault = error.pos, f"broken JSON: {error.msg} (column {error.colno})"
         if error.msg == "Extra data" and _suffix(path) == ".json":
             fault += "; name a file with an object in each line .jsonl"
+        if _suffix(path) not in (".json", ".jsonl"):
+            fault += "; choose dataset=records for a table of questions and answers"
     except RecursionError:
         at, fault = _position(_NESTED, text), "JSON that is nested too deeply to be read"
     except ValueError:  # Python's guard against numbers that take minutes to convert

@@ -186,6 +186,12 @@ MISTAKES = {
         "method.rnak: there is no such setting; method has adapter_dtype, alpha, dropout, learning_rate, name, rank, "
         "target_modules. Did you mean rank?",
     ),
+    "a setting that was renamed": (
+        ["dataset.validation=faq.csv"],
+        "dataset.validation: there is no such setting; dataset has language, name, questions_per_document, seed, test, "
+        "test_documents, test_limit, train, train_documents, train_limit, tune, tune_documents, tune_limit. "
+        "Did you mean test?",
+    ),
     "a setting of another group": (
         ["generation.max_length=64"],
         "generation.max_length: there is no such setting; generation has batch, max_new_tokens, stop. Did you mean "

@@ -213,8 +213,8 @@ def test_a_record_that_is_not_an_example_is_named_by_file_and_line(tmp_path: Pat
     with pytest.raises(InputError) as caught:
         events(train=str(file)).load()
     assert str(caught.value) == (
-        f"{file}:2: not an example (strings id, cluster, question and context, and references, a list of strings): "
-        "references: Field required"
+        f"{file}:2: choose dataset=records for a table of questions and answers; dataset=events needs strings id, "
+        "cluster, question and context, and references, a list of strings: references: Field required"
     )
 
 

@@ -160,3 +160,14 @@ def test_list_of_records_is_not_the_official_layout() -> None:
     with pytest.raises(InputError) as caught:
         dataset().load()
     assert str(caught.value) == "train.json: not SQuAD's official layout: Input should be a valid dictionary"
+
+
+def test_a_table_is_referred_to_the_data_set_that_reads_tables(tmp_path: Path) -> None:
+    file = tmp_path / "faq.csv"
+    file.write_text("question,answer\nWho?,Me\n")
+    with pytest.raises(InputError) as caught:
+        SquadV2.model_validate(SETTINGS | {"train": str(file), "test": str(file)}).load()
+    assert str(caught.value) == (
+        f"{file}:1: broken JSON: Expecting value (column 1); "
+        "choose dataset=records for a table of questions and answers"
+    )
