@@ -25,7 +25,7 @@ from bench.model import Model
 CPU, FIRST = torch.device("cpu"), torch.device("cuda:0")
 BLIND = {"untyped_storage", "data_ptr", "requires_grad_", "_make_subclass", "_has_compatible_shallow_copy_type"}
 """Functions that work on tensors of any device, or do not compute."""
-MIXED = {"__getitem__", "__setitem__", "copy_"}
+MIXED = {"__getitem__", "__setitem__", "copy_", "view_as", "expand_as", "reshape_as"}
 """Functions whose first tensor says where the result is."""
 
 
