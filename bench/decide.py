@@ -2,6 +2,9 @@
 
 import sys
 from collections.abc import Sequence
+from functools import partial
+
+from bench import output
 
 HELP = """\
 Add seeds until it is known which method is the best. All cells run with 3 seeds; then the scores are looked at. A
@@ -44,4 +47,4 @@ def for_hydra(argument: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(output.run(partial(main, sys.argv[1:])))

@@ -24,7 +24,9 @@ def run(*arguments: str, stdout: int, folder: Path) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--help",), ("data", "dataset=events"), ("--cfg", "job"), ("report", "--help")], ids=" ".join
+    "arguments",
+    [("--help",), ("data", "dataset=events"), ("--cfg", "job"), ("decide", "--help"), ("report", "--help")],
+    ids=" ".join,
 )
 def test_a_command_that_prints_ends_quietly_once_nobody_reads_it(
     arguments: tuple[str, ...], unread: int, tmp_path: Path
