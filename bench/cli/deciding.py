@@ -1,7 +1,8 @@
 """Adds seeds until methods differ: which cells run next, and what each look at the scores decided."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Self
@@ -88,7 +89,7 @@ def points(config: DictConfig) -> Iterator[Point]:
         # An experiment may sweep seeds, too.
         with flag_override(config, ["struct", "readonly"], False):
             params.pop("seed", None)
-    studies: dict[Path, None] = {}
+    studies: dict[Path, set[str]] = {}
     for point in grid(config):
         (own,) = composed(config, [point])
         try:
@@ -97,23 +98,32 @@ def points(config: DictConfig) -> Iterator[Point]:
             # It is reported when the cells are checked.
             yield point
             continue
-        studies[job.folder().parent] = None
         n_seeds = settings.max_seeds if job.cell.method.depends_on_seed else 1
-        yield from ([*point, f"seed={seed}"] for seed in range(n_seeds))
+        for seed in range(n_seeds):
+            keys = studies.setdefault(job.folder().parent, set())
+            keys.add(job.cell.model_copy(update={"seed": seed}).key())
+            yield [*point, f"seed={seed}"]
     if len(studies) > 1:
         raise InputError(f"study: bench.decide needs one study, got {listed(sorted(map(str, studies)))}")
-    for study in studies:
-        _require_same(read_plan(study), settings, study)
+    for study, keys in studies.items():
+        _require_same(read_plan(study), settings, keys, study / PLAN)
 
 
-def _require_same(plan: Plan | Problem | None, settings: Deciding, study: Path) -> None:
+def _require_same(plan: Plan | Problem | None, settings: Deciding, keys: Collection[str], path: Path) -> None:
     """Raise InputError if the study's earlier looks were others: no test allows for changing them on the way."""
-    if isinstance(plan, Plan) and (
-        plan.looks != settings.seeds or (settings.metric and plan.score not in (None, settings.metric))
-    ):
+    if plan is None:
+        return
+    if isinstance(plan, Problem):
+        raise InputError(f"{path}: cannot be read as the looks of this study; restore it, or choose another study")
+    if plan.looks != settings.seeds or (settings.metric and plan.score not in (None, settings.metric)):
         raise InputError(
-            f"{study / PLAN}: this study looks at {plan.score} after {listed(map(str, plan.looks))} seeds; go on with "
-            "these settings (max_seeds, decide.looks, decide.metric), or choose another study"
+            f"{path}: this study looks at {plan.score} after {listed(map(str, plan.looks))} seeds; go on with these "
+            "settings (max_seeds, decide.looks, decide.metric), or choose another study"
+        )
+    if set(plan.cells) != set(keys):
+        raise InputError(
+            f"{path}: this study decides between other cells; go on with the methods, models and settings that it was "
+            "begun with, or choose another study"
         )
 
 
@@ -136,14 +146,15 @@ class Looks:
                 cell for setup in going_on for seed, cell in self.by_setup[setup].items() if before <= seed < n_seeds
             ]
             comparisons = self._looked()
-            going_on = [setup for setup in going_on if self._goes_on(setup, comparisons)]
+            labels = {setup: label for setup in going_on if (label := self._goes_on(setup, comparisons))}
+            going_on = [*labels]
             last = number == len(self.settings.seeds) - 1 or not going_on
             for comparison in comparisons:
                 self._say(comparison, n_seeds)
             if last:
                 self._conclude(comparisons)
                 return
-            self._say_what_next(going_on, n_seeds, self.settings.seeds[number + 1])
+            self._say_what_next(labels, n_seeds, self.settings.seeds[number + 1])
             before = n_seeds
 
     def _looked(self) -> list[Comparison]:
@@ -151,24 +162,28 @@ class Looks:
         study = read_study(self.study, n_traces=0)
         comparisons = comparisons_of(study.cells, study.predictions)
         score = self.settings.metric or family_of(study.name, comparisons, []).decides
-        keys = sorted(cell.job.cell.key() for own in self.by_setup.values() for cell in own.values())
         if study.plan:
-            score, keys = study.plan.score or score, sorted({*keys, *study.plan.cells})
-        plan = Plan(score=score, looks=self.settings.seeds, cells=tuple(keys))
+            score = study.plan.score or score
+        keys = tuple(sorted(cell.job.cell.key() for own in self.by_setup.values() for cell in own.values()))
+        plan = Plan(score=score, looks=self.settings.seeds, cells=keys)
         comparisons = comparisons_of(study.cells, study.predictions, plan)
         noted = [_noted(comparison) for comparison in comparisons if comparison.decision]
         text = plan.model_copy(update={"decided": noted}).model_dump_json(indent=1)
         store.write_atomically(self.study / PLAN, f"{text}\n")
         return comparisons
 
-    def _goes_on(self, setup: str, comparisons: Iterable[Comparison]) -> bool:
+    def _goes_on(self, setup: str, comparisons: Iterable[Comparison]) -> str | None:
+        """What the setup is called if it needs more seeds; None if not."""
         keys = {cell.job.cell.key() for cell in self.by_setup[setup].values()}
-        return any(
-            own.label in comparison.decision.going_on
-            for comparison in comparisons
-            if comparison.decision
-            for own in comparison.setups
-            if keys & {cell.record.key for cell in own.cells}
+        return next(
+            (
+                own.label
+                for comparison in comparisons
+                for own in comparison.setups
+                if own.decision and own.label in own.decision.going_on
+                if keys & {cell.record.key for cell in own.cells}
+            ),
+            None,
         )
 
     def _say(self, comparison: Comparison, n_seeds: int) -> None:
@@ -178,23 +193,21 @@ class Looks:
         look = decision.looks[-1]
         console.print(f"\n{comparison.title}, after {counted(n_seeds, 'seed')}:", style="bold")
         for pair in look.pairs:
-            console.print(f"  {_pair(look, pair.one, pair.other)}")
+            console.print(f"  {_pair(look, pair.one, pair.other, self.settings.seeds[-1])}")
         for label, why in decision.left_out.items():
             console.print(f"  {label} was not compared ({why})")
 
-    def _say_what_next(self, going_on: Sequence[str], n_seeds: int, following: int) -> None:
-        cells = [
-            cell for setup in going_on for seed, cell in self.by_setup[setup].items() if n_seeds <= seed < following
-        ]
-        ended = [
-            record
-            for setup in going_on
-            for cell in self.by_setup[setup].values()
-            if (record := store.read_record(cell.folder)) is not None and record.status == "ok"
-        ]
-        cost = _cost(ended, len(cells))
-        names = listed(dict.fromkeys(self.by_setup[setup][0].job.cell.method.name for setup in going_on))
-        console.print(f"\nNext look: {following} seeds of {names}, {counted(len(cells), 'cell')}{cost}")
+    def _say_what_next(self, labels: Mapping[str, str], n_seeds: int, following: int) -> None:
+        costs = []
+        n_cells = 0
+        for setup in labels:
+            own = self.by_setup[setup]
+            n_more = sum(n_seeds <= seed < following for seed in own)
+            records = (store.read_record(cell.folder) for seed, cell in own.items() if seed < n_seeds)
+            costs.append(_cost([record for record in records if record is not None], n_more))
+            n_cells += n_more
+        names = listed(dict.fromkeys(labels.values()))
+        console.print(f"\nNext look: {following} seeds of {names}, {counted(n_cells, 'cell')}{_spent(costs)}")
 
     def _conclude(self, comparisons: Sequence[Comparison]) -> None:
         for comparison in comparisons:
@@ -207,26 +220,32 @@ def _without_seed(cell: PlannedCell) -> str:
     return json.dumps(cell.job.cell.model_dump(mode="json", exclude={"seed"}), sort_keys=True)
 
 
-def _pair(look: Look, one: str, other: str) -> str:
+def _pair(look: Look, one: str, other: str, most: int) -> str:
     pair = next(pair for pair in look.pairs if (pair.one, pair.other) == (one, other))
     found = pair.repeated
     within = f" [{found.interval.low:.4f}, {found.interval.high:.4f}]" if found.interval else ""
     verdict = {
         "decided": f"{pair.worse} is worse",
         "open": "open",
-        "futile": "too close for these documents, whatever the seeds",
+        "futile": f"too close for these documents and {most} seeds",
     }[pair.state]
     return f"{one} less {other}: {found.difference:.4f}{within}, p {pair.p_adjusted:.3g}: {verdict}"
 
 
-def _cost(ended: Sequence[Record], n_cells: int) -> str:
-    """Such as `, about 12 min and 3.4 kJ`, by the cells so far; empty if there are none."""
-    if not ended:
-        return ""
-    minutes = n_cells * fmean(record.seconds for record in ended) / 60
+def _cost(ended: Sequence[Record], n_cells: int) -> tuple[float, float | None]:
+    """Seconds and joules of as many more cells, by the mean of those of the setup that ran; None if not measured."""
     energies = [record.power.energy_j for record in ended if record.power and record.power.energy_j is not None]
-    energy = f" and {n_cells * fmean(energies) / 1000:.3g} kJ" if len(energies) == len(ended) else ""
-    return f", about {minutes:.3g} min{energy}"
+    seconds = n_cells * fmean(record.seconds for record in ended) if n_cells else 0.0
+    if not n_cells:
+        return seconds, 0.0
+    return seconds, n_cells * fmean(energies) if len(energies) == len(ended) else None
+
+
+def _spent(costs: Sequence[tuple[float, float | None]]) -> str:
+    """Such as `, about 12 min and 3.4 kJ`; without energy where that was not measured."""
+    energies = [joules for _, joules in costs if joules is not None]
+    energy = f" and {math.fsum(energies) / 1000:.3g} kJ" if len(energies) == len(costs) else ""
+    return f", about {math.fsum(seconds for seconds, _ in costs) / 60:.3g} min{energy}"
 
 
 def _why(looks: Sequence[Look], most: int) -> str:

@@ -11,12 +11,16 @@ import pytest
 
 from bench import decide
 from bench.cli import deciding
+from bench.cli.compose import job_of
 from bench.cli.deciding import Deciding, points
+from bench.cli.points import composed
 from bench.errors import InputError
 from bench.report.read.plan import PLAN, Plan
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+    from bench.record import Record
 
 Compose = Callable[..., "DictConfig"]
 
@@ -87,17 +91,31 @@ def test_one_study_is_decided_at_a_time(compose: Compose, tmp_path: Path) -> Non
     )
 
 
-def test_looks_do_not_change_on_the_way(compose: Compose, tmp_path: Path) -> None:
+def test_nothing_changes_on_the_way(compose: Compose, tmp_path: Path) -> None:
     (tmp_path / "which").mkdir()
-    plan = Plan(score="token_f1", looks=(3, 5), cells=())
-    (tmp_path / "which" / PLAN).write_text(plan.model_dump_json())
     own = (f"runs={tmp_path}", "study=which", "hydra.sweeper.max_seeds=5")
-    assert list(points(compose(DECIDE, *own, multirun=True)))
+
+    def planned(*typed: str) -> list[str]:
+        configs = composed(config := compose(DECIDE, *own, *typed, multirun=True), list(points(config)))
+        return [job_of(each).cell.key() for each in configs]
+
+    plan = Plan(score="token_f1", looks=(3, 5), cells=tuple(planned()))
+    file = tmp_path / "which" / PLAN
+    file.write_text(plan.model_dump_json())
+    assert sorted(planned()) == sorted(plan.cells)
     for other in ("hydra.sweeper.looks=[4]", "hydra.sweeper.metric=bleu"):
         assert refused(compose, *own, other) == (
-            f"{tmp_path}/which/decide.json: this study looks at token_f1 after 3 and 5 seeds; go on with these "
-            "settings (max_seeds, decide.looks, decide.metric), or choose another study"
+            f"{file}: this study looks at token_f1 after 3 and 5 seeds; go on with these settings (max_seeds, "
+            "decide.looks, decide.metric), or choose another study"
         )
+    assert refused(compose, *own, "method=lora,toplayer") == (
+        f"{file}: this study decides between other cells; go on with the methods, models and settings that it was "
+        "begun with, or choose another study"
+    )
+    file.write_text("{")
+    assert refused(compose, *own) == (
+        f"{file}: cannot be read as the looks of this study; restore it, or choose another study"
+    )
 
 
 def test_its_own_settings_are_the_sweepers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,10 +126,12 @@ def test_its_own_settings_are_the_sweepers(monkeypatch: pytest.MonkeyPatch) -> N
     assert sys.argv[1:] == ["-m", "hydra/sweeper=decide", "method=lora", *settings]
 
 
-def test_costs_are_those_of_the_cells_so_far(record: "deciding.Record") -> None:
+def test_costs_are_those_of_each_setups_own_cells(record: "Record") -> None:
     quick, slow = (record.model_copy(update={"seconds": seconds, "power": None}) for seconds in (30.0, 90.0))
-    assert deciding._cost([quick, slow], 4) == ", about 4 min"
-    assert deciding._cost([], 4) == ""
+    assert deciding._cost([quick, slow], 4) == (240.0, None)
+    assert deciding._cost([], 0) == (0.0, 0.0)
+    assert deciding._spent([(240.0, None), (60.0, 900.0)]) == ", about 5 min"
+    assert deciding._spent([(240.0, 1500.0), (60.0, 900.0), (0.0, 0.0)]) == ", about 5 min and 2.4 kJ"
 
 
 def test_a_study_is_decided_and_going_on_runs_nothing_again(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """What is known of the setups of a comparison to which seeds were added until a difference was found."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.report.compare.quantities import Quantity
 from bench.report.compare.setups import FEW_DOCUMENTS, Setup
+from bench.report.numbers import significant
 from bench.report.read.plan import Plan
 from bench.report.statistics.formulas import NoSpread
 from bench.report.statistics.intervals import ALPHA
@@ -50,6 +51,11 @@ class Decision:
         begun = f"{title} was looked at after {made} of at most {self.planned[-1]} seeds"
         return [f"{text}." for text in (begun, *self.told_apart(), *self.not_told_apart(), *out)]
 
+    def n_better(self, label: str, among: Collection[str]) -> int:
+        """How many of these setups the one with this label is worse than."""
+        pairs = self.looks[-1].pairs if self.looks else ()
+        return sum(pair.worse == label and {pair.one, pair.other} <= {label, *among} for pair in pairs)
+
     def told_apart(self) -> list[str]:
         """A sentence for each look that decided something, without its full stop."""
         by_look: dict[int, list[str]] = {}
@@ -71,12 +77,14 @@ class Decision:
     def _why(self, pair: Pair) -> str:
         needed = documents_needed(pair.repeated, self.n_documents, self.planned[-1], self.alpha)
         if needed is None:
-            return ": no number of documents would show so small a difference"
+            seeds = f"{self.planned[-1]} seeds differ too much to show such a difference, whatever the documents"
+            return f": {seeds if pair.repeated.difference else 'they score alike'}"
         if needed <= self.n_documents:
             return ""
+        seen = significant(2)(abs(pair.repeated.difference))
         return (
-            f": if their difference is {abs(pair.repeated.difference):.4f}, as it was seen, about {needed:,} documents "
-            f"would show it in four of five studies (there are {self.n_documents:,})"
+            f": if their difference is {seen}, as it was seen, about {needed:,} documents would show it in four of "
+            f"five studies (there are {self.n_documents:,})"
         )
 
 

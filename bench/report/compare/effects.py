@@ -97,11 +97,29 @@ def reference_of(comparison: Comparison, reference: str) -> Setup | None:
 
 
 def ranked(comparison: Comparison, score: Quantity) -> list[Setup]:
-    """The setups that have a number for a score of a known direction, the best first."""
+    """The setups that have a number for a score of a known direction, the best first.
+
+    If seeds were added until this score differed, those come first that are worse than none, and those that could not
+    be compared are left out.
+    """
     sign = 1 if score.better == "lower" else -1
-    means = {setup.label: setup.measure(score).mean for setup in comparison.setups}
-    known = [(sign * mean, setup) for setup in comparison.setups if (mean := means[setup.label]) is not None]
+    decision = comparison.decision if is_decided(comparison.setups, score) else None
+    left_out = decision.left_out if decision else {}
+    compared = [setup for setup in comparison.setups if setup.label not in left_out]
+    labels = [setup.label for setup in compared]
+    means = {setup.label: setup.measure(score).mean for setup in compared}
+    known = [
+        ((decision.n_better(setup.label, labels) if decision else 0, sign * mean), setup)
+        for setup in compared
+        if (mean := means[setup.label]) is not None
+    ]
     return [setup for _, setup in sorted(known, key=lambda pair: pair[0])]
+
+
+def is_decided(setups: Sequence[Setup], score: Quantity) -> bool:
+    """Whether seeds were added to these setups until this score differed."""
+    decision = setups[0].decision if setups else None
+    return decision is not None and decision.score is not None and decision.score.name == score.name
 
 
 def best(comparison: Comparison, score: Quantity) -> frozenset[str]:
@@ -120,9 +138,13 @@ def best(comparison: Comparison, score: Quantity) -> frozenset[str]:
 def ties(setups: Sequence[Setup], score: Quantity) -> list[Setup]:
     """The setups that cannot be told apart from the first one, whose differences from it can all be tested.
 
-    Told apart: the p of the difference, Holm-adjusted over all of these setups, is below 0.05.
+    Told apart: the p of the difference, Holm-adjusted over all of these setups, is below 0.05. If seeds were added
+    until this score differed: those that are worse than none of these setups.
     """
     first, *others = setups
+    if is_decided(setups, score) and first.decision:
+        labels = [setup.label for setup in setups]
+        return [each for each in others if not first.decision.n_better(each.label, labels)]
     tested = [found for each in others if (found := difference(each, first, score)) and found.p is not None]
     return [each for each, p in zip(others, _adjusted(tested), strict=True) if p >= SIGNIFICANCE]
 

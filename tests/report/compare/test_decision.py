@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bench.record import Error
+from bench.report.compare.choice import choices
 from bench.report.compare.comparisons import comparisons_of
-from bench.report.compare.effects import best, difference, effects
+from bench.report.compare.effects import best, difference, effects, ranked
 from bench.report.read.plan import PLAN, Plan
 from bench.report.read.study import read_studies
 from bench.report.statistics.intervals import difference_interval
@@ -135,6 +138,34 @@ def test_a_setup_that_was_asked_other_examples_is_not_compared(study, answered, 
     assert comparison_of(runs).decision.left_out == {"toplayer": "it was asked other examples than the first method"}
 
 
+def test_what_is_worse_than_any_is_not_bold_whatever_its_mean(study, runs, monkeypatch):
+    """The means are over different numbers of seeds, so the worse one may have the highest."""
+    study({"lora": 3, "toplayer": 3, "full": 3}, {"lora": 0.6, "toplayer": 0.5, "full": 0.595}, seed_sd=0.0)
+    comparison = comparison_of(runs)
+    score = comparison.scores["token_f1"]
+    by_label = {setup.label: setup for setup in comparison.setups}
+    real = type(by_label["lora"]).measure
+    raised = {"toplayer": 0.9}
+    monkeypatch.setattr(
+        type(by_label["lora"]),
+        "measure",
+        lambda self, quantity: replace(real(self, quantity), mean=raised.get(self.label, real(self, quantity).mean)),
+    )
+    assert [setup.label for setup in ranked(comparison, score)] == ["lora", "full", "toplayer"]
+    assert best(comparison, score) == {"lora", "full"}
+
+
+def test_a_setup_that_could_not_be_compared_hides_no_verdict(study, write_cell, runs):
+    study({"lora": 3, "toplayer": 3, "full": 2}, {"lora": 0.6, "toplayer": 0.5, "full": 0.7})
+    write_cell("full", seed=2, **OOM)
+    comparison = comparison_of(runs)
+    score = comparison.scores["token_f1"]
+    assert [setup.label for setup in ranked(comparison, score)] == ["lora", "toplayer"]
+    assert best(comparison, score) == {"lora"}
+    (picks,) = choices([comparison], "token_f1")
+    assert (picks.picks[0].preference, picks.picks[0].answer) == ("Best Token F1", "lora")
+
+
 def test_how_many_documents_would_tell(study, runs):
     study({"lora": 3, "toplayer": 3}, {"lora": 0.505, "toplayer": 0.5}, seed_sd=0.0)
     _, sentence = comparison_of(runs).decision.sentences()
@@ -159,6 +190,6 @@ def test_a_broken_plan_is_said(answered, runs):
     assert [(problem.path, problem.sentence) for problem in found.problems] == [
         (
             "demo/decide.json",
-            "is not a plan of bench.decide, so tests take the number of seeds for planned: run bench.decide again.",
+            "is not a plan of bench.decide, so seeds count as planned, which they were not: restore it.",
         )
     ]
