@@ -223,6 +223,33 @@ class ScoreInfo(Section):
     None: what each example contributes was not kept."""
 
 
+@final
+class Tuning(Section):
+    """How a search chose the method's settings, for a cell that was run with `tuned=`."""
+
+    study: str
+    """The name of the search; its trials are cells of the study with `-tune` after it."""
+    search: dict[str, str]
+    """The settings that were searched, with what they were drawn from, such as `log(1e-05, 0.01)`."""
+    n_trials: int
+    """Trials of this method, those without a score included."""
+    n_failed: int
+    """Trials without a score."""
+    metric: str
+    """The score that chose, such as `token_f1`."""
+    better: Literal["higher", "lower"]
+    score: float
+    """The chosen trial's score on the tune split: the best of several, so better than a new run would score."""
+    score_error: float | None = None
+    """Its standard error, as if it had not been chosen; None if it is not known."""
+    tune_fingerprint: str
+    """Of the examples that chose."""
+    trial_key: str
+    """Key of the chosen trial's cell."""
+    overridden: tuple[str, ...] = ()
+    """Settings that were searched, but typed for this cell."""
+
+
 class Record(Section):
     """How one cell ended and what it measured.
 
@@ -255,6 +282,8 @@ class Record(Section):
     """Score name to how it is read, for every name in `scores`."""
     score_errors: dict[str, float] = Field(default_factory=dict)
     """Score name to its standard error, for scores over examples other than those of the data set."""
+    tuning: Tuning | None = None
+    """How the method's settings were chosen; None where no search chose them, and in older records."""
     missing: dict[str, str]
 
     @classmethod
@@ -274,9 +303,9 @@ class Record(Section):
         return cls(**sections, missing=missing)
 
     def _nulls(self) -> list[str]:
-        # A metric need not say everything about its scores, and a cell need not run in a batch system's job: neither is
-        # a missing measurement.
-        content = self.model_dump(exclude={"cell": True, "missing": True, "environment": {"scheduler"}})
+        # A metric need not say everything about its scores, and a cell need not run in a batch system's job or be
+        # tuned: none of these is a missing measurement.
+        content = self.model_dump(exclude={"cell": True, "missing": True, "environment": {"scheduler"}, "tuning": True})
         content["score_info"] = None if self.score_info is None else {}
         return list(null_paths(content))
 

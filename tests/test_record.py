@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
-from bench.record import SCHEMA_VERSION, UNEXPLAINED, Record, ScoreInfo, null_paths, schema_version_of
+from bench.record import SCHEMA_VERSION, UNEXPLAINED, Record, ScoreInfo, Tuning, null_paths, schema_version_of
 from bench.record_history import upgraded
 
 SCHEMA = Path(__file__).parents[1] / "docs" / "record.schema.json"
@@ -73,6 +73,24 @@ def test_a_parents_reason_covers_its_nulls_and_no_others(record: Record) -> None
 def test_settings_of_the_cell_may_be_null_without_a_reason(record: Record) -> None:
     assert record.cell["model"]["revision"] is None
     assert not any(path.startswith("cell") for path in record.missing)
+
+
+def test_a_cell_that_no_search_tuned_needs_no_reason(record: Record) -> None:
+    assert record.tuning is None
+    tuning = Tuning(
+        study="t1",
+        search={"learning_rate": "log(1e-05, 0.01)"},
+        n_trials=12,
+        n_failed=1,
+        metric="token_f1",
+        better="higher",
+        score=0.625,
+        tune_fingerprint=64 * "c",
+        trial_key="0123456789ab",
+    )
+    tuned = Record.build(record.missing, **sections(record, tuning=tuning))
+    assert tuned.missing == record.missing
+    assert Record.model_validate_json(tuned.model_dump_json()).tuning == tuning
 
 
 def test_build_keeps_the_closest_reason_of_every_null(record: Record) -> None:
