@@ -103,9 +103,12 @@ def _training_facts(cell: StoredCell) -> dict[str, str]:
 def _machine_facts(cell: StoredCell) -> dict[str, str]:
     environment = cell.record.environment
     facts = {
+        "their host": environment.host,
         "their CPU": f"{environment.cpu}, {environment.cpu_count} cores",
         "their GPU": listed([gpu.name for gpu in environment.gpu or ()] or ["none"]),
     }
+    if environment.driver:
+        facts["their driver"] = environment.driver
     if environment.git_commit:
         changed = " with uncommitted changes" if environment.git_dirty else ""
         facts["their commit"] = f"{environment.git_commit[:8]}{changed}"

@@ -1,6 +1,6 @@
 """The tables that have a row per cell: all cells, and those that did not end ok."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from bench.report.compare.comparisons import Comparison
@@ -17,12 +17,19 @@ from bench.report.compare.setups import Setup
 from bench.report.read.cells import StoredCell
 from bench.report.read.study import Study
 from bench.report.render.table import Column, Row, Table, TableCell
+from bench.report.tables.provenance import driver_of, gpus_of
 from bench.report.tables.rows import cautions, number_column, number_entry
 from bench.report.wording import printable
 
 NOT_OK = "the cell did not end ok"
 MOST_SCORES = 3
 """More are in the CSV file."""
+MACHINE: dict[str, tuple[str, Callable[[StoredCell], str]]] = {
+    "host": ("Host", lambda cell: cell.record.environment.host),
+    "gpu": ("GPU", lambda cell: gpus_of(cell)),
+    "driver": ("Driver", lambda cell: driver_of(cell)),
+}
+"""Where a cell ran: always in the CSV file, and shown where cells differ."""
 
 
 def cells_table(comparisons: Sequence[Comparison], family: Family) -> Table:
@@ -47,15 +54,20 @@ def cells_table(comparisons: Sequence[Comparison], family: Family) -> Table:
         for setup in comparison.setups
         for cell in setup.cells
     ]
+    machines = [
+        Column(fact, title if len({told(cell) for each in comparisons for cell in each.ok}) > 1 else "", align="left")
+        for fact, (title, told) in MACHINE.items()
+    ]
     columns = [number_column(each if each in shown else replace(each, title="")) for each in numbers]
-    return Table("cells", "All cells", (*names, *columns), tuple(rows), (), cautions(comparisons), section="cells")
+    return Table("cells", "All cells", (*names, *machines, *columns), tuple(rows), (), cautions(comparisons), section="cells")
 
 
 def _row(comparison: Comparison, setup: Setup, cell: StoredCell, numbers: Sequence[Quantity]) -> Row:
     names = (cell.folder, cell.record.key, comparison.model, comparison.dataset, setup.label, str(cell.seed))
     alone = Setup(setup.method, setup.label, (cell,))
+    machine = (told(cell) for _, told in MACHINE.values())
     figures = [number_entry(alone, quantity) if cell.ok else TableCell(None, NOT_OK) for quantity in numbers]
-    return Row((*(TableCell(printable(text)) for text in (*names, cell.ending)), *figures))
+    return Row((*(TableCell(printable(text)) for text in (*names, cell.ending, *machine)), *figures))
 
 
 def failures_table(study: Study) -> Table | None:

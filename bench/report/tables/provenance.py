@@ -16,7 +16,7 @@ FACTS: dict[str, Callable[[StoredCell], str]] = {
     "CPU": lambda cell: f"{cell.record.environment.cpu}, {counted(cell.record.environment.cpu_count, 'core')}",
     "Memory": lambda cell: f"{cell.record.environment.memory_bytes / 1e9:.1f} GB",
     "GPU": lambda cell: gpus_of(cell),
-    "Driver": lambda cell: cell.record.environment.driver or cell.reason("environment.driver"),
+    "Driver": lambda cell: driver_of(cell),
     "CUDA": lambda cell: cell.record.environment.cuda or cell.reason("environment.cuda"),
     "Base model": lambda cell: _base(cell),
     "Seed": lambda cell: str(cell.seed),
@@ -63,6 +63,11 @@ def gpus_of(cell: StoredCell) -> str:
         return cell.reason("environment.gpu")
     counts = Counter(gpu.name for gpu in gpus)
     return listed(name if count == 1 else f"{count} x {name}" for name, count in counts.items()) if counts else "none"
+
+
+def driver_of(cell: StoredCell) -> str:
+    """The version of the driver of the cell's GPUs."""
+    return cell.record.environment.driver or cell.reason("environment.driver")
 
 
 def _base(cell: StoredCell) -> str:

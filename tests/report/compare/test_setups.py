@@ -99,6 +99,13 @@ def test_costs_of_different_machines_are_not_compared_in_silence(write_cell, run
     assert group_of(runs).warnings == [
         "the cells of tiny differ in their GPU: none for baseline; NVIDIA H100 for lora."
     ]
+    write_cell("lora", seed=1, device_bytes=2_000_000_000, host="bench-2", driver="580.2")
+    assert group_of(runs).refusals == []
+    assert group_of(runs).warnings == [
+        "the cells of tiny differ in their host: bench-1 for baseline, lora seed 0; bench-2 for lora seed 1.",
+        "the cells of tiny differ in their GPU: none for baseline; NVIDIA H100 for lora.",
+        "the cells of tiny differ in their driver: 570.1 for lora seed 0; 580.2 for lora seed 1.",
+    ]
 
 
 def test_a_failed_cell_disagrees_with_nothing(write_cell, runs):

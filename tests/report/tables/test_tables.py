@@ -248,6 +248,20 @@ def test_provenance_counts_cells_where_they_differ(tables_of, write_cell, runs):
     assert told["Started"] == "2026-07-01T12:00:00+00:00 to 2026-07-03T00:00:00+00:00"
 
 
+def test_rows_say_where_cells_ran_if_it_was_not_one_machine(tables_of, write_cell, runs):
+    write_cell("baseline", device_bytes=10**9)
+    table = tables_of(runs)["cells"]
+    assert columns_of(table, "host", "gpu", "driver") == [("bench-1", "NVIDIA H100", "570.1")]
+    assert not {"Host", "GPU", "Driver"} & {column.title for column in table.shown_columns}
+    write_cell("lora", host="bench-2", device_bytes=10**9, driver="580.2")
+    table = tables_of(runs)["cells"]
+    assert columns_of(table, "method", "host", "gpu", "driver") == [
+        ("baseline", "bench-1", "NVIDIA H100", "570.1"),
+        ("lora", "bench-2", "NVIDIA H100", "580.2"),
+    ]
+    assert [column.title for column in table.shown_columns[:5]] == ["Method", "Seed", "Status", "Host", "Driver"]
+
+
 def test_a_grid_without_failures_has_no_table_of_them(tables_of, write_cell, runs):
     write_cell("lora")
     names = [name for name in tables_of(runs) if not name.startswith("costs-")]
