@@ -4,17 +4,17 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from pydantic import ValidationError
 
 from bench.errors import InputError
+from bench.lock import LOCK, exclusive, holder
 from bench.record import SCHEMA_VERSION, Record, schema_version_of
 
 RECORD = "record.json"
-LOCK = ".lock"
 WRITTEN = (
     *(RECORD, "record.broken.json", "config.yaml", "events.jsonl", "log.txt", "predictions.jsonl"),
     *("telemetry.jsonl", "trace.json", "checkpoints", "adapter", "tensorboard", "wandb", ".job"),
@@ -51,17 +51,14 @@ def locked(folder: Path) -> Iterator[None]:
         InputError: it cannot be created or locked, or another supervisor has locked it.
     """
     require_folder(folder)
-    lock = FileLock(folder / LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise InputError(f"{folder} is being run by another sweep") from None
-    except (OSError, NotImplementedError) as error:
-        raise InputError(f"{folder / LOCK} cannot be locked ({_reason(error)}); remove it and run again") from error
-    try:
+    with ExitStack() as held:
+        try:
+            held.enter_context(exclusive(folder))
+        except Timeout:
+            raise InputError(f"{folder} is being run by another sweep on {holder(folder)}") from None
+        except (OSError, NotImplementedError) as error:
+            raise InputError(f"{folder / LOCK} cannot be locked ({_reason(error)}); remove it and run again") from error
         yield
-    finally:
-        lock.release()
 
 
 def read_record(folder: Path) -> Record | None:
@@ -109,7 +106,7 @@ def clear(folder: Path) -> list[str]:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    return sorted(path.name for path in folder.iterdir() if path.name != LOCK)
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith(LOCK))
 
 
 def set_aside_broken(folder: Path) -> Path | None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -161,7 +162,7 @@ def test_a_cell_that_was_to_run_again_and_did_not_has_not_run(bench: Bench, tmp_
     with store.locked(first):
         done = bench(*command)
     assert done.returncode == 3
-    assert f"1 of 2  seed 0  {first} is being run by another sweep\n" in done.stdout
+    assert f"1 of 2  seed 0  {first} is being run by another sweep on {platform.node()}\n" in done.stdout
     assert [row[:2] for row in rows(done.stdout)[1:]] == [["seed 0", "not run"], ["seed 1", "ok"]]
 
 

@@ -59,7 +59,9 @@ def cells_table(comparisons: Sequence[Comparison], family: Family) -> Table:
         for fact, (title, told) in MACHINE.items()
     ]
     columns = [number_column(each if each in shown else replace(each, title="")) for each in numbers]
-    return Table("cells", "All cells", (*names, *machines, *columns), tuple(rows), (), cautions(comparisons), section="cells")
+    return Table(
+        "cells", "All cells", (*names, *machines, *columns), tuple(rows), (), cautions(comparisons), section="cells"
+    )
 
 
 def _row(comparison: Comparison, setup: Setup, cell: StoredCell, numbers: Sequence[Quantity]) -> Row:
