@@ -25,7 +25,9 @@ def place_of(hydra: HydraConf) -> Place | None:
         return None
     known = json.loads(os.environ[VARIABLE])
     in_order = hydra.launcher._target_.endswith("BasicLauncher")
-    return Place(hydra.job.num + 1, known["total"], label(hydra.overrides.task, known["swept"]), in_order)
+    # Workers of joblib keep the environment of the first batch.
+    total = max(known["total"], hydra.job.num + 1)
+    return Place(hydra.job.num + 1, total, label(hydra.overrides.task, known["swept"]), in_order)
 
 
 def swept(cells: Sequence[Sequence[str]]) -> list[str]:

@@ -48,6 +48,12 @@ def test_a_worker_of_any_launcher_knows_its_cells_place(monkeypatch: pytest.Monk
     assert place.place_of(hydra(joblib)) == Place(3, 3, "qlora seed 0 learning rate 0.002", in_order=False)
 
 
+def test_a_worker_that_was_started_for_an_earlier_batch_counts_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(place.VARIABLE, "")
+    place.publish(GRID[:2])
+    assert place.place_of(hydra("hydra_plugins.JoblibLauncher")) == Place(3, 3, "seed 0", in_order=False)
+
+
 def test_a_cell_whose_launcher_does_not_pass_the_environment_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(place.VARIABLE, raising=False)
     assert place.place_of(hydra("submitit.SlurmLauncher")) is None

@@ -100,7 +100,7 @@ def nominal_p(overall: float, looks: tuple[int, ...]) -> float:
 
 def is_futile(difference: Repeated, most_seeds: int) -> bool:
     """Whether even `most_seeds` seeds could hardly find such a difference, since it is small beside its errors."""
-    return abs(difference.difference) < FUTILE * math.sqrt(difference.error.documents + _seeds(difference, most_seeds))
+    return abs(difference.difference) <= FUTILE * math.sqrt(difference.error.documents + _seeds(difference, most_seeds))
 
 
 def documents_needed(difference: Repeated, n_documents: int, most_seeds: int, nominal: float) -> int | None:

@@ -90,6 +90,7 @@ def test_what_documents_alone_would_hide_is_futile():
     # At ten seeds, the variance is 0.0004 + 0.0010 * 3 / 10 = 0.0007, and 1.5 of its roots are 0.0397.
     assert is_futile(seen(0.0396, 0.0004, 0.0010), 10)
     assert not is_futile(seen(-0.0398, 0.0004, 0.0010), 10)
+    assert is_futile(seen(0.0, 0.0, 0.0), 10)
 
 
 def test_how_many_documents_would_show_a_difference():

@@ -107,3 +107,10 @@ def test_a_setup_that_lost_a_cell_stops_with_the_seeds_that_it_has_and_the_other
 def test_two_setups_that_no_seed_changes_need_no_more_seeds():
     (look,) = looks_at({"a": spread(0.64), "b": spread(0.6395)}, LOOKS, 2)
     assert look.going_on == ()
+
+
+def test_two_setups_that_score_alike_need_no_more_seeds():
+    same = around(0.6, 3)
+    (look,) = looks_at({"a": same, "b": same}, LOOKS, 2)
+    assert [pair.state for pair in look.pairs] == ["futile"]
+    assert look.going_on == ()
