@@ -121,8 +121,8 @@ def _report(study: Path, report: Path, request: Request) -> bool | None:
 
 
 def _update(study: Path, report: Path, request: Request) -> bool | None:
-    made_from = stamp.inputs(study, asdict(request))
-    said = stamp.read(report, made_from)
+    made_from, beside = stamp.inputs(study, asdict(request)), stamp.searches(study.parent)
+    said = stamp.read(report, made_from, beside)
     unchanged = said is not None
     if said is None:
         said = _write(study, report, request)
@@ -132,7 +132,7 @@ def _update(study: Path, report: Path, request: Request) -> bool | None:
     if not n_cells:
         return False if said["broken"] else None
     if not unchanged:
-        stamp.write(report, made_from, said)
+        stamp.write(report, made_from, said, {name: beside.get(name) for name in said["searches"]})
     output.say(f"{report / 'index.html'}: {counted(n_cells, 'cell')}{', unchanged' if unchanged else ''}")
     return True
 
@@ -157,6 +157,7 @@ def _write(study: Path, report: Path, request: Request) -> dict[str, Any]:
         "n_cells": len(content.cells),
         "problems": [(problem.path, problem.sentence) for problem in content.problems],
         "broken": any(problem.broken for problem in content.problems),
+        "searches": content.searched_in,
     }
 
 

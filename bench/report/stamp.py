@@ -4,12 +4,13 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from bench.report.read.studies import visible
+from bench.report.read.studies import TRIALS, visible
 
 STAMP = ".stamp.json"
 """Beside index.html. Removed before a report is written and written last, so that its presence means a whole report."""
@@ -18,25 +19,43 @@ CODE = Path(__file__).parents[1]
 LIBRARIES = ("jinja2", "markupsafe", "matplotlib", "numpy", "pydantic", "scipy")
 """Libraries whose versions can change a report's bytes."""
 
+NONE: Mapping[str, str] = MappingProxyType({})
+
 
 def inputs(study: Path, options: Mapping[str, Any]) -> str:
     """A digest of everything that the report of the runs in `study` depends on.
 
     Files of the runs count by size and time of change, the project's code by content.
     """
-    digest = hashlib.sha256()
-    for part in (*_runs(study), *_code(), *_libraries(), repr(sorted(options.items()))):
-        digest.update(part.encode("utf-8", "surrogateescape") + b"\0")
-    return digest.hexdigest()
+    return _digest_of((*_runs(study), *_code(), *_libraries(), repr(sorted(options.items()))))
 
 
-def write(report: Path, made_from: str, said: Mapping[str, Any]) -> None:
+def searches(runs: Path) -> dict[str, str]:
+    """A digest of the files of each search under `runs`, by the name of its study: other studies' reports read them."""
+    digests = {}
+    for folder in visible(runs):
+        if folder.name.endswith(TRIALS):
+            # One that cannot be read is as good as missing
+            with contextlib.suppress(OSError):
+                digests[folder.name] = _digest_of(_runs(folder))
+    return digests
+
+
+def write(
+    report: Path, made_from: str, said: Mapping[str, Any], beside: Mapping[str, str | None] | None = None
+) -> None:
     """Note that the files in `report` are complete and made from the inputs with this digest; `said` is any JSON.
+
+    Args:
+        report: the folder of the report.
+        made_from: as `inputs` gives it.
+        said: what the user was told.
+        beside: of the searches that were read, the digests that `searches` gives; None for one that was missing.
 
     Raises:
         OSError: the file cannot be written.
     """
-    content = {"inputs": made_from, "outputs": _outputs(report), "said": said}
+    content = {"inputs": made_from, "searches": beside or {}, "outputs": _outputs(report), "said": said}
     (report / STAMP).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
@@ -46,16 +65,27 @@ def remove(report: Path) -> None:
         (report / STAMP).unlink()
 
 
-def read(report: Path, made_from: str) -> Mapping[str, Any] | None:
-    """What was `said` of the report if it is unchanged and was made from these inputs, otherwise None."""
+def read(report: Path, made_from: str, beside: Mapping[str, str] = NONE) -> Mapping[str, Any] | None:
+    """What was `said` of the report if it is unchanged and was made from these inputs, otherwise None.
+
+    `beside` has the digests of all searches as they are now; those that the report has read must be the same.
+    """
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
         content = json.loads((report / STAMP).read_bytes())
         files = content["outputs"]
         whole = files and all(files[name] == _digest(report / name) for name in files)
-        if content["inputs"] == made_from and whole:
+        same = all(beside.get(name) == digest for name, digest in content["searches"].items())
+        if content["inputs"] == made_from and same and whole:
             said: Mapping[str, Any] = content["said"]
             return said
     return None
+
+
+def _digest_of(parts: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode("utf-8", "surrogateescape") + b"\0")
+    return digest.hexdigest()
 
 
 def _runs(study: Path) -> Iterator[str]:

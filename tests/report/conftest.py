@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
@@ -27,6 +28,7 @@ from bench.record import (
     SplitCounts,
     Status,
     Training,
+    Tuning,
 )
 from bench.record_history import SCORES_OF_VERSION_1
 from bench.report.compare.comparisons import comparisons_of
@@ -141,11 +143,13 @@ def make_record(
     only_scores: bool = False,
     infos: dict[str, ScoreInfo] | None = None,
     data: dict[str, Any] | None = None,
+    tuning: dict[str, Any] | None = None,
 ) -> Record:
     """A cell that ended `ok` on a machine without a GPU, unless the arguments say otherwise.
 
     `measured` takes the place of all that telemetry gives; `training` and `data` change figures of these sections;
-    `answers` adds the section `latency`; with `only_scores` the cell has no other scores than `scores`.
+    `answers` adds the section `latency`; with `only_scores` the cell has no other scores than `scores`; `tuning`
+    changes figures of a search of 12 trials.
     """
     trainable = TRAINABLE.get(method, 2_000) if trainable is None else trainable
     ended = status == "ok"
@@ -231,6 +235,7 @@ def make_record(
         score_settings=(score_settings or {}) if ended else None,
         score_errors=score_errors or {},
         score_info=score_info(*values, *(scores or {})) | (infos or {}) if ended else None,
+        tuning=None if tuning is None else _tuning(**tuning),
     )
 
 
@@ -288,6 +293,21 @@ def _training(**changes: Any) -> Training:
         "evaluations": (),
     }
     return Training.model_validate(figures | changes)
+
+
+def _tuning(**changes: Any) -> Tuning:
+    figures = {
+        "study": "t1",
+        "search": {"learning_rate": "log(1e-05, 0.01)", "rank": "[4, 8, 16]"},
+        "n_trials": 12,
+        "n_failed": 1,
+        "metric": "token_f1",
+        "better": "higher",
+        "score": 0.75,
+        "tune_fingerprint": "9d8c7b6a" + 56 * "0",
+        "trial_key": "lora-7",
+    }
+    return Tuning.model_validate(figures | changes)
 
 
 def _latency() -> Latency:
@@ -365,6 +385,51 @@ def write_cell(runs: Path) -> WriteCell:
             lines = answer_lines(record) if answered is None else answered
             (cell / "predictions.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
         return cell
+
+    return write
+
+
+@pytest.fixture
+def write_search(runs: Path, write_cell: WriteCell) -> Callable[..., None]:
+    """Writes a search called t1: a trial for each tune score, where None stands for one that ran out of memory, and
+    what was chosen. `changes` are of every trial.
+    """
+
+    def write(method: str, scores: Iterable[float | None], n_trials: int | None = None, **changes: Any) -> None:
+        trials: list[dict[str, Any]] = []
+        model, dataset = changes.get("model", "tiny"), changes.get("dataset", "events")
+        for at, score in enumerate(scores):
+            drawn = {"learning_rate": (at + 1) / 10_000}
+            failed = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
+            ended = failed if score is None else {"scores": {"token_f1": score}}
+            folder = write_cell(
+                method,
+                **{"study": "t1-tune", "folder": f"{model}-{method}-{dataset}-{at}", "method_settings": drawn}
+                | {"data": {"scored_on": "tune", "n_test": 40}}
+                | ended
+                | changes,
+            )
+            record = json.loads((folder / "record.json").read_text())
+            record["key"] = f"{model}-{method}-{at}"
+            (folder / "record.json").write_text(json.dumps(record))
+            trials.append({"trial": at, "key": record["key"], "score": score})
+        scored = [trial for trial in trials if trial["score"] is not None]
+        best = max(scored, key=lambda trial: trial["score"], default=None)
+        found = {
+            "study": "t1",
+            "model": model,
+            "method": method,
+            "dataset": dataset,
+            "search": {"learning_rate": "log(1e-05, 0.01)"},
+            "metric": best and "token_f1",
+            "better": "higher",
+            "n_trials": n_trials or len(trials),
+            "trials": trials,
+            "key": best and best["key"],
+        }
+        path = runs / "t1-tune" / "winners" / f"{model}+{method}+{dataset}.yaml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(yaml.safe_dump(found))
 
     return write
 

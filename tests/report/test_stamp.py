@@ -103,3 +103,19 @@ def test_the_stamp_is_the_same_for_the_same_report(written, tmp_path):
     stamp.write(written, "a", SAID)
     assert (written / STAMP).read_bytes() == first
     assert sorted(json.loads(first)["outputs"]) == ["index.html", "tables/cells.csv"]
+
+
+def test_searches_that_were_read_are_inputs_and_others_are_not(tmp_path, written):
+    runs = tmp_path / "searched"
+    trials = [runs / f"{name}-tune" / "cell" / "record.json" for name in ("t1", "t2")]
+    for trial in trials:
+        trial.parent.mkdir(parents=True)
+        trial.write_text("{}")
+    before = stamp.searches(runs)
+    assert sorted(before) == ["t1-tune", "t2-tune"]
+    stamp.write(written, "a", SAID, {"t1-tune": before["t1-tune"], "t3-tune": before.get("t3-tune")})
+    touch(trials[1])
+    assert stamp.read(written, "a", stamp.searches(runs)) == SAID
+    touch(trials[0])
+    assert stamp.read(written, "a", stamp.searches(runs)) is None
+    assert stamp.read(written, "a", before | {"t3-tune": "is there now"}) is None

@@ -12,6 +12,7 @@ from bench.report.compare.left_out import left_out
 from bench.report.compare.quantities import MEMORIES, Quantity, score_quantity
 from bench.report.compare.selection import selection
 from bench.report.compare.setups import Setup
+from bench.report.compare.tuning import unequal_chances
 from bench.report.read.cells import StoredCell
 from bench.report.read.plan import Plan
 from bench.report.read.predictions import Predictions
@@ -71,11 +72,12 @@ class Comparison:
     @cached_property
     def warnings(self) -> list[str]:
         """A sentence for each other difference between cells that may explain a difference in numbers, for each choice
-        by the examples that were scored, and for GPUs that were not a cell's alone.
+        by the examples that were scored, for unequal tuning, and for GPUs that were not a cell's alone.
         """
         return [
             *differences(self.title, self.setups, warned),
             *selection(self.title, self.setups),
+            *unequal_chances(self.title, self.setups),
             *shared_boards(self.title, self.setups),
         ]
 

@@ -39,6 +39,10 @@ def _by_scored_examples(cell: StoredCell) -> bool:
 
 
 def _swept(setups: Iterable[Setup]) -> list[str]:
-    """The trained methods that several of the setups have, with different settings."""
-    counts = Counter(setup.method for setup in setups if any(cell.trains for cell in setup.ok))
+    """The trained methods that several of the setups have, with different settings that no search chose."""
+    counts = Counter(setup.method for setup in setups if any(_trained_untuned(cell) for cell in setup.ok))
     return [method for method, count in counts.items() if count > 1]
+
+
+def _trained_untuned(cell: StoredCell) -> bool:
+    return cell.trains and (cell.record.tuning is None or bool(cell.record.tuning.overridden))

@@ -8,12 +8,14 @@ from matplotlib.figure import Figure
 
 from bench.report.compare.comparisons import Comparison
 from bench.report.compare.effects import Effect
+from bench.report.compare.searches import searched
 from bench.report.figures.bars import costs_figures, drawn_scores, scores_figures
 from bench.report.figures.chart import Chart, Drawing, chart, pages
 from bench.report.figures.curves import curves_figures
 from bench.report.figures.distributions import distribution_figures
 from bench.report.figures.forest import forest_figures
 from bench.report.figures.looks import method_looks
+from bench.report.figures.searches import search_figures
 from bench.report.figures.tradeoff import main_score, tradeoff_figures
 from bench.report.parallel import begin
 from bench.report.read.study import Study
@@ -33,9 +35,17 @@ def charts(
         effects: its differences from the references.
         decides: name of the score that setups are chosen by.
     """
-    # Losses are begun first because they need no intervals: other processes save them while those are computed
-    losses = begin(chart, _losses(study, comparisons))
-    return chain(begin(chart, _overall(comparisons, effects, decides)), losses)
+    # Those that need no intervals are begun first: other processes save them while intervals are computed
+    later = begin(chart, chain(_searches(study, comparisons), _losses(study, comparisons)))
+    return chain(begin(chart, _overall(comparisons, effects, decides)), later)
+
+
+def _searches(study: Study, comparisons: Sequence[Comparison]) -> Iterator[Drawing]:
+    title = "Expected best tune score by number of trials"
+    models = listed(comparison.title for comparison in comparisons)
+    alt = f"Lines of the best tune score by number of trials and method, for {models}."
+    searches = [each for comparison in comparisons for each in searched(study, comparison)]
+    yield from pages("searches", title, alt, search_figures(searches, method_looks(comparisons)))
 
 
 def _losses(study: Study, comparisons: Sequence[Comparison]) -> Iterator[Drawing]:

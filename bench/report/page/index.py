@@ -95,6 +95,7 @@ def _sections(contents: Contents) -> list[PageSection]:
         _tables("results", "Results", contents.tables, subjects),
         _figures(contents.charts),
         _tables("costs", "Costs", contents.tables, subjects),
+        _tables("tuning", "Tuning", contents.tables, subjects),
         PageSection("predictions", "Predictions", contents.predictions),
         _tables("cells", "Cells", contents.tables, subjects),
         _traces(contents, subjects),

@@ -8,6 +8,9 @@ from bench.errors import InputError
 TRACES = 36
 """How many cells are shown over time by default: twelve with three seeds. A figure takes half a second to draw."""
 
+TRIALS = "-tune"
+"""At the end of the name of the study that has a search's trials."""
+
 
 def find_studies(runs: Path, name: str | None = None) -> list[Path]:
     """The folder of every study under `runs`, or of the one called `name`, in the order of their names.

@@ -11,14 +11,16 @@ from bench.report.read.losses import Losses, read_losses
 from bench.report.read.plan import PLAN, Plan, read_plan
 from bench.report.read.predictions import Asked, Predictions, disagreement, read_asked, read_predictions
 from bench.report.read.problem import Problem
-from bench.report.read.studies import TRACES, find_studies, natural, visible
+from bench.report.read.searches import WINNERS, Search, SearchId, read_searches
+from bench.report.read.studies import TRACES, TRIALS, find_studies, natural, visible
 from bench.report.read.traces import one_of_each_setup_first, read_traces
 from bench.telemetry.trace import Trace
 
 MANY = 200
 """Below this many files, starting other processes takes longer than reading."""
 ANSWERS = "predictions.jsonl"
-LEFT_BY_HYDRA = "multirun.yaml"
+NO_CELLS = ("multirun.yaml", PLAN, WINNERS)
+"""What Hydra, bench.decide and a search leave beside the cells of a study."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,10 @@ class Study:
     """When its scores were looked at, if seeds were added by that."""
     losses: Mapping[str, Losses] = field(default_factory=dict)
     """Training losses, of the cells whose events.jsonl has any."""
+    searches: Mapping[SearchId, Search] = field(default_factory=dict)
+    """The searches that chose this study's settings; of the study of a search, its own."""
+    searched_in: tuple[str, ...] = ()
+    """Names of the studies that these searches were read from, or would have been."""
     n_untraced: int = 0
     """Cells that are not shown over time, because a figure of each would be too many."""
 
@@ -58,18 +64,23 @@ def read_study(folder: Path, n_traces: int = TRACES) -> Study:
     cells, repeated = _latest(cells)
     cells = _ordered(_told_apart(cells))
     plan = read_plan(folder)
+    unplanned = [plan] if isinstance(plan, Problem) else []
     traced = one_of_each_setup_first(cells, n_traces)
     traces, untraced = read_traces(runs, traced)
     predictions, unanswered = _predictions(runs, cells)
+    searched_in = _searched_in(folder, cells)
+    searches, unsearched = _searches(runs, searched_in)
     return Study(
         name=folder.name,
         cells=tuple(cells),
         traces=traces,
         predictions=predictions,
         asked=_asked(runs, cells, predictions),
-        problems=(*problems, *repeated, *untraced, *unanswered, *([plan] if isinstance(plan, Problem) else [])),
+        problems=(*problems, *repeated, *untraced, *unanswered, *unsearched, *unplanned),
         plan=plan if isinstance(plan, Plan) else None,
         losses=_losses(runs, cells),
+        searches=searches,
+        searched_in=searched_in,
         n_untraced=len(cells) - len(traced),
     )
 
@@ -79,9 +90,7 @@ def _read_cells(folder: Path) -> tuple[list[StoredCell], list[Problem]]:
         entries = sorted(visible(folder), key=lambda entry: natural(entry.name))
     except OSError as error:
         return [], [Problem(folder.name, f"cannot be read ({error.strerror}): check who may read it.", broken=True)]
-    results = list(
-        begin(_cell_or_problem, [entry for entry in entries if entry.name not in (LEFT_BY_HYDRA, PLAN)], MANY)
-    )
+    results = list(begin(_cell_or_problem, [entry for entry in entries if entry.name not in NO_CELLS], MANY))
     cells = [result for result in results if isinstance(result, StoredCell)]
     return cells, [result for result in results if isinstance(result, Problem)]
 
@@ -97,6 +106,22 @@ def _cell_or_problem(folder: Path) -> StoredCell | Problem:
         return Problem(path, sentence)
     except Unreadable as error:
         return Problem(f"{path}/record.json", str(error), broken=True)
+
+
+def _searches(runs: Path, names: Sequence[str]) -> tuple[dict[SearchId, Search], list[Problem]]:
+    searches: dict[SearchId, Search] = {}
+    problems = []
+    for name in names:
+        found, missing = read_searches(runs / name)
+        searches |= found
+        problems += missing
+    return searches, problems
+
+
+def _searched_in(folder: Path, cells: Sequence[StoredCell]) -> tuple[str, ...]:
+    """The studies of the searches that chose the settings of these cells, or whose trials they are."""
+    names = {f"{cell.record.tuning.study}{TRIALS}" for cell in cells if cell.record.tuning}
+    return tuple(sorted(names)) or ((folder.name,) if (folder / WINNERS).is_dir() else ())
 
 
 def _latest(cells: Sequence[StoredCell]) -> tuple[list[StoredCell], list[Problem]]:

@@ -117,7 +117,7 @@ class Table:
     """Sentences under the table."""
     warnings: tuple[str, ...] = ()
     """Reasons not to compare its rows; shown first under the table."""
-    section: Literal["results", "costs", "cells", "provenance"] = "results"
+    section: Literal["results", "costs", "tuning", "cells", "provenance"] = "results"
     """The part of the report that it is in."""
 
     def __post_init__(self) -> None:

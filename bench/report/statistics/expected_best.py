@@ -2,7 +2,8 @@
 
 A search of 12 trials finds more than one of 3, so methods are compared at the same number of trials, and at every one
 of them: a method may lead with few trials and not with many. Dodge et al. average over draws with replacement, which
-is too pessimistic (Tang et al. 2020). Here the average is over all choices of k of the n trials, which is unbiased.
+is too pessimistic (Tang et al. 2020). Here the average is over all choices of k of the n trials, which is unbiased and
+varies more (Dodge et al. 2021).
 
 Trials are drawn independently of each other, so they have no order, and the chance that a new trial is better than so
 many of n others is known whatever the scores look like. The interval follows from that alone.

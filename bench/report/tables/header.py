@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from bench.report.compare.comparisons import Comparison
 from bench.report.compare.family import Family
+from bench.report.compare.tuning import tuned_by
 from bench.report.read.cells import StoredCell
 from bench.report.read.study import Study
 from bench.report.tables.provenance import commit_of, distinct
@@ -26,12 +27,17 @@ def facts(study: Study) -> dict[str, str]:
         "Data set": distinct([_data(cell) for cell in cells]),
         "Seeds": listed(map(str, sorted({cell.seed for cell in cells})))
         + (", added until methods differed (bench.decide)" if study.plan else ""),
-        **({"Learning rates": "as configured, not tuned"} if any(cell.trains for cell in cells) else {}),
+        **({"Learning rates": _learning_rates(study)} if any(cell.trains for cell in cells) else {}),
         "Commit": distinct([commit_of(cell) for cell in cells]),
     }
     if weights := _weights(study):
         lines["Trained weights"] = weights
     return {title: printable(text) for title, text in lines.items()}
+
+
+def _learning_rates(study: Study) -> str:
+    trials = study.searches and not any(cell.record.tuning for cell in study.cells)
+    return "drawn for each trial of a search" if trials else tuned_by(study.cells)
 
 
 def _data(cell: StoredCell) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from bench.report.compare.comparisons import Comparison
 from bench.report.compare.setups import Setup
+from bench.report.compare.tuning import tuning_of
 from bench.report.render.table import Column, Row, Table, TableCell
 from bench.report.wording import listed, printable
 
@@ -14,6 +15,8 @@ UNSHOWN = "Settings that are null for all are only in the CSV file."
 
 Values = Mapping[str, Mapping[str, Sequence[int]]]
 """The setups that have each value of each setting, as indices."""
+Notes = Mapping[tuple[str, str], str | None]
+"""What must be known of a setting with a value."""
 
 
 def settings_tables(comparisons: Sequence[Comparison]) -> list[Table]:
@@ -28,27 +31,49 @@ def settings_tables(comparisons: Sequence[Comparison]) -> list[Table]:
     paths = sorted(having, key=lambda path: parts.index(path.partition(".")[0]))
     shared = {path: having[path] for path in paths if [len(own) for own in having[path].values()] == [len(setups)]}
     different = {path: having[path] for path in paths if path not in shared}
-    return [*([_different(different, _names(setups))] if different else []), _shared(shared)]
+    notes = {
+        (path, value): _chosen(path, [setups[at][1] for at in own])
+        for path, by_value in having.items()
+        for value, own in by_value.items()
+    }
+    return [*([_different(different, _names(setups), notes)] if different else []), _shared(shared, notes)]
 
 
-def _different(values: Values, names: Mapping[str, frozenset[int]]) -> Table:
+def _chosen(path: str, setups: Sequence[Setup]) -> str | None:
+    """By which search a setting of these setups was chosen, and from what; None if by none."""
+    part, _, name = path.partition(".")
+    tunings = [tuning for setup in setups if part == "method" and (tuning := tuning_of(setup))]
+    spaces = [
+        f"{'set by hand, where' if name in tuning.overridden else 'chosen by'} {tuning.study} "
+        f"{'searched' if name in tuning.overridden else 'from'} {tuning.search[name]}"
+        for tuning in tunings
+        if name in tuning.search
+    ]
+    return printable("; ".join(dict.fromkeys(spaces))) or None
+
+
+def _different(values: Values, names: Mapping[str, frozenset[int]], notes: Notes) -> Table:
     columns = (
         Column("setting", "Setting", align="left"),
         Column("value", "Value", align="wrap"),
         Column("setups", "For", align="wrap"),
     )
     rows = [
-        Row((TableCell(printable(path)), TableCell(printable(value) or EMPTY), TableCell(_named(own, names))))
+        Row((TableCell(printable(path)), _value(path, value, notes), TableCell(_named(own, names))))
         for path, by_value in values.items()
         for value, own in by_value.items()
     ]
     return Table("settings", "Settings that differ", columns, tuple(rows), section="cells")
 
 
-def _shared(values: Values) -> Table:
+def _value(path: str, value: str, notes: Notes) -> TableCell:
+    return TableCell(printable(value) or EMPTY, notes[path, value])
+
+
+def _shared(values: Values, notes: Notes) -> Table:
     columns = (Column("setting", "Setting", align="left"), Column("value", "Value", align="wrap"))
     rows = tuple(
-        Row((TableCell(printable(path)), TableCell(printable(value) or EMPTY)), only_csv=value == UNSET)
+        Row((TableCell(printable(path)), _value(path, value, notes)), only_csv=value == UNSET)
         for path, by_value in values.items()
         for value in by_value
     )

@@ -7,6 +7,7 @@ from bench.report.compare.comparisons import Comparison
 from bench.report.compare.effects import Effect
 from bench.report.compare.family import Family
 from bench.report.compare.quantities import Quantity
+from bench.report.compare.searches import searched
 from bench.report.read.study import Study
 from bench.report.render.table import Table
 from bench.report.request import Request
@@ -17,13 +18,14 @@ from bench.report.tables.measured import not_measured, without_empty_columns
 from bench.report.tables.provenance import provenance_table
 from bench.report.tables.published import published_scores, published_tables
 from bench.report.tables.results import results_tables
+from bench.report.tables.searches import search_tables
 from bench.report.tables.settings import settings_tables
 
 
 def tables(
     study: Study, comparisons: Sequence[Comparison], request: Request, family: Family, compared: Sequence[Effect]
 ) -> list[Table]:
-    """The tables in reading order: results, effects, costs, settings, cells, failures, provenance."""
+    """The tables in reading order: results, effects, costs, searches, settings, cells, failures, provenance."""
     results = [_results(each, request, family) for each in comparisons]
     failures = failures_table(study)
     return [
@@ -32,6 +34,7 @@ def tables(
         *([effects_table(comparisons, compared, request.pairs)] if compared else []),
         *(published_tables(comparisons) if request.against else []),
         *_costs(comparisons),
+        *search_tables([each for comparison in comparisons for each in searched(study, comparison)]),
         *settings_tables(comparisons),
         without_empty_columns(cells_table(comparisons, family)),
         *([failures] if failures else []),
