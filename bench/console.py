@@ -1,4 +1,4 @@
-"""The `tunebench` command: `python -m bench`, with `tunebench data`, `decide`, `report` and `demo` beside it.
+"""The `tunebench` command: `python -m bench`, with `tunebench data`, `tune`, `decide`, `report` and `demo` beside it.
 
 The imports at the top stay this light because Python runs the command's script again in the process of every cell.
 """
@@ -32,6 +32,10 @@ def _run() -> int:
             from bench.decide import main as decide
 
             return decide(arguments, "tunebench decide")
+        case ["tune", *arguments]:
+            from bench.tune import main as tune
+
+            return tune(arguments, "tunebench tune")
         case ["demo"]:
             return _sweep("experiment=demo") or _report("--study", "demo")
         case ["demo", *arguments]:

@@ -6,6 +6,7 @@ from typing import Self
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from bench.cell import Cell
+from bench.record import Tuning
 from bench.settings import Name, Settings
 from bench.telemetry import Telemetry
 from bench.tracker import Tracker
@@ -32,6 +33,12 @@ class Job(Settings):
     """The folder with a lock for each GPU, the same for everybody who uses the machine."""
     telemetry: Telemetry
     tracker: dict[str, Tracker]
+    tuned: Name | None
+    """The search that chooses the settings of methods; None for those that are configured."""
+    allow_mixed: bool
+    """Let methods be compared whose searches had different budgets."""
+    tuning: Tuning | None = None
+    """What that search chose for this cell. The command line fills it in."""
 
     @model_validator(mode="after")
     def _on_as_many_gpus(self) -> Self:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bench import tune
+from bench.cli import deciding
 from bench.cli.arguments import in_order
 from bench.cli.compose import job_of
-from bench.cli.deciding import points
 from bench.cli.points import composed as composed_cells
+from bench.cli.points import points
 from bench.data.request import composed
 from bench.decide import for_hydra
 from bench.report.__main__ import main as report
@@ -37,12 +39,13 @@ def commands() -> list[list[str]]:
 
 REPORT = [arguments[1:] for arguments in commands() if arguments[:1] == ["report"]]
 DECIDE = [arguments[1:] for arguments in commands() if arguments[:1] == ["decide"]]
+TUNE = [arguments[1:] for arguments in commands() if arguments[:1] == ["tune"]]
 DATA = [arguments[1:] for arguments in commands() if arguments[:1] == ["data"]]
 # Those with choices of the user's own are followed in tests/test_own_code.py.
 GRID = [
     arguments
     for arguments in commands()
-    if arguments[:1] not in (["report"], ["data"], ["decide"], ["demo"])
+    if arguments[:1] not in (["report"], ["data"], ["decide"], ["tune"], ["demo"])
     and not any(given.startswith("hydra.searchpath") for given in arguments)
 ]
 
@@ -71,7 +74,18 @@ def test_commands_have_settings_that_exist(arguments: list[str], compose: "Calla
     typed = in_order(arguments)
     overrides = typed[typed.index("--") + 1 :]
     # Of a sweep's values the first: the others differ in nothing that is checked here.
-    job_of(compose(*(override if "[" in override else override.split(",")[0] for override in overrides)))
+    job_of(compose(*(_first_value(override) for override in overrides if not override.startswith("tuned="))))
+
+
+@pytest.mark.parametrize("arguments", TUNE, ids=" ".join)
+def test_tune_commands_have_trials(arguments: list[str], compose: "Callable[..., DictConfig]") -> None:
+    typed = in_order(["-m", "hydra/sweeper=tune", *map(tune.for_hydra, arguments)])
+    config = compose(*typed[typed.index("--") + 1 :], multirun=True)
+    assert all(map(job_of, composed_cells(config, points(config))))
+
+
+def _first_value(override: str) -> str:
+    return override if "[" in override else override.split(",")[0]
 
 
 @pytest.mark.parametrize("arguments", DECIDE, ids=" ".join)
@@ -79,7 +93,7 @@ def test_commands_that_decide_have_settings_that_exist(
     arguments: list[str], compose: "Callable[..., DictConfig]", tmp_path: Path
 ) -> None:
     config = compose("hydra/sweeper=decide", *map(for_hydra, arguments), f"runs={tmp_path}", multirun=True)
-    assert {job_of(cell).study for cell in composed_cells(config, list(points(config)))} == {"which"}
+    assert {job_of(cell).study for cell in composed_cells(config, list(deciding.points(config)))} == {"which"}
 
 
 @pytest.mark.parametrize("arguments", DATA, ids=" ".join)

@@ -22,6 +22,9 @@ SEVERAL = {
 MANY = "{}: several values need -m, which runs a cell for each; write a list in brackets, as in [0,1]"
 NO_FOLDER = "hydra.searchpath: there is no folder {}; name one as in hydra.searchpath=[file://./conf]"
 LAUNCHER = "{}: needs -m; without it, Hydra starts the cell here, whatever the launcher"
+MIXED = {"--allow-mixed": "allow_mixed=true"}
+"""A flag, as in reports, and the setting it stands for."""
+_RANGE = re.compile(r"""(?<!["'\w])(?:log|uniform|int)\([^()"']*\)""")
 _HELP = "see `tunebench --help` and `--hydra-help`"
 
 
@@ -35,6 +38,7 @@ def in_order(arguments: Sequence[str]) -> list[str]:
     """
     parser = get_args_parser()
     parser.exit_on_error = False
+    arguments = [MIXED.get(argument, argument) for argument in arguments]
     try:
         known, unknown = parser.parse_known_intermixed_args(arguments)
     except argparse.ArgumentError as error:
@@ -48,6 +52,7 @@ def in_order(arguments: Sequence[str]) -> list[str]:
         )
     # The shell leaves the ~ in KEY=~/PATH as it is, and Hydra's grammar has no ~ in values.
     overrides = [re.sub(r"(?<=[=,])~(?=/)", lambda _: str(Path.home()), override) for override in known.overrides]
+    overrides = [_quoted(override) for override in overrides]
     parsed = OverridesParser.create().parse_overrides(overrides)
     faults = [fault for override in parsed for fault in _not_names(override)]
     if not known.multirun:
@@ -58,6 +63,12 @@ def in_order(arguments: Sequence[str]) -> list[str]:
     if faults:
         raise InputError("\n".join(faults))
     return [*(argument for argument in arguments if argument not in (*known.overrides, "--")), "--", *overrides]
+
+
+def _quoted(override: str) -> str:
+    """`override` with the ranges of a search space in quotation marks, since Hydra would call them as functions."""
+    key, equals, value = override.partition("=")
+    return key + equals + (_RANGE.sub(r'"\g<0>"', value) if ".search" in key else value)
 
 
 def _not_names(override: Override) -> Iterator[str]:

@@ -52,6 +52,8 @@ groups and their choices:
 settings outside the groups:
 {settings}
 
+`{tune}` tries settings of each method, as many for one as for another, and tuned=STUDY uses the best
+of them; --allow-mixed lets methods be compared that had unequal budgets.
 `{decide}` adds seeds until it is known which method is the best.
 hydra/launcher=gpus runs as many cells at the same time as this machine has GPUs for; hydra/launcher=slurm runs every
 cell as a job of Slurm. Both go with -m.
@@ -71,6 +73,7 @@ def text(command: str = "python -m bench", folders: Sequence[Path] = (CONF,)) ->
         report=f"{command} report" if command == "tunebench" else f"{command}.report",
         data=f"{command} data" if command == "tunebench" else f"{command}.data",
         decide=f"{command} decide" if command == "tunebench" else f"{command}.decide",
+        tune=f"{command} tune" if command == "tunebench" else f"{command}.tune",
         groups="\n".join(_choices(group.name, folders) for group in groups),
         settings="\n".join(_own_settings()),
     )

@@ -92,10 +92,11 @@ def sentence(fault: ErrorDetails, content: Mapping[str, Any], chosen: Mapping[st
             around = around[int(step) if isinstance(around, list) else step]
         accepted = [field for field in around if field not in (path[-1], "_target_")]
         return f"{_no_such_setting(key, '.'.join(path[:-1]), accepted)} ({source})"
-    return f"{key}: {_demand(fault)} ({source})".removeprefix(": ")
+    return f"{key}: {demand(fault)} ({source})".removeprefix(": ")
 
 
-def _demand(fault: ErrorDetails) -> str:
+def demand(fault: ErrorDetails) -> str:
+    """What a setting must be, and what was given."""
     kind, context = fault["type"], fault.get("ctx", {})
     if kind == "value_error":
         return str(context["error"])

@@ -5,7 +5,7 @@ import multiprocessing
 import signal
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from threading import Event
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from bench import store
-from bench.cli import arguments, check, mistakes, place, slurm
+from bench.cli import arguments, check, mistakes, place, slurm, tuned
 from bench.cli.compose import as_typed, job_of
 from bench.cli.points import composed, points
 from bench.configuration import CONF
@@ -50,6 +50,8 @@ planned: list[PlannedCell] = []
 """The cells of this command, in order; empty in the workers of Hydra's other launchers."""
 launched: list[PlannedCell] = []
 """Those that a sweeper of tunebench's has launched; empty if all planned cells run, as with Hydra's own sweeper."""
+closing: list[Callable[[], None]] = []
+"""What a sweeper of tunebench's does after the table at the end, however the sweep ended."""
 stopped = Event()
 """Set in such a worker, and in the process that waits for it, once the sweep was asked to stop."""
 
@@ -154,6 +156,8 @@ def conclude() -> int:
     for name, tracker in {name: tracker for cell in cells for name, tracker in cell.job.tracker.items()}.items():
         if line := tracker.closing_line([cell.folder for cell in cells if name in cell.job.tracker]):
             console.print(f"\n{line}")
+    for say in closing:
+        say()
     return 0 if all(isinstance(outcome, Record) and outcome.status == "ok" for _, outcome in ended) else NOT_OK
 
 
@@ -189,6 +193,12 @@ def _faults(configs: Iterable[DictConfig]) -> Iterator[str]:
     if shared := [*_shared_names(planned)]:
         yield from shared
         return
+    jobs = [cell.job for cell in planned]
+    if mixed := [*tuned.unequal(jobs)]:
+        yield from mixed
+        return
+    for remark in dict.fromkeys(tuned.remarks(jobs)):
+        warn(remark)
     for study in {cell.folder.parent for cell in planned}:
         store.require_folder(study)
     yield from _without_gpus(gpus_per_cell)

@@ -7,7 +7,7 @@ from typing import Any
 from bench import protocol
 from bench.cell import Cell
 from bench.machine import Environment
-from bench.record import Error, Phase, Record, Status
+from bench.record import Error, Phase, Record, Status, Tuning
 from bench.telemetry import Telemetry
 from bench.telemetry.gather import Gathered
 from bench.telemetry.join import TelemetrySections, TorchPeaks, measure
@@ -19,13 +19,22 @@ from bench.telemetry.windows import Stretch
 class Account:
     """Takes every event of a cell, and can build its record at any moment: a process may die between any two."""
 
-    def __init__(self, cell: Cell, key: str, study: str, start_s: float, gpus: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        key: str,
+        study: str,
+        start_s: float,
+        gpus: Collection[str] = (),
+        tuning: Tuning | None = None,
+    ) -> None:
         self.cell = cell
         self.gpus = gpus
         """UUIDs of those that were locked for the cell."""
         self.key = key
         self.study = study
         self.start_s = start_s
+        self.tuning = tuning
         self.started_at = datetime.now(UTC).isoformat(timespec="seconds")
         self.phases: list[Phase] = []
         self._torch_peaks: dict[str, TorchPeaks] = {}
@@ -99,6 +108,7 @@ class Account:
             power=measured.power,
             host=measured.host,
             telemetry=measured.telemetry,
+            tuning=self.tuning,
             **dict.fromkeys(names) | self._sections,
         )
 

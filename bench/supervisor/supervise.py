@@ -78,7 +78,7 @@ def _run(job: Job, folder: Path, line: Line) -> None:
         with leased(job.gpus_per_cell, Path(job.gpu_locks), lambda: stop.reason is not None, line.before) as gpus:
             if gpus is None:
                 return
-            account = Account(job.cell, job.cell.key(), job.study, time.monotonic(), gpus.uuids)
+            account = Account(job.cell, job.cell.key(), job.study, time.monotonic(), gpus.uuids, job.tuning)
             sinks = Sinks({Journal(folder / "events.jsonl", account.start_s): "events.jsonl", line: "terminal"})
             record = _measured(job, folder, account, sinks, stop, gpus)
         at_the_end.callback(sinks.close, record)

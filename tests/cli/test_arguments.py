@@ -20,11 +20,27 @@ HELP = "see `tunebench --help` and `--hydra-help`"
         (["method=lora", "seed=0,1", "--multirun"], ["--multirun", "--", "method=lora", "seed=0,1"]),
         (["seed=1", "--cfg", "job", "~prompt"], ["--cfg", "job", "--", "seed=1", "~prompt"]),
         (["--", "seed=1"], ["--", "seed=1"]),
+        (["seed=1", "--allow-mixed"], ["--", "seed=1", "allow_mixed=true"]),
         (["--info", "defaults", "seed=1"], ["--info", "defaults", "--", "seed=1"]),
     ],
 )
 def test_flags_go_first(typed: list[str], ordered: list[str]) -> None:
     assert in_order(typed) == ordered
+
+
+@pytest.mark.parametrize(
+    ("typed", "quoted"),
+    [
+        ("method.search.rank=[4,8]", "method.search.rank=[4,8]"),
+        ("method.search.learning_rate=log(1e-5, 1e-2)", 'method.search.learning_rate="log(1e-5, 1e-2)"'),
+        ("method.search={a:log(1,2),b:int(1,2)}", 'method.search={a:"log(1,2)",b:"int(1,2)"}'),
+        ('method.search.a="log(1,2)"', 'method.search.a="log(1,2)"'),
+        ("method.search.a='log(1,2)'", "method.search.a='log(1,2)'"),
+        ("seed=int(3)", "seed=int(3)"),
+    ],
+)
+def test_ranges_of_a_search_need_no_quotation_marks(typed: str, quoted: str) -> None:
+    assert in_order([typed]) == ["--", quoted]
 
 
 @pytest.mark.parametrize(

@@ -103,8 +103,8 @@ def test_a_key_that_there_is_not(refused: Callable[..., str]) -> None:
     )
     assert refused({"sed": 1}) == (
         "sed: there is no such setting; the top level has model, method, dataset, prompt, train, generation, latency, "
-        "metric, seed, scored_on, telemetry, tracker, study, runs, force, timeout_s, checkpoint_minutes, "
-        "gpus_per_cell, gpu_locks (conf/config.yaml)"
+        "metric, seed, scored_on, telemetry, tracker, study, tuned, allow_mixed, runs, force, timeout_s, "
+        "checkpoint_minutes, gpus_per_cell, gpu_locks (conf/config.yaml)"
     )
 
 

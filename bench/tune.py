@@ -1,0 +1,50 @@
+"""`python -m bench.tune`: tries settings of each method, as many for one as for another. See `--help`."""
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+
+from bench import output
+
+HELP = """\
+Choose learning rates and other settings with the same budget for every method. Each method, model and data set gets
+random trials, which are scored on the tune split; the best is written down for tuned=STUDY.
+
+usage: {command} [GROUP=CHOICE[,CHOICE...] ...] [KEY=VALUE ...]
+
+examples:
+  {command} model=llama1b method=lora,qlora,toplayer,full tune.trials=12 study=t1
+  {command} method=lora 'method.search.learning_rate=log(1e-5, 1e-3)' study=t2 hydra/launcher=gpus
+
+The settings are those of the main command, without seed and scored_on. These are its own:
+  method.search     the values that are tried: log(LOW, HIGH), uniform(LOW, HIGH), int(LOW, HIGH) or a list
+  tune.trials       trials of each method, 12 by default; more extend an earlier search
+  tune.seed         another seed draws other trials
+  tune.metric       the score that decides, such as token_f1; by default the first one whose direction is known
+  tune.train_limit, tune.epochs, tune.train_seed       how trials are trained, where not as final cells
+The same command again goes on where it was. The trials are in runs/STUDY-tune/, and what was chosen in its winners/.
+exit status: as that of the main command.
+"""
+OWN = ("trials", "seed", "train_seed", "metric", "train_limit", "epochs")
+
+
+def main(arguments: Sequence[str], command: str = "python -m bench.tune") -> int:
+    """Run what was typed. Returns the exit status."""
+    if {"-h", "--help"} & set(arguments):
+        print(HELP.format(command=command), end="")
+        return 0
+    from bench.__main__ import main as sweep
+
+    rest = [argument for argument in arguments if argument not in ("-m", "--multirun")]
+    sys.argv[1:] = ["-m", "hydra/sweeper=tune", *map(for_hydra, rest)]
+    return sweep()
+
+
+def for_hydra(argument: str) -> str:
+    """The sweeper's own settings, as Hydra calls them."""
+    group, _, name = argument.partition("=")[0].partition(".")
+    return f"hydra.sweeper.{argument.removeprefix('tune.')}" if group == "tune" and name in OWN else argument
+
+
+if __name__ == "__main__":
+    sys.exit(output.run(partial(main, sys.argv[1:])))

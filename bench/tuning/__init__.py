@@ -1,0 +1,1 @@
+"""Tuning: what a method's search tries, and what it found. The command line runs searches, the report shows them."""

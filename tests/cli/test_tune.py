@@ -1,0 +1,85 @@
+"""`tunebench tune` in processes of its own, with cells that load no torch."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import bench.__main__
+from bench import console, tune
+from bench.tuning.result import read
+
+Bench = Callable[..., subprocess.CompletedProcess[str]]
+Start = Callable[..., subprocess.Popen[str]]
+WaitUntil = Callable[[Callable[[], bool]], None]
+
+QUICK = (
+    *("-m", "hydra/sweeper=tune", "hydra.sweeper.trials=2"),
+    *("tracker=none", "telemetry.hz=2", "study=t1", "method=baseline,full"),
+)
+FILE = "t1-tune/winners/tiny+full+events.yaml"
+
+
+@pytest.mark.parametrize(
+    ("launcher", "in_order"), [((), True), (("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"), False)]
+)
+def test_all_trials_run_under_any_launcher(
+    bench: Bench, tmp_path: Path, launcher: tuple[str, ...], in_order: bool
+) -> None:
+    done = bench(*QUICK, *launcher, f"runs={tmp_path}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 of 2  learning rate 0.000157  ok" in done.stdout
+    assert "2 of 2  learning rate 0.0283  ok" in done.stdout
+    assert done.stdout.splitlines()[-3] == "full on tiny and events: none of 2 trials has a score"
+    assert done.stdout.splitlines()[-1].startswith(
+        "  python -m bench -m tracker=none telemetry.hz=2 method=baseline,full "
+    )
+    assert done.stdout.splitlines()[-1].endswith(" seed=0,1,2 tuned=t1 study=t1-final")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["t1-tune"]
+    found = read(tmp_path / FILE)
+    assert [trial.status for trial in found.trials] == ["ok", "ok"]
+    assert {trial.key for trial in found.trials} == {
+        path.parent.name.rpartition("-")[2] for path in tmp_path.glob("t1-tune/*/record.json")
+    }
+
+
+def test_a_search_that_was_stopped_goes_on(start: Start, bench: Bench, wait_until: WaitUntil, tmp_path: Path) -> None:
+    process = start(*QUICK, f"runs={tmp_path}", LIGHT_CELL_S="300")
+    wait_until(lambda: any('"train"' in path.read_text() for path in tmp_path.glob("*/*/events.jsonl")))
+    os.killpg(process.pid, signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert out.splitlines()[-2:] == [
+        "full on tiny and events: 0 of 2 trials have ended",
+        "The search is not complete: type the same command again, and it goes on.",
+    ]
+    refused = bench("tuned=t1", "method=full", f"runs={tmp_path}")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == (
+        "tuned=t1: 0 of 2 trials of full on tiny and events have ended; type the command of the search again, and it "
+        "goes on\nNothing was started.\n"
+    )
+    assert bench(*QUICK, f"runs={tmp_path}").returncode == 0
+    assert read(tmp_path / FILE).complete
+
+
+@pytest.mark.parametrize("command", [["tune.py"], ["tunebench", "tune"]])
+def test_both_commands_choose_the_sweeper(monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
+    typed: list[list[str]] = []
+    monkeypatch.setattr(bench.__main__, "main", lambda: typed.append(sys.argv[1:]) or 0)
+    arguments = ["-m", "method=lora", "tune.trials=3", "tune.train_limit=9", "tune.nope=1"]
+    monkeypatch.setattr(sys, "argv", [*command, *arguments])
+    assert (tune.main(arguments) if len(command) == 1 else console.main()) == 0
+    own = ["hydra.sweeper.trials=3", "hydra.sweeper.train_limit=9", "tune.nope=1"]
+    assert typed == [["-m", "hydra/sweeper=tune", "method=lora", *own]]
+
+
+def test_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert tune.main(["--help"], "tunebench tune") == 0
+    out = capsys.readouterr().out
+    assert "usage: tunebench tune [GROUP=CHOICE[,CHOICE...] ...] [KEY=VALUE ...]\n" in out
+    assert all(f"tune.{name}" in out for name in tune.OWN)
