@@ -70,6 +70,11 @@ class Comparison:
         return left_out(self.title, self.setups)
 
     @cached_property
+    def unequal_chances(self) -> list[str]:
+        """A sentence for each reason why a difference may be one of how settings were tuned."""
+        return unequal_chances(self.title, self.setups)
+
+    @cached_property
     def warnings(self) -> list[str]:
         """A sentence for each other difference between cells that may explain a difference in numbers, for each choice
         by the examples that were scored, for unequal tuning, and for GPUs that were not a cell's alone.
@@ -77,7 +82,7 @@ class Comparison:
         return [
             *differences(self.title, self.setups, warned),
             *selection(self.title, self.setups),
-            *unequal_chances(self.title, self.setups),
+            *self.unequal_chances,
             *shared_boards(self.title, self.setups),
         ]
 

@@ -34,6 +34,11 @@ class Searched:
         info = next((own[self.search.metric] for own in infos if self.search.metric in own), None)
         return info and score_quantity(self.search.metric, info)
 
+    @property
+    def cells(self) -> list[StoredCell]:
+        """What was run: trials that drew the same settings are one cell."""
+        return list({cell.folder: cell for cell in self.search.trials}.values())
+
     @cached_property
     def scores(self) -> list[float | None]:
         """The tune score of each trial; None for one that failed."""
@@ -101,20 +106,20 @@ class Searched:
     @property
     def seconds(self) -> float:
         """The time of all trials together."""
-        return math.fsum(cell.record.seconds for cell in self.search.trials)
+        return math.fsum(cell.record.seconds for cell in self.cells)
 
     @property
     def energy_j(self) -> float | None:
         """The energy of all trials together; None unless each was measured."""
-        energies = [ENERGY.get(cell) for cell in self.search.trials]
+        energies = [ENERGY.get(cell) for cell in self.cells]
         known = [energy for energy in energies if energy is not None]
         return math.fsum(known) if known and len(known) == len(energies) else None
 
     @property
     def why_no_energy(self) -> str:
         """In words, why there is no energy."""
-        without = [cell for cell in self.search.trials if ENERGY.get(cell) is None]
-        some = f"{len(without)} of {len(self.search.trials)} trials: " if len(without) < len(self.search.trials) else ""
+        without = [cell for cell in self.cells if ENERGY.get(cell) is None]
+        some = f"{len(without)} of {len(self.cells)} trials: " if len(without) < len(self.cells) else ""
         return some + (without[0].reason(ENERGY.key) if without else "no trial has ended")
 
 

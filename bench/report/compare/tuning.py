@@ -50,13 +50,13 @@ def unequal_chances(title: str, setups: Sequence[Setup]) -> list[str]:
     if tunings and untuned:
         sentences.append(
             f"{title}: {_were(tunings)} tuned, and {_were(untuned)} not. The best of several trials looks better than "
-            "settings that were never chosen, even if the methods are equally good. Tune all with as many trials."
+            "settings that were never chosen, even if the methods are equally good. Tune all with equally many trials."
         )
     if len(budgets := _budgets(tunings)) > 1:
         given = listed(f"{listed(labels)} with {counted(trials, 'trial')}" for trials, labels in budgets.items())
         sentences.append(
             f"{title}: {given} had unequal chances, since more trials find better settings. Compare the expected best "
-            "tune scores at equally many trials, or tune all with as many trials."
+            "tune scores at equally many trials, or tune all with equally many trials."
         )
     sentences += _by_hand(title, tunings)
     return [*sentences, *_chosen_by_scored(title, trained)]

@@ -61,4 +61,5 @@ def _weights(study: Study) -> str | None:
 
 def cautions(comparisons: Sequence[Comparison], family: Family) -> list[str]:
     """A sentence about everything that a reader must know before reading any number."""
-    return [*family.notes, *(sentence for comparison in comparisons for sentence in comparison.left_out)]
+    said = (sentence for each in comparisons for sentence in (*each.unequal_chances, *each.left_out))
+    return [*family.notes, *said]

@@ -41,6 +41,14 @@ def test_trials_failures_time_and_winner(write_cell, write_search, found):
     assert [best.expected for best in own.curve] == pytest.approx([1.25 / 3, 2 / 3, 0.75])
 
 
+def test_trials_that_drew_the_same_settings_were_run_once(write_cell, write_search, found):
+    write_search("lora", [0.5, 0.75])
+    write_cell("lora", tuning={})
+    (own,) = found()
+    twice = replace(own, search=replace(own.search, trials=(*own.search.trials, own.search.trials[0])))
+    assert (twice.scores, twice.seconds) == ([0.5, 0.75, 0.5], pytest.approx(84.5))
+
+
 def test_energy_is_the_sum_where_every_trial_was_measured(
     write_cell, write_search, found, gpu_readings, measured_of, phases_of
 ):

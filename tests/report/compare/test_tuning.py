@@ -1,9 +1,11 @@
 import pytest
 
 from bench.report.compare.comparisons import comparisons_of
+from bench.report.compare.family import Family
 from bench.report.compare.selection import selection
 from bench.report.compare.tuning import tuned_by, unequal_chances
 from bench.report.read.study import read_studies
+from bench.report.tables.header import cautions
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def test_tuned_beside_untuned(write_cell, sentences, told):
     write_cell("toplayer")
     assert sentences() == [
         "tiny: full and lora were tuned, and toplayer was not. The best of several trials looks better than settings "
-        "that were never chosen, even if the methods are equally good. Tune all with as many trials."
+        "that were never chosen, even if the methods are equally good. Tune all with equally many trials."
     ]
     assert told() == "full and lora tuned by t1 (12 trials each); toplayer as configured, not tuned"
 
@@ -58,7 +60,7 @@ def test_unequal_budgets(write_cell, sentences, told):
     write_cell("toplayer", tuning={})
     assert sentences() == [
         "tiny: full with 1 trial and lora and toplayer with 12 trials had unequal chances, since more trials find "
-        "better settings. Compare the expected best tune scores at equally many trials, or tune all with as many "
+        "better settings. Compare the expected best tune scores at equally many trials, or tune all with equally many "
         "trials."
     ]
     assert told() == "full tuned by t1 (1 trial); lora and toplayer tuned by t1 (12 trials each)"
@@ -100,8 +102,10 @@ def test_a_tuned_method_beside_its_defaults_is_no_sweep_over_test(write_cell, ru
     ]
 
 
-def test_the_sentences_are_among_the_warnings_of_a_comparison(write_cell, runs):
+def test_the_sentences_are_under_tables_and_at_the_top_of_the_page(write_cell, runs):
     write_cell("lora", tuning={})
     write_cell("toplayer")
     (comparison,) = comparisons_of(read_studies(runs)[0].cells)
-    assert unequal_chances(comparison.title, comparison.setups)[0] in comparison.warnings
+    (sentence,) = unequal_chances(comparison.title, comparison.setups)
+    assert sentence in comparison.warnings
+    assert cautions([comparison], Family((), None)) == [sentence]
