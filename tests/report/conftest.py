@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
@@ -47,6 +46,7 @@ from bench.telemetry.nvml import Nvml
 from bench.telemetry.reading import Reading
 from bench.telemetry.sections import Memory, Power, Sampling
 from bench.telemetry.windows import Stretch
+from bench.tuning.result import SearchResult, Trial, path_of
 
 WriteCell = Callable[..., Path]
 
@@ -396,7 +396,7 @@ def write_search(runs: Path, write_cell: WriteCell) -> Callable[..., None]:
     """
 
     def write(method: str, scores: Iterable[float | None], n_trials: int | None = None, **changes: Any) -> None:
-        trials: list[dict[str, Any]] = []
+        trials: list[Trial] = []
         model, dataset = changes.get("model", "tiny"), changes.get("dataset", "events")
         for at, score in enumerate(scores):
             drawn = {"learning_rate": (at + 1) / 10_000}
@@ -412,24 +412,36 @@ def write_search(runs: Path, write_cell: WriteCell) -> Callable[..., None]:
             record = json.loads((folder / "record.json").read_text())
             record["key"] = f"{model}-{method}-{at}"
             (folder / "record.json").write_text(json.dumps(record))
-            trials.append({"trial": at, "key": record["key"], "score": score})
-        scored = [trial for trial in trials if trial["score"] is not None]
-        best = max(scored, key=lambda trial: trial["score"], default=None)
-        found = {
-            "study": "t1",
-            "model": model,
-            "method": method,
-            "dataset": dataset,
-            "search": {"learning_rate": "log(1e-05, 0.01)"},
-            "metric": best and "token_f1",
-            "better": "higher",
-            "n_trials": n_trials or len(trials),
-            "trials": trials,
-            "key": best and best["key"],
-        }
-        path = runs / "t1-tune" / "winners" / f"{model}+{method}+{dataset}.yaml"
+            ended = {"status": record["status"], "score": score}
+            trials.append(Trial(trial=at, settings=drawn, key=record["key"], **ended))
+        scored = [(trial.score, trial) for trial in trials if trial.score is not None]
+        best = max(scored, key=lambda pair: pair[0])[1] if scored else None
+        names = {"model": model, "method": method, "dataset": dataset}
+        found = SearchResult(
+            study="t1",
+            identities={},
+            chosen=best and best.settings,
+            trial=best and best.trial,
+            key=best and best.key,
+            metric="token_f1" if best else None,
+            better="higher",
+            score=best and best.score,
+            score_error=None,
+            tied=(),
+            n_trials=n_trials or len(trials),
+            n_failed=len(trials) - len(scored),
+            search={"learning_rate": "log(1e-05, 0.01)"},
+            seed=0,
+            train_seed=0,
+            train_limit=None,
+            epochs=None,
+            tune_fingerprint="9d8c7b6a" + 56 * "0",
+            trials=tuple(trials),
+            **names,
+        )
+        path = path_of(runs, "t1", names)
         path.parent.mkdir(exist_ok=True)
-        path.write_text(yaml.safe_dump(found))
+        path.write_text(found.text())
 
     return write
 

@@ -5,15 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import yaml
-from pydantic import BaseModel, ValidationError
-
+from bench.errors import InputError
 from bench.report.read.cells import StoredCell, Unreadable, read_cell
 from bench.report.read.problem import Problem
 from bench.report.read.studies import TRIALS, visible
-
-WINNERS = "winners"
-"""In the study of a search: a file for each model, method and data set, on what was tried and chosen."""
+from bench.tuning.result import FOLDER, SearchResult, read
 
 
 class SearchId(NamedTuple):
@@ -37,6 +33,8 @@ class Search:
     better: Literal["higher", "lower"]
     n_trials: int
     """Trials that the search is to make."""
+    budget: str
+    """In words, what must be the same for methods to be compared, such as `12 trials of 1 epochs`."""
     trials: tuple[StoredCell, ...] = field(repr=False)
     """Those that have ended, in the order of the search."""
     winner: str | None
@@ -47,7 +45,7 @@ def read_searches(folder: Path) -> tuple[dict[SearchId, Search], list[Problem]]:
     """The searches whose trials are in a study's folder, and a sentence about each that cannot be read."""
     name = folder.name.removesuffix(TRIALS)
     try:
-        paths = sorted(visible(folder / WINNERS))
+        paths = sorted(visible(folder / FOLDER))
     except OSError as error:
         return {}, [Problem(folder.name, f"cannot be read ({error.strerror}): check who may read it.")]
     if not paths:
@@ -57,34 +55,12 @@ def read_searches(folder: Path) -> tuple[dict[SearchId, Search], list[Problem]]:
     results = []
     for path in paths:
         try:
-            results.append(_read(path))
-        except (OSError, UnicodeError, yaml.YAMLError, ValidationError):
+            results.append(read(path))
+        except (OSError, InputError):
             sentence = "cannot be read, so this search is not shown: type the command of the search again."
-            problems.append(Problem(f"{folder.name}/{WINNERS}/{path.name}", sentence))
+            problems.append(Problem(f"{folder.name}/{FOLDER}/{path.name}", sentence))
     cells = _cells(folder)
     return {_id(name, result): _search(result, cells) for result in results}, problems
-
-
-class _Trial(BaseModel):
-    key: str
-
-
-class _Result(BaseModel):
-    """The part of a search's file that is read."""
-
-    model: str
-    dataset: str
-    method: str
-    search: dict[str, str]
-    metric: str | None
-    better: Literal["higher", "lower"]
-    n_trials: int
-    trials: tuple[_Trial, ...]
-    key: str | None
-
-
-def _read(path: Path) -> _Result:
-    return _Result.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 def _cells(folder: Path) -> dict[str, StoredCell]:
@@ -99,17 +75,18 @@ def _cells(folder: Path) -> dict[str, StoredCell]:
     return cells
 
 
-def _id(name: str, result: _Result) -> SearchId:
+def _id(name: str, result: SearchResult) -> SearchId:
     return SearchId(name, result.model, result.dataset, result.method)
 
 
-def _search(result: _Result, cells: Mapping[str, StoredCell]) -> Search:
+def _search(result: SearchResult, cells: Mapping[str, StoredCell]) -> Search:
     ended = [cells[trial.key] for trial in result.trials if trial.key in cells]
     return Search(
         space=result.search,
         metric=result.metric or "",
         better=result.better,
         n_trials=result.n_trials,
+        budget=result.budget,
         trials=tuple(cell for cell in ended if cell.record.status != "interrupted"),
         winner=result.key,
     )

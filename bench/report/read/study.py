@@ -11,15 +11,16 @@ from bench.report.read.losses import Losses, read_losses
 from bench.report.read.plan import PLAN, Plan, read_plan
 from bench.report.read.predictions import Asked, Predictions, disagreement, read_asked, read_predictions
 from bench.report.read.problem import Problem
-from bench.report.read.searches import WINNERS, Search, SearchId, read_searches
+from bench.report.read.searches import Search, SearchId, read_searches
 from bench.report.read.studies import TRACES, TRIALS, find_studies, natural, visible
 from bench.report.read.traces import one_of_each_setup_first, read_traces
 from bench.telemetry.trace import Trace
+from bench.tuning.result import FOLDER
 
 MANY = 200
 """Below this many files, starting other processes takes longer than reading."""
 ANSWERS = "predictions.jsonl"
-NO_CELLS = ("multirun.yaml", PLAN, WINNERS)
+NO_CELLS = ("multirun.yaml", PLAN, FOLDER)
 """What Hydra, bench.decide and a search leave beside the cells of a study."""
 
 
@@ -121,7 +122,7 @@ def _searches(runs: Path, names: Sequence[str]) -> tuple[dict[SearchId, Search],
 def _searched_in(folder: Path, cells: Sequence[StoredCell]) -> tuple[str, ...]:
     """The studies of the searches that chose the settings of these cells, or whose trials they are."""
     names = {f"{cell.record.tuning.study}{TRIALS}" for cell in cells if cell.record.tuning}
-    return tuple(sorted(names)) or ((folder.name,) if (folder / WINNERS).is_dir() else ())
+    return tuple(sorted(names)) or ((folder.name,) if (folder / FOLDER).is_dir() else ())
 
 
 def _latest(cells: Sequence[StoredCell]) -> tuple[list[StoredCell], list[Problem]]:

@@ -59,6 +59,7 @@ def _costs(searches: Sequence[Searched]) -> Table:
         columns=columns,
         rows=tuple(Row((*_name_entries(each), *_cost_entries(each))) for each in searches),
         remarks=(*chosen, WINNERS, *_unfinished(searches)),
+        warnings=tuple(_budgets(searches)),
         section="tuning",
     )
 
@@ -80,6 +81,20 @@ def _cost_entries(each: Searched) -> tuple[TableCell, ...]:
 
 def _show(searches: Sequence[Searched]) -> Show:
     return next((each.score.show for each in searches if each.score), fixed(4))
+
+
+def _budgets(searches: Sequence[Searched]) -> list[str]:
+    """A sentence for each comparison whose methods were searched with different budgets."""
+    methods: dict[str, dict[str, list[str]]] = {}
+    for each in searches:
+        methods.setdefault(each.comparison.title, {}).setdefault(each.search.budget, []).append(each.method)
+    return [
+        printable(
+            f"{title}: budgets differ: {'; '.join(f'{listed(own)} {budget}' for budget, own in budgets.items())}."
+        )
+        for title, budgets in methods.items()
+        if len(budgets) > 1
+    ]
 
 
 def _unfinished(searches: Sequence[Searched]) -> list[str]:

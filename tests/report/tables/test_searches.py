@@ -47,6 +47,15 @@ def test_a_search_that_has_not_ended_or_lost_records(write_cell, write_search, t
     )
 
 
+def test_budgets_that_differ_are_warned_of(write_cell, write_search, tables_of, runs):
+    write_search("full", [0.5, 0.6])
+    write_search("lora", [0.5])
+    write_search("toplayer", [0.4])
+    final(write_cell, "full", "lora", "toplayer")
+    said = "tiny: budgets differ: full 2 trials; lora and toplayer 1 trials."
+    assert tables_of(runs)["searches"].warnings == (said,)
+
+
 def test_the_expected_best_by_number_of_trials(write_cell, write_search, tables_of, runs):
     write_search("lora", [None, *(at / 100 for at in range(40, 51))])
     write_search("toplayer", [0.3, 0.6])
