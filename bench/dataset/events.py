@@ -30,7 +30,7 @@ class Events(Dataset):
     train_documents: PositiveInt
     """Number of reports in the training split."""
     tune_documents: NonNegativeInt
-    """Number of reports in the tune split; 0 for no tune split."""
+    """Number of reports in the tune split; 0 for no tune split. If `train` is a file, only another can be `tune`."""
     test_documents: PositiveInt
     """Number of reports in the test split, which does not depend on the sizes of the others."""
     questions_per_document: PositiveInt
@@ -49,6 +49,9 @@ class Events(Dataset):
             "train": tuple(self._examples("train", self.train_documents, texts)),
             "tune": tuple(self._examples("tune", self.tune_documents, texts)),
         }
+        if self.train is not None:
+            # What suits these reports need not suit the examples of a file.
+            written["tune"] = ()
         given = {name: read_examples(path) for name in written if (path := getattr(self, name)) is not None}
         return self.limited(Splits(**written | given))
 

@@ -64,7 +64,8 @@ def require_tune(splits: Splits) -> None:
     if not splits.tune:
         raise InputError(
             "the tune split is empty, but scored_on=tune and train.best_checkpoint=true choose by it; name a file with "
-            "dataset.tune=PATH, or hold some of the training documents out for it (dataset.tune_fraction=0.1)"
+            "dataset.tune=PATH, or hold some of the training documents out for it (dataset.tune_fraction=0.1; the "
+            "reports of dataset=events have dataset.tune_documents=100 instead)"
         )
 
 

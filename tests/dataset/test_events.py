@@ -202,6 +202,7 @@ def test_local_files_take_the_place_of_each_split(tmp_path: Path) -> None:
     file.write_text("".join(example.model_dump_json() + "\n" for example in other.train))
     assert events(train=str(file)).load().train == other.train
     assert events(train=str(file)).load().test == own.test
+    assert events(train=str(file)).load().tune == (), "what is best for invented reports is not best for a file's"
     assert events(tune=str(file), tune_limit=4).load().tune == other.train[:4]
     assert events(test=str(file), test_limit=4).load().test == other.train[:4]
 

@@ -65,7 +65,8 @@ def test_what_chooses_needs_a_tune_split() -> None:
         require_tune(splits)
     assert str(caught.value) == (
         "the tune split is empty, but scored_on=tune and train.best_checkpoint=true choose by it; name a file with "
-        "dataset.tune=PATH, or hold some of the training documents out for it (dataset.tune_fraction=0.1)"
+        "dataset.tune=PATH, or hold some of the training documents out for it (dataset.tune_fraction=0.1; the "
+        "reports of dataset=events have dataset.tune_documents=100 instead)"
     )
     require_tune(splits.replaced({"tune": splits.test}))
 
