@@ -33,7 +33,7 @@ def selection(title: str, setups: Sequence[Setup]) -> list[str]:
 def _by_scored_examples(cell: StoredCell) -> bool:
     """Whether the epoch whose weights were kept was chosen by the examples that were scored."""
     data, training = cell.record.data, cell.record.training
-    if data is None or training is None or data.scored_on == "test":
+    if data is None or training is None or data.scored_on != "validation":
         return False
     return training.best_step is not None
 

@@ -16,7 +16,7 @@ def test_what_is_scored_on_test_after_training_on_other_examples_needs_no_senten
 
 
 def test_scores_of_the_tune_split_are_for_choosing(write_cell, runs):
-    write_cell("lora", data={"scored_on": "tune"})
+    write_cell("lora", data={"scored_on": "tune"}, training={"best_step": 40})
     write_cell("lora", method_settings={"rank": 64}, folder="other", data={"scored_on": "tune"})
     assert sentences(runs) == [
         "tiny: these scores are of the tune split, by which settings and checkpoints are chosen. They are for choosing "
