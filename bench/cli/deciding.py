@@ -17,7 +17,7 @@ from bench.cli.sweep import PlannedCell
 from bench.errors import InputError
 from bench.record import Record
 from bench.report.compare.comparisons import Comparison, comparisons_of
-from bench.report.compare.family import family_of
+from bench.report.compare.family import decisive
 from bench.report.compare.setups import ENOUGH_SEEDS
 from bench.report.read.plan import PLAN, Plan, read_plan
 from bench.report.read.problem import Problem
@@ -161,9 +161,7 @@ class Looks:
         """The comparisons with what is decided so far, which is written down, too."""
         study = read_study(self.study, n_traces=0)
         comparisons = comparisons_of(study.cells, study.predictions)
-        score = self.settings.metric or family_of(study.name, comparisons, []).decides
-        if study.plan:
-            score = study.plan.score or score
+        score = (study.plan and study.plan.score) or decisive(comparisons, self.settings.metric)
         keys = tuple(sorted(cell.job.cell.key() for own in self.by_setup.values() for cell in own.values()))
         plan = Plan(score=score, looks=self.settings.seeds, cells=keys)
         comparisons = comparisons_of(study.cells, study.predictions, plan)

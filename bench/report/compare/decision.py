@@ -96,7 +96,9 @@ def decision_of(plan: Plan, setups: Sequence[Setup], scores: Mapping[str, Quanti
         return None
     if score is None:
         why = f"no cell has {plan.score or 'a score that can decide'}"
-        return Decision(None, plan.looks, (), {setup.label: why for setup in planned}, 0)
+        return _undecided(plan, planned, why)
+    if score.better is None:
+        return _undecided(plan, planned, f"whether higher or lower {score.title} is better is not known")
     spreads: dict[str, Spread] = {}
     left_out: dict[str, str] = {}
     lost: set[str] = set()
@@ -113,6 +115,10 @@ def decision_of(plan: Plan, setups: Sequence[Setup], scores: Mapping[str, Quanti
     looks = looks_at(spreads, plan.looks, len(planned), sign, lost=lost)
     n_documents = next((spread.n_clusters for spread in spreads.values()), 0)
     return Decision(score, plan.looks, tuple(looks), left_out, n_documents)
+
+
+def _undecided(plan: Plan, setups: Sequence[Setup], why: str) -> Decision:
+    return Decision(None, plan.looks, (), {setup.label: why for setup in setups}, 0)
 
 
 def _require_same_examples(setup: Setup, setups: Sequence[Setup]) -> None:

@@ -52,6 +52,24 @@ def family_of(study: str, comparisons: Sequence[Comparison], asked: Sequence[str
     return Family(tuple(asked or able[:DEFAULT_SIZE]), decides, tuple(notes))
 
 
+def decisive(comparisons: Sequence[Comparison], asked: str | None) -> str | None:
+    """The score by which `bench.decide` decides: the one asked for, or the first that can; None if no cell has one.
+
+    Raises:
+        InputError: the one that was asked for cannot decide, and another could.
+    """
+    able = [name for name, score in scores_of(comparisons).items() if _obstacle(score, comparisons) is None]
+    if asked is None or not able:
+        return able[0] if able else None
+    if asked not in able:
+        raise InputError(
+            f"decide.metric: must be a score that cells have and whose direction is known, such as "
+            f"{' or '.join(sorted(able))}, got {asked!r}; the same command with one of these goes on with the cells "
+            "that have run"
+        )
+    return asked
+
+
 def _obstacle(score: Quantity, comparisons: Sequence[Comparison]) -> str | None:
     """Why a score cannot decide, or None if it can."""
     if score.better is None:

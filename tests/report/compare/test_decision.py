@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.record import Error
+from bench.record import Error, ScoreInfo
 from bench.report.compare.choice import choices
 from bench.report.compare.comparisons import comparisons_of
 from bench.report.compare.effects import best, difference, effects, ranked
@@ -180,6 +180,17 @@ def test_without_its_score_nothing_is_decided(study, runs):
         "no score was looked at after none of at most 10 seeds.",
         "lora was not compared (no cell has missing).",
     ]
+
+
+def test_nothing_is_decided_by_a_score_of_unknown_direction(write_cell, runs):
+    wer = ScoreInfo(title="WER", lowest=None, highest=None, better=None, pooling="mean")
+    for seed in range(3):
+        write_cell("lora", seed=seed, only_scores=True, scores={"wer": 0.1}, infos={"wer": wer})
+    keys = tuple(f"lora{seed}" for seed in range(3))
+    (runs / "demo" / PLAN).write_text(Plan(score="wer", looks=LOOKS, cells=keys).model_dump_json())
+    decision = comparison_of(runs).decision
+    assert (decision.score, decision.looks) == (None, ())
+    assert decision.left_out == {"lora": "whether higher or lower WER is better is not known"}
 
 
 def test_a_broken_plan_is_said(answered, runs):

@@ -3,7 +3,7 @@ import pytest
 from bench.errors import InputError
 from bench.record import ScoreInfo
 from bench.report.compare.comparisons import comparisons_of
-from bench.report.compare.family import Family, family_of
+from bench.report.compare.family import Family, decisive, family_of
 from bench.report.read.study import read_studies
 
 UNKNOWN = ScoreInfo(title="WER", lowest=None, highest=None, better=None, pooling=None)
@@ -50,3 +50,19 @@ def test_an_unknown_score_is_refused(write_cell, family):
     with pytest.raises(InputError) as error:
         family("bleu", "f2")
     assert str(error.value) == "--family: no cell of demo has the score f2; there are bleu."
+
+
+def test_a_score_that_cannot_decide_is_refused_where_others_can(write_cell, runs):
+    write_cell("lora", only_scores=True, scores=FOUR, infos={"wer": UNKNOWN})
+    (study,) = read_studies(runs)
+    comparisons = comparisons_of(study.cells)
+    assert decisive(comparisons, None) == "bleu"
+    assert decisive(comparisons, "perplexity") == "perplexity"
+    assert decisive([], "f2") is None
+    for asked in ("f2", "wer"):
+        with pytest.raises(InputError) as error:
+            decisive(comparisons, asked)
+        assert str(error.value) == (
+            "decide.metric: must be a score that cells have and whose direction is known, such as bleu or perplexity "
+            f"or rouge1, got {asked!r}; the same command with one of these goes on with the cells that have run"
+        )
