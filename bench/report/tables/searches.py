@@ -11,9 +11,9 @@ from bench.report.wording import counted, listed, printable
 
 WINNERS = "The tune score is that of the chosen trial. As the best of several it is too good; scores on test are not."
 MEANING = (
-    "Each number is the mean over all choices of so many of the trials, so methods are compared at equal budgets; it "
-    "is no test. Brackets: the best of so many new trials lies within them with a chance of at least 95 %, where they "
-    "end at the bound of the score if the trials say no more. All trials have one seed."
+    "Each number is the mean of the best score over all choices of so many of the trials. So methods are compared with "
+    "equal budgets, but not tested. Brackets contain the best of so many new trials with a chance of at least 95 %. "
+    "Where the trials say too little, they reach to the bound of the score. Every trial was trained once."
 )
 FEWER = "the search has fewer trials"
 RESUMED = "some trials were resumed, and only their last runs count"

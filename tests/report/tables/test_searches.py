@@ -70,6 +70,11 @@ def test_the_expected_best_by_number_of_trials(write_cell, write_search, tables_
     assert table.rows[0].cells[14].interval == (0.46, 1.0)
     assert {cell.note for cell in table.rows[1].cells[5:]} == {"the search has fewer trials"}
     assert remarks(table)[0] == "tiny: toplayer has the best expected score at every number of trials up to 2."
+    assert remarks(table)[1] == (
+        "Each number is the mean of the best score over all choices of so many of the trials. So methods are compared "
+        "with equal budgets, but not tested. Brackets contain the best of so many new trials with a chance of at least "
+        "95 %. Where the trials say too little, they reach to the bound of the score. Every trial was trained once."
+    )
     assert remarks(table)[2] == "A trial that failed spent its part of the budget and found nothing: it counts as 0."
 
 
