@@ -33,6 +33,10 @@ def main(arguments: Sequence[str], command: str = "python -m bench.tune") -> int
     if {"-h", "--help"} & set(arguments):
         print(HELP.format(command=command), end="")
         return 0
+    if unknown := [name for name in map(_own_setting, arguments) if name is not None and name not in OWN]:
+        print(f"tune.{unknown[0]}: there is no such setting; tune has {', '.join(OWN)}", file=sys.stderr)
+        print("Nothing was started.", file=sys.stderr)
+        return 2
     from bench.__main__ import main as sweep
 
     rest = [argument for argument in arguments if argument not in ("-m", "--multirun")]
@@ -42,8 +46,12 @@ def main(arguments: Sequence[str], command: str = "python -m bench.tune") -> int
 
 def for_hydra(argument: str) -> str:
     """The sweeper's own settings, as Hydra calls them."""
+    return argument if _own_setting(argument) is None else f"hydra.sweeper.{argument.removeprefix('tune.')}"
+
+
+def _own_setting(argument: str) -> str | None:
     group, _, name = argument.partition("=")[0].partition(".")
-    return f"hydra.sweeper.{argument.removeprefix('tune.')}" if group == "tune" and name in OWN else argument
+    return name if group == "tune" else None
 
 
 if __name__ == "__main__":

@@ -71,11 +71,19 @@ def test_a_search_that_was_stopped_goes_on(start: Start, bench: Bench, wait_unti
 def test_both_commands_choose_the_sweeper(monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
     typed: list[list[str]] = []
     monkeypatch.setattr(bench.__main__, "main", lambda: typed.append(sys.argv[1:]) or 0)
-    arguments = ["-m", "method=lora", "tune.trials=3", "tune.train_limit=9", "tune.nope=1"]
+    arguments = ["-m", "method=lora", "tune.trials=3", "tune.train_limit=9"]
     monkeypatch.setattr(sys, "argv", [*command, *arguments])
     assert (tune.main(arguments) if len(command) == 1 else console.main()) == 0
-    own = ["hydra.sweeper.trials=3", "hydra.sweeper.train_limit=9", "tune.nope=1"]
+    own = ["hydra.sweeper.trials=3", "hydra.sweeper.train_limit=9"]
     assert typed == [["-m", "hydra/sweeper=tune", "method=lora", *own]]
+
+
+def test_a_setting_of_the_search_that_there_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    assert tune.main(["method=lora", "tune.trails=3"]) == 2
+    assert capsys.readouterr().err == (
+        "tune.trails: there is no such setting; tune has trials, seed, train_seed, metric, train_limit, epochs\n"
+        "Nothing was started.\n"
+    )
 
 
 def test_its_help(capsys: pytest.CaptureFixture[str]) -> None:
