@@ -44,10 +44,11 @@ report: setup
 gpu-check: setup
 	$(BIN)/python benchmarks/gpu_check.py
 
-# What can only be seen with Slurm: ten minutes on a Slurm of two nodes, which is started on this machine (as root, on Debian).
+# What can only be seen with Slurm: a Slurm of two nodes is started on this machine (as root, on Debian), and stopped again.
+# PROCTRACK=cgroup and DBD=1 say how it tracks processes, and that it keeps accounts; see tests/slurm/cluster.sh.
 slurm-check: setup
-	bash tests/slurm/cluster.sh up
-	$(BIN)/python -m pytest -m slurm tests/slurm; status=$$?; bash tests/slurm/cluster.sh down; exit $$status
+	bash tests/slurm/cluster.sh up && $(BIN)/python -m pytest -m slurm tests/slurm; \
+		status=$$?; bash tests/slurm/cluster.sh down; exit $$status
 
 # After a change of the dependencies in pyproject.toml; see .ci/lock.py.
 lock:

@@ -19,6 +19,8 @@ JOB = ".job"
 """The file in a cell's folder that names the job which was queued for the cell last."""
 POLL_S = 5.0
 """How often Slurm is asked for its queue: one call, whatever the number of jobs."""
+GIVE_UP_S = 600.0
+"""How long Slurm may not answer, such as while its controller is restarted, before nobody waits for it any more."""
 
 
 def runs_elsewhere(config: DictConfig) -> bool:
@@ -69,13 +71,15 @@ def in_queue(folders: list[Path]) -> dict[Path, str]:
 def wait(cells: Mapping[str, tuple[str, Path, Record | None]]) -> None:
     """Wait until no job of `cells` is in the queue any more, and print how each cell ended.
 
+    If Slurm does not answer for `GIVE_UP_S`, say so and wait no longer.
+
     Args:
         cells: job to its cell's title, its folder, and its record as it was before the job.
 
     Raises:
         KeyboardInterrupt: the user does not want to wait; the jobs stay in the queue.
     """
-    left, gone = dict(cells), set[str]()
+    left, gone, answered_s = dict(cells), set[str](), time.monotonic()
     try:
         with console.status("") as line:
             while left:
@@ -83,8 +87,12 @@ def wait(cells: Mapping[str, tuple[str, Path, Record | None]]) -> None:
                 try:
                     states = active()
                 except InputError as error:
+                    if time.monotonic() - answered_s > GIVE_UP_S:
+                        warn(f"{error}. Jobs that are in its queue stay there; the same command waits for them again.")
+                        return
                     line.update(str(error))
                     continue
+                answered_s = time.monotonic()
                 # Twice, since a job is in no state for a moment while it is put back into the queue.
                 ended = [job_id for job_id in left if job_id not in states and job_id in gone]
                 gone = {job_id for job_id in left if job_id not in states}

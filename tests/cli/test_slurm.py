@@ -42,6 +42,22 @@ def test_a_slurm_that_does_not_answer_says_why(squeue: Callable[[str], None], tm
     assert slurm.in_queue([tmp_path]) == {}
 
 
+def test_a_slurm_that_answers_no_more_is_not_waited_for_forever(
+    squeue: Callable[[str], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    squeue("echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1")
+    monkeypatch.setattr(slurm, "POLL_S", 0.01)
+    monkeypatch.setattr(slurm, "GIVE_UP_S", 0.1)
+    slurm.wait({"7": ("a cell", tmp_path, None)})
+    assert capsys.readouterr().err == (
+        "Slurm does not answer: slurm_load_jobs error: Unable to contact slurm controller. Jobs that are in its queue "
+        "stay there; the same command waits for them again.\n"
+    )
+
+
 def test_without_slurm_no_cell_is_run(start: Start, tmp_path: Path) -> None:
     process = start("-m", "hydra/launcher=slurm", "seed=0,1", f"runs={tmp_path}", "tracker=none", PATH=str(tmp_path))
     out, err = process.communicate(timeout=60)

@@ -21,6 +21,18 @@ if [[ ${1:-up} == down ]]; then
   exit 0
 fi
 
+refuse() { echo "A Slurm cannot be started here: $1" >&2; exit 2; }
+[[ $(id -u) == 0 ]] || refuse "it needs root."
+needed=(slurmctld slurmd squeue munged)
+[[ $DBD == 0 ]] || needed+=(slurmdbd mariadbd)
+for name in "${needed[@]}"; do command -v "$name" >/dev/null || refuse "there is no $name; see the packages named in $0."; done
+if [[ -e /etc/slurm/slurm.conf ]] && ! grep -q "^ClusterName=tunebench$" /etc/slurm/slurm.conf; then
+  refuse "this machine belongs to another cluster, according to /etc/slurm/slurm.conf."
+fi
+if [[ $PROCTRACK == cgroup && ! -w /sys/fs/cgroup/freezer && ! -w /sys/fs/cgroup/cgroup.procs ]]; then
+  refuse "PROCTRACK=cgroup needs control groups that can be written, and /sys/fs/cgroup has none; take PROCTRACK=linuxproc."
+fi
+
 mkdir -p "$ROOT"/{run,log,ctld,d/n1,d/n2} /etc/slurm
 chmod 755 "$ROOT" "$ROOT"/*
 
@@ -125,8 +137,7 @@ fi
 
 slurmctld -c
 for node in n1 n2; do slurmd -N "$node"; done
-for _ in $(seq 60); do
-  [[ $(sinfo -h -N -p main -t idle -o %N | wc -l) == 2 ]] && break
-  sleep 0.5
-done
+ready() { [[ $(sinfo -h -N -p main -t idle -o %N 2>/dev/null | wc -l) == 2 ]]; }
+for _ in $(seq 240); do ready && break; sleep 0.5; done
+ready || refuse "its nodes did not come up within two minutes; the logs are in $ROOT/log."
 sinfo -N -o "%N %T %c %m %G %P"

@@ -1,12 +1,14 @@
 """Cells as jobs of a real Slurm, and what becomes of them when their jobs do not end as planned.
 
-`make slurm-check` starts a Slurm of two nodes and runs these tests. Slurm runs a job again after two minutes at the
-earliest, so the cases run at the same time; only the failure of a node comes after all others.
+`make slurm-check` starts a Slurm of two nodes and runs these tests. All cases run at the same time; only the failure of
+a node comes after all others.
 """
 
 import contextlib
 import json
+import os
 import re
+import runpy
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import psutil
@@ -26,18 +29,25 @@ pytestmark = pytest.mark.slurm
 
 SMALL = (
     *("hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1", "hydra.launcher.timeout_min=20", "telemetry.gpu=null"),
-    *("tracker=none", "dataset.train_documents=60", "dataset.test_documents=10", "train.micro_batch=4"),
+    *("dataset.train_documents=60", "dataset.test_documents=10", "train.micro_batch=4"),
 )
+COMMAND = (sys.executable, "-m", "bench", "-m")
+SLOW = str(Path(__file__).with_name("slow"))
 
 
 class Sweep:
     """A sweep that runs, in a folder that it shares with all others."""
 
-    def __init__(self, folder: Path, study: str, *overrides: str) -> None:
+    def __init__(self, folder: Path, study: str, *overrides: str, tracker: str = "none", slow: bool = True) -> None:
         self.folder = folder / "runs" / study
-        command = [sys.executable, "-m", "bench", "-m", *SMALL, f"study={study}", *overrides]
+        path = os.pathsep.join([*([SLOW] if slow else []), os.environ.get("PYTHONPATH", "")])
         self.process = subprocess.Popen(
-            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [*COMMAND, *SMALL, f"study={study}", f"tracker={tracker}", *overrides],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": path, "WANDB_MODE": "offline"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
 
     def cell(self, seed: int = 0) -> Path:
@@ -69,7 +79,7 @@ def wait_for(condition: Callable[[], Any], timeout_s: float = 600) -> Any:
 
 
 def grid(folder: Path) -> Any:
-    sweep = Sweep(folder, "grid", "method=baseline,lora", "seed=0,1")
+    sweep = Sweep(folder, "grid", "method=baseline,lora", "seed=0,1", slow=False)
     status, out = sweep.end()
     records = [json.loads(path.read_text()) for path in sorted(sweep.folder.glob("*lora*/record.json"))]
     nodes = [
@@ -79,27 +89,19 @@ def grid(folder: Path) -> Any:
 
 
 def batch_signal(folder: Path) -> Any:
-    sweep = Sweep(folder, "signal", "method=lora")
+    sweep = Sweep(folder, "signal", "method=lora", tracker="wandb")
     sweep.wait_for_step(3)
     subprocess.run(["scancel", "--signal=USR2", sweep.job()], check=True)
     interrupted = wait_for(lambda: (sweep.cell() / "record.json").exists() and sweep.record())
     checkpoints = list((sweep.cell() / "checkpoints").glob("checkpoint-*/trainer_state.json"))
     status, _ = sweep.end()
-    return interrupted, len(checkpoints), status, sweep.record()
+    return interrupted, len(checkpoints), status, sweep.record(), steps_at_wandb(sweep.cell())
 
 
 def time_limit(folder: Path) -> Any:
-    """A limit that the cell exceeds: Slurm's shortest is a minute, and the signal comes after half of it."""
-    sweep = Sweep(
-        folder,
-        *(
-            "limit",
-            "method=lora",
-            "hydra.launcher.timeout_min=1",
-            "hydra.launcher.signal_delay_s=30",
-            "train.epochs=12",
-        ),
-    )
+    """A limit that the cell exceeds: 144 slow steps take 72 s, and the signal comes after 60 s."""
+    limits = ("hydra.launcher.timeout_min=2", "hydra.launcher.signal_delay_s=60")
+    sweep = Sweep(folder, "limit", "method=lora", *limits, "train.epochs=12")
     status, _ = sweep.end()
     return status, sweep.record()
 
@@ -117,12 +119,12 @@ def preemption(folder: Path) -> Any:
 
 
 def cancelled(folder: Path) -> Any:
-    sweep = Sweep(folder, "cancelled", "method=lora")
+    sweep = Sweep(folder, "cancelled", "method=lora", tracker="wandb")
     sweep.wait_for_step(3)
     subprocess.run(["scancel", sweep.job()], check=True)
     cancelled_s = time.monotonic()
     status, out = sweep.end()
-    return status, out, sweep.record(), time.monotonic() - cancelled_s
+    return status, out, sweep.record(), time.monotonic() - cancelled_s, steps_at_wandb(sweep.cell())
 
 
 def lost(folder: Path) -> Any:
@@ -147,6 +149,20 @@ def node_failure(folder: Path) -> Any:
     subprocess.run(["slurmd", "-N", node], check=True)
     status, _ = sweep.end()
     return status, sweep.record()
+
+
+def steps_at_wandb(cell: Path) -> list[int]:
+    """For each run that W&B keeps in the cell's folder, whether it ended or not, the last step in its log."""
+    read = runpy.run_path(str(Path(__file__).parents[1] / "tracker" / "test_wandb.py"))["records"]
+    last = []
+    for log in sorted(cell.glob("wandb/*run-*/*.wandb")):
+        records = list(read(log))
+        assert any(record.HasField("run") for record in records)
+        rows = [
+            {"/".join(item.nested_key) or item.key: item.value_json for item in each.history.item} for each in records
+        ]
+        last.append(max((int(row["train/step"]) for row in rows if "train/step" in row), default=0))
+    return last
 
 
 def processes(variable: str, value: str) -> list[psutil.Process]:
@@ -181,6 +197,18 @@ def left_alone(folder: Path) -> Any:
     return job, first, again.end(), again.job()
 
 
+def hurry(done: Event) -> None:
+    """Let jobs that are put back into the queue start at once: Slurm has them wait for two minutes."""
+    while not done.wait(2):
+        waiting = subprocess.run(
+            ["squeue", "--noheader", "--states=PENDING", "--format=%A %r"], capture_output=True, text=True, check=False
+        )
+        for line in waiting.stdout.splitlines():
+            if line.endswith(" BeginTime"):
+                command = ["scontrol", "update", f"JobId={line.split()[0]}", "StartTime=now"]
+                subprocess.run(command, capture_output=True, check=False)
+
+
 CASES = (grid, batch_signal, time_limit, preemption, cancelled, lost, left_alone)
 
 
@@ -192,8 +220,10 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Futu
     except InputError as error:
         pytest.skip(str(error))
     folder = tmp_path_factory.mktemp("slurm")
-    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(len(CASES) + 1) as pool:
+    done = Event()
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(len(CASES) + 2) as pool:
         patch.setenv("OMP_NUM_THREADS", "1")
+        pool.submit(hurry, done)
         futures = {case.__name__: pool.submit(case, folder) for case in CASES}
 
         def after_all_others() -> Any:
@@ -201,6 +231,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Futu
             return node_failure(folder)
 
         yield futures | {"node_failure": pool.submit(after_all_others)}
+        done.set()
 
 
 def numbers(record: dict[str, Any]) -> Any:
@@ -214,7 +245,7 @@ def test_a_grid_runs_on_all_nodes(results: dict[str, Future[Any]]) -> None:
 
 
 def test_a_batch_signal_costs_no_step(results: dict[str, Future[Any]]) -> None:
-    interrupted, n_checkpoints, status, record = results["batch_signal"].result()
+    interrupted, n_checkpoints, status, record, at_wandb = results["batch_signal"].result()
     assert (interrupted["status"], interrupted["error"]["phase"]) == ("interrupted", "train")
     assert interrupted["error"]["message"] == (
         "stopped by SIGUSR2; run it again and it goes on from its last checkpoint"
@@ -225,6 +256,9 @@ def test_a_batch_signal_costs_no_step(results: dict[str, Future[Any]]) -> None:
     assert record["training"]["resumed_from_step"] >= 3
     first, *_ = results["grid"].result()[3]
     assert numbers(record) == numbers(first)
+    assert len(at_wandb) == 2
+    assert at_wandb[0] >= 3
+    assert at_wandb[1] == record["training"]["steps"]
 
 
 def test_a_job_that_is_too_short_is_run_again_until_its_cell_is_done(results: dict[str, Future[Any]]) -> None:
@@ -243,10 +277,14 @@ def test_a_preempted_job_is_run_again(results: dict[str, Future[Any]]) -> None:
 
 
 def test_a_cancelled_job_leaves_a_record(results: dict[str, Future[Any]]) -> None:
-    status, out, record, seconds = results["cancelled"].result()
+    status, out, record, seconds, at_wandb = results["cancelled"].result()
     assert (status, record["status"]) == (3, "interrupted")
     assert record["error"]["message"] == "stopped by SIGTERM; run it again and it goes on from its last checkpoint"
     assert re.search(r"^tiny lora events seed 0 +interrupted ", out, re.MULTILINE)
+    assert re.search(r"^wandb sync .*/offline-run-", out, re.MULTILINE)
+    assert "Traceback" not in out
+    # Where Slurm's signal goes to all processes of the job, W&B's own ends at once, and its log with it.
+    assert len(at_wandb) == 1
     assert seconds < 60
 
 
@@ -257,6 +295,7 @@ def test_a_lost_job_is_named(results: dict[str, Future[Any]]) -> None:
         f"job {job} ended without a record: it was cancelled or lost; its output is in runs/lost/.submitit/{job}" in out
     )
     assert re.search(r"^tiny lora events seed 0 +not run ", out, re.MULTILINE)
+    assert "Traceback" not in out
     assert seconds < 60
 
 
