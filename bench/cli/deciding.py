@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -163,12 +164,19 @@ class Looks:
         comparisons = comparisons_of(study.cells, study.predictions)
         score = (study.plan and study.plan.score) or decisive(comparisons, self.settings.metric)
         keys = tuple(sorted(cell.job.cell.key() for own in self.by_setup.values() for cell in own.values()))
-        plan = Plan(score=score, looks=self.settings.seeds, cells=keys)
+        plan = Plan(score=score, looks=self.settings.seeds, cells=keys, n_setups=self._n_setups())
         comparisons = comparisons_of(study.cells, study.predictions, plan)
         noted = [_noted(comparison) for comparison in comparisons if comparison.decision]
         text = plan.model_copy(update={"decided": noted}).model_dump_json(indent=1)
         store.write_atomically(self.study / PLAN, f"{text}\n")
         return comparisons
+
+    def _n_setups(self) -> dict[str, int]:
+        """By the key of each cell, how many setups have its model and data set."""
+        cells = [cell.job.cell for own in self.by_setup.values() for cell in own.values()]
+        compared = [next(iter(own.values())).job.cell for own in self.by_setup.values()]
+        counts = Counter((cell.model.name, cell.dataset.name) for cell in compared)
+        return {cell.key(): counts[cell.model.name, cell.dataset.name] for cell in cells}
 
     def _goes_on(self, setup: str, comparisons: Iterable[Comparison]) -> str | None:
         """What the setup is called if it needs more seeds; None if not."""

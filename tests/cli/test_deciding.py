@@ -148,6 +148,7 @@ def test_a_study_is_decided_and_going_on_runs_nothing_again(tmp_path: Path) -> N
     (verdict,) = (line for line in first if line.startswith("tiny: Token F1 was looked at after 3 of at most 4 seeds."))
     plan = json.loads((tmp_path / "which" / PLAN).read_text())
     assert (plan["score"], plan["looks"], len(plan["cells"])) == ("token_f1", [3, 4], 5)
+    assert plan["n_setups"] == dict.fromkeys(plan["cells"], 2)
     assert [look["n_seeds"] for look in plan["decided"][0]["looks"]] == [3]
     second = run()
     assert not any(" save" in line for line in second)

@@ -112,7 +112,8 @@ def decision_of(plan: Plan, setups: Sequence[Setup], scores: Mapping[str, Quanti
             spreads.pop(setup.label, None)
             left_out[setup.label] = str(error)
     sign = -1 if score.better == "lower" else 1
-    looks = looks_at(spreads, plan.looks, len(planned), sign, lost=lost)
+    n_planned = (plan.n_setups.get(cell.record.key, 0) for setup in planned for cell in setup.cells)
+    looks = looks_at(spreads, plan.looks, max(len(planned), *n_planned), sign, lost=lost)
     n_documents = next((spread.n_clusters for spread in spreads.values()), 0)
     return Decision(score, plan.looks, tuple(looks), left_out, n_documents)
 

@@ -21,6 +21,8 @@ class Plan(BaseModel):
     """The number of seeds at each look, in rising order."""
     cells: tuple[str, ...]
     """The keys of all cells that may run."""
+    n_setups: dict[str, int] = Field(default_factory=dict)
+    """By the key of each cell, how many setups its own is compared with, itself included. Some may have no record."""
     decided: list[dict[str, Any]] = Field(default_factory=list)
     """For readers: what each look decided. Reports compute it again."""
 

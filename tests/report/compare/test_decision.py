@@ -182,6 +182,15 @@ def test_without_its_score_nothing_is_decided(study, runs):
     ]
 
 
+def test_a_method_without_a_record_counts_in_the_adjustment(study, runs):
+    study({"lora": 3, "toplayer": 3, "full": 0}, {"lora": 0.51, "toplayer": 0.5, "full": 0.1})
+    alone = comparison_of(runs).decision.looks[0].pairs[0].p_adjusted
+    path = runs / "demo" / PLAN
+    plan = Plan.model_validate_json(path.read_text())
+    path.write_text(plan.model_copy(update={"n_setups": dict.fromkeys(plan.cells, 3)}).model_dump_json())
+    assert comparison_of(runs).decision.looks[0].pairs[0].p_adjusted == min(1.0, 3 * alone)
+
+
 def test_nothing_is_decided_by_a_score_of_unknown_direction(write_cell, runs):
     wer = ScoreInfo(title="WER", lowest=None, highest=None, better=None, pooling="mean")
     for seed in range(3):
