@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from bench.cell import Cell
-from bench.cli.compose import job_of
+from bench.cli.compose import NOT_OF_THE_CELL, job_of
 from bench.example import Example
 from bench.job import Job
 from bench.machine import Environment
@@ -160,6 +160,8 @@ def make_cell(default_job: Job) -> Callable[..., Cell]:
             *parents, last = key.split(".")
             if isinstance(value, str) and (CONF / key).is_dir():
                 value = yaml.safe_load((CONF / key / f"{value}.yaml").read_text())
+                # How a search tries values is no part of a cell.
+                value.pop(NOT_OF_THE_CELL.get(key), None)
             reduce(getitem, parents, content)[last] = value
         return Cell.model_validate(content)
 

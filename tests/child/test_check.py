@@ -10,6 +10,7 @@ import yaml
 from huggingface_hub import constants
 
 from bench.child import check
+from bench.cli.compose import NOT_OF_THE_CELL
 from bench.dataset import Dataset
 from bench.job import Job
 from bench.method import Method
@@ -27,6 +28,8 @@ OTHERWISE = "point model.path at a local copy, or measure resources alone with m
 
 def part(group: str, choice: str, **changes: Any) -> Any:
     settings = yaml.safe_load((CONF / group / f"{choice}.yaml").read_text()) | changes
+    # How a search tries values is no part of a cell.
+    settings.pop(NOT_OF_THE_CELL.get(group), None)
     kinds = {"dataset": Dataset, "method": Method, "metric": Metric, "model": Model, "train": Recipe}
     return kinds[group].model_validate(settings)
 

@@ -15,6 +15,7 @@ import yaml
 
 from bench import tiny
 from bench.child.load import context_length, count_parameters, device, load, precision, skeleton
+from bench.cli.compose import NOT_OF_THE_CELL
 from bench.errors import InputError
 from bench.method import Method
 from bench.model import Model
@@ -47,6 +48,8 @@ SMALL_TOTAL = 2 * 640 * 128 + 3 * (2 * 128**2 + 2 * 128 * 64 + 3 * 128 * 192 + 2
 def setting(group: str, name: str, **changes: Any) -> dict[str, Any]:
     loaded = yaml.safe_load((CONF / group / f"{name}.yaml").read_text())
     assert isinstance(loaded, dict)
+    # How a search tries values is no part of a cell.
+    loaded.pop(NOT_OF_THE_CELL[group], None)
     return loaded | changes
 
 
@@ -470,6 +473,7 @@ from bench.errors import InputError
 from bench.child.load import load
 from bench.model import Model
 settings = yaml.safe_load(open(sys.argv[1]))
+del settings["learning_rate_factor"]
 for path, revision in (("closed/model", None), ("lost/model", None), ("lost/model", 40 * "f")):
     try:
         load(Model.model_validate(settings | {"path": path, "revision": revision}), None, 0)

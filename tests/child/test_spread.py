@@ -146,7 +146,10 @@ def outcome(method: Method, base: PreTrainedModel) -> Any:
 
 
 def settings(name: str) -> Method:
-    return Method.model_validate(yaml.safe_load((CONF / "method" / f"{name}.yaml").read_text()))
+    content = yaml.safe_load((CONF / "method" / f"{name}.yaml").read_text())
+    # How a search tries values is no part of a method.
+    content.pop("search", None)
+    return Method.model_validate(content)
 
 
 NAMES = sorted(path.stem for path in (CONF / "method").glob("*.yaml"))

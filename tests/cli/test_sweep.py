@@ -185,7 +185,7 @@ MISTAKES = {
     "a misspelled setting": (
         ["method.rnak=8"],
         "method.rnak: there is no such setting; method has adapter_dtype, alpha, dropout, learning_rate, name, rank, "
-        "target_modules. Did you mean rank?",
+        "search, target_modules. Did you mean rank?",
     ),
     "a setting that was renamed": (
         ["dataset.validation=faq.csv"],
@@ -200,9 +200,9 @@ MISTAKES = {
     ),
     "a misspelled group": (
         ["metod=lora"],
-        "metod: there is no such setting; the top level has checkpoint_minutes, dataset, force, generation, "
-        "gpu_locks, gpus_per_cell, latency, method, method_by_model, metric, model, "
-        "prompt, runs, scored_on, seed, study, telemetry, timeout_s, tracker, train. Did you mean method?",
+        "metod: there is no such setting; the top level has allow_mixed, checkpoint_minutes, dataset, force, "
+        "generation, gpu_locks, gpus_per_cell, latency, method, method_by_model, metric, model, "
+        "prompt, runs, scored_on, seed, study, telemetry, timeout_s, tracker, train, tuned. Did you mean method?",
     ),
     "a value out of range": (["method.rank=0"], "method.rank: must be at least 1, got 0 (conf/method/lora.yaml)"),
     "a value of the wrong type": (

@@ -66,7 +66,7 @@ class Decision:
                     known.add((pair.one, pair.other))
                     better = pair.other if pair.worse == pair.one else pair.one
                     by_look.setdefault(look.n_seeds, []).append(f"{better} is better than {pair.worse}")
-        return [f"after {counted(n_seeds, 'seed')}: {listed(found)}" for n_seeds, found in by_look.items()]
+        return [f"After {counted(n_seeds, 'seed')}: {listed(found)}" for n_seeds, found in by_look.items()]
 
     def not_told_apart(self) -> list[str]:
         """A sentence for each pair of setups that may both be the best, without its full stop."""

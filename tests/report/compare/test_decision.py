@@ -67,7 +67,7 @@ def test_what_was_told_apart_is_said_with_the_look(study, runs):
     assert decision.going_on == ()
     assert decision.sentences() == [
         "Token F1 was looked at after 3 of at most 10 seeds.",
-        "after 3 seeds: lora is better than baseline, toplayer is better than baseline and lora is better than "
+        "After 3 seeds: lora is better than baseline, toplayer is better than baseline and lora is better than "
         "toplayer.",
     ]
 
