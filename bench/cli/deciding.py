@@ -256,7 +256,7 @@ def _spent(costs: Sequence[tuple[float, float | None]]) -> str:
 
 def _why(looks: Sequence[Look], most: int) -> str:
     if not looks:
-        return "Nothing could be looked at: fewer than two methods have the score."
+        return "Stopped because nothing can be compared."
     if looks[-1].n_seeds == most:
         return f"Stopped because {most} seeds are the most (max_seeds)."
     if len(looks[-1].may_be_best) == 1:

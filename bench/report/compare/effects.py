@@ -100,12 +100,12 @@ def ranked(comparison: Comparison, score: Quantity) -> list[Setup]:
     """The setups that have a number for a score of a known direction, the best first.
 
     If seeds were added until this score differed, those come first that are worse than none, and those that could not
-    be compared are left out.
+    be compared are left out, unless none could.
     """
     sign = 1 if score.better == "lower" else -1
     decision = comparison.decision if is_decided(comparison.setups, score) else None
     left_out = decision.left_out if decision else {}
-    compared = [setup for setup in comparison.setups if setup.label not in left_out]
+    compared = [setup for setup in comparison.setups if setup.label not in left_out] or list(comparison.setups)
     labels = [setup.label for setup in compared]
     means = {setup.label: setup.measure(score).mean for setup in compared}
     known = [

@@ -166,6 +166,12 @@ def test_a_setup_that_could_not_be_compared_hides_no_verdict(study, write_cell, 
     assert (picks.picks[0].preference, picks.picks[0].answer) == ("Best Token F1", "lora")
 
 
+def test_where_nothing_can_be_compared_the_page_says_why(study, runs):
+    study({"lora": 2, "toplayer": 1}, {"lora": 0.6, "toplayer": 0.5})
+    (picks,) = choices([comparison_of(runs)], "token_f1")
+    assert picks.picks[0].answer == "cannot be said (fewer than 3 seeds have run)"
+
+
 def test_how_many_documents_would_tell(study, runs):
     study({"lora": 3, "toplayer": 3}, {"lora": 0.505, "toplayer": 0.5}, seed_sd=0.0)
     _, sentence = comparison_of(runs).decision.sentences()
