@@ -90,8 +90,11 @@ def _first_value(override: str) -> str:
 
 @pytest.mark.parametrize("arguments", DECIDE, ids=" ".join)
 def test_commands_that_decide_have_settings_that_exist(
-    arguments: list[str], compose: "Callable[..., DictConfig]", tmp_path: Path
+    arguments: list[str], compose: "Callable[..., DictConfig]", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("train.json", "dev.json"):
+        Path(name).write_text("{}")
     # What was tuned is not here.
     typed = [for_hydra(argument) for argument in arguments if not argument.startswith("tuned=")]
     config = compose("hydra/sweeper=decide", *typed, f"runs={tmp_path}", multirun=True)
