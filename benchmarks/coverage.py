@@ -147,12 +147,12 @@ def verdicts(rows: Sequence[Row], n_studies: int) -> list[str]:
 
     def claim(words: str, own: Sequence[Row], names: Sequence[str], least: float, most: float) -> str:
         shares = [getattr(row, name) for row in own for name in names]
-        floor, ceiling = least - 2 * _error(least, n_studies), most + 2 * _error(most, n_studies)
+        floor, ceiling = least - 2 * error(least, n_studies), most + 2 * error(most, n_studies)
         kept = all(floor <= share <= ceiling for share in shares)
-        return f"{'ok' if kept else NOT_KEPT}: {words} ({_span(shares)})"
+        return f"{'ok' if kept else NOT_KEPT}: {words} ({span(shares)})"
 
     def note(words: str, own: Sequence[Row], names: Sequence[str]) -> str:
-        return f"not claimed: {words} ({_span([getattr(row, name) for row in own for name in names])})"
+        return f"not claimed: {words} ({span([getattr(row, name) for row in own for name in names])})"
 
     return [
         claim(f"1, 3 and 5 seeds: intervals of scores {span}", usual, ["score"], low, high),
@@ -176,11 +176,12 @@ def verdicts(rows: Sequence[Row], n_studies: int) -> list[str]:
     ]
 
 
-def _span(shares: Sequence[float]) -> str:
+def span(shares: Sequence[float]) -> str:
+    """The smallest, the largest and the mean of some percentages."""
     return f"{min(shares):.1f} to {max(shares):.1f} %, on average {np.mean(shares):.1f} %"
 
 
-def _error(percent: float, n_studies: int) -> float:
+def error(percent: float, n_studies: int) -> float:
     """Standard error of a simulated share."""
     return math.sqrt(percent * (100 - percent) / n_studies)
 
@@ -217,7 +218,7 @@ def main() -> None:
         for at, (kind, design) in enumerate(product(KINDS, designs()))
     ]
     judged = verdicts(rows, options.studies)
-    errors = [_error(percent, options.studies) for percent in (95, 5.5)]
+    errors = [error(percent, options.studies) for percent in (95, 5.5)]
     lines = [
         f"{options.studies} studies of each row; documents of 1 to {MOST_EXAMPLES} examples, {MEAN_EXAMPLES} on "
         f"average; {N_METHODS} methods that are equally good; seed {options.seed}; {time.monotonic() - begun_s:.0f} s.",

@@ -9,7 +9,6 @@ benchmarks/results/deciding.txt. Exits with 1 if a limit is not kept.
 """
 
 import argparse
-import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from itertools import combinations, pairwise, product
 from pathlib import Path
 
 import numpy as np
-from coverage import COVERS_PERCENT, FALSE_PERCENT, NOT_KEPT, SIGNIFICANCE, contains, machine
+from coverage import COVERS_PERCENT, FALSE_PERCENT, NOT_KEPT, SIGNIFICANCE, contains, error, machine, span
 from simulated import GRID, KINDS, MEAN_EXAMPLES, MOST_EXAMPLES, Design, Kind, latent
 
 from bench.report.statistics.intervals import difference_p, holm
@@ -163,17 +162,17 @@ def table(rows: Sequence[Row]) -> str:
 
 def verdicts(rows: Sequence[Row]) -> list[str]:
     """Each claim with what was found, and whether it is kept within two standard errors; and what is not claimed."""
-    errs_kept = all(row.errs <= FALSE_PERCENT + 2 * _error(FALSE_PERCENT, row.n_studies) for row in rows)
+    errs_kept = all(row.errs <= FALSE_PERCENT + 2 * error(FALSE_PERCENT, row.n_studies) for row in rows)
     low = COVERS_PERCENT[0]
-    covers_kept = all(row.covers >= low - 2 * _error(low, row.n_studies) for row in rows)
+    covers_kept = all(row.covers >= low - 2 * error(low, row.n_studies) for row in rows)
     equal = [row for row in rows if row.scenario == "all equal"]
     return [
         f"{_kept(errs_kept)}: a difference is found that is not there in {FALSE_PERCENT:g} % of studies or less "
-        f"({_span([row.errs for row in rows])})",
+        f"({span([row.errs for row in rows])})",
         f"{_kept(covers_kept)}: intervals of differences contain the truth in {low:g} % or more "
-        f"({_span([row.covers for row in rows])})",
+        f"({span([row.covers for row in rows])})",
         f"not claimed: with p < {SIGNIFICANCE:g} after each seed, such a difference is found, where all are equal "
-        f"({_span([row.naive_errs for row in equal])})",
+        f"({span([row.naive_errs for row in equal])})",
         *(
             f"not claimed: {scenario}: {np.mean([row.n_cells for row in own]):.1f} cells instead of "
             f"{FIXED * len(NAMES)}; a best one leads in {np.mean([row.leads for row in own]):.0f} instead of "
@@ -188,15 +187,6 @@ def verdicts(rows: Sequence[Row]) -> list[str]:
 
 def _kept(kept: bool) -> str:
     return "ok" if kept else NOT_KEPT
-
-
-def _span(shares: Sequence[float]) -> str:
-    return f"{min(shares):.1f} to {max(shares):.1f} %, on average {np.mean(shares):.1f} %"
-
-
-def _error(percent: float, n_studies: int) -> float:
-    """Standard error of a simulated share."""
-    return math.sqrt(percent * (100 - percent) / n_studies)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from bench.data.columns import Column, columns_of
 from bench.dataset.files import Record, files_of, read_records
 from bench.dataset.hub_data import read_hub_data
-from bench.dataset.table import USUAL
+from bench.dataset.table import usual_test_split
 from bench.errors import InputError
 from bench.example import SPLIT_WORDS
 
@@ -53,9 +53,8 @@ def _of_the_hub(dataset: Mapping[str, Any]) -> Iterator[tuple[str, str, Read]]:
     except InputError:
         # The data set's own `load` says why.
         return
-    usual = next((name for name in USUAL if name in splits), None)
     named = {split: dataset.get(f"{split}_split") for split in SPLIT_WORDS}
-    named |= {"train": named["train"] or "train", "test": named["test"] or usual}
+    named |= {"train": named["train"] or "train", "test": named["test"] or usual_test_split(splits, named["tune"])}
     for split, name in named.items():
         if name in splits and not dataset.get(split):
             yield split, f"{path} {name}", partial(_of_rows, splits[name])

@@ -4,7 +4,7 @@ import hashlib
 import json
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from typing import Annotated, ClassVar, get_args
 
@@ -124,8 +124,7 @@ class Table(HeldOut):
         on_hub = {
             "train": self.train_split,
             "tune": self.tune_split,
-            "test": self.test_split
-            or next((name for name in USUAL if name in splits and name != self.tune_split), None),
+            "test": self.test_split or usual_test_split(splits, self.tune_split),
         }
         sources: dict[SplitName, Source] = {}
         for split in get_args(SplitName):
@@ -188,6 +187,11 @@ class Table(HeldOut):
             f"{at}: no column {' or '.join(map(repr, names))}; "
             f"name one of the columns {columns} with dataset.{setting}{none}"
         )
+
+
+def usual_test_split(splits: Collection[str], tune_split: str | None) -> str | None:
+    """Which of the hub's splits is scored if none is named; None if there is none that is not for tune."""
+    return next((name for name in USUAL if name in splits and name != tune_split), None)
 
 
 def _of_files(path: str) -> Iterator[tuple[str, Record]]:

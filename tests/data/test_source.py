@@ -55,6 +55,9 @@ def test_splits_of_the_hub_are_described(monkeypatch: pytest.MonkeyPatch, tmp_pa
         ("tune", "a/b small"),
         ("test", "a/b test"),
     ]
+    # What is for tune is not scored, too.
+    chosen = tables(settings | {"test_split": None, "tune_split": "test"})
+    assert [(table.split, table.path) for table in chosen] == [("train", "a/b train"), ("tune", "a/b test")]
     own = write(tmp_path / "own.jsonl", 3, 10)
     assert [table.path for table in tables(settings | {"test": own})] == [own, "a/b train"]
     assert [table.path for table in tables(settings | {"train": own})] == [own]

@@ -46,9 +46,11 @@ class Decision:
     def sentences(self) -> list[str]:
         """What was looked at, what was found, what was not and why: each with its full stop."""
         title = self.score.title if self.score else "no score"
-        made = listed(str(look.n_seeds) for look in self.looks) if self.looks else "none"
         out = [f"{label} was not compared ({why})" for label, why in self.left_out.items()]
-        begun = f"{title} was looked at after {made} of at most {self.planned[-1]} seeds"
+        begun = "Nothing could be compared"
+        if self.looks:
+            made = listed(str(look.n_seeds) for look in self.looks)
+            begun = f"{title} was looked at after {made} of at most {self.planned[-1]} seeds"
         return [f"{text}." for text in (begun, *self.told_apart(), *self.not_told_apart(), *out)]
 
     def n_better(self, label: str, among: Collection[str]) -> int:

@@ -11,6 +11,7 @@ from bench.report.read.plan import PLAN, Plan
 from bench.report.read.study import read_studies
 from bench.report.statistics.intervals import difference_interval
 from bench.report.statistics.sequential import nominal_p
+from bench.report.tables.results import results_tables
 
 LOOKS = (3, 5, 10)
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}
@@ -172,6 +173,14 @@ def test_where_nothing_can_be_compared_the_page_says_why(study, runs):
     assert picks.picks[0].answer == "cannot be said (fewer than 3 seeds have run)"
 
 
+def test_the_table_says_what_bold_means_here(study, runs):
+    study({"lora": 3, "toplayer": 3}, {"lora": 0.6, "toplayer": 0.5})
+    comparison = comparison_of(runs)
+    table, *_ = results_tables(comparison, "baseline", [comparison.scores["token_f1"]])
+    bold = [remark for remark in table.remarks if remark.startswith("Bold")]
+    assert bold == ["Bold: found worse than no other method at any look, so it may be the best."]
+
+
 def test_how_many_documents_would_tell(study, runs):
     study({"lora": 3, "toplayer": 3}, {"lora": 0.505, "toplayer": 0.5}, seed_sd=0.0)
     _, sentence = comparison_of(runs).decision.sentences()
@@ -183,7 +192,7 @@ def test_without_its_score_nothing_is_decided(study, runs):
     study({"lora": 3}, {"lora": 0.5}, score="missing")
     decision = comparison_of(runs).decision
     assert decision.sentences() == [
-        "no score was looked at after none of at most 10 seeds.",
+        "Nothing could be compared.",
         "lora was not compared (no cell has missing).",
     ]
 
