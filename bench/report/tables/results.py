@@ -219,7 +219,10 @@ def _has_classes(score: Quantity) -> bool:
 def _bold(comparison: Comparison, leading: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
     """What bold numbers mean, if there are any, and why not, if seeds are missing."""
     if any(leading.values()) and comparison.decision:
-        return ("Bold: found worse than no other method at any look, so it may be the best.",)
+        return (
+            "Bold: found worse than no other method at any look, so it may be the best. The best of several means is "
+            "too good on average.",
+        )
     if any(leading.values()):
         return (
             "Bold: may be the best. These are the best mean and those that cannot be told apart from it: the p of "
