@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bench.example import Example
 from bench.prompt import Prompt
-from bench.record import SplitCounts
+from bench.record_sections import SplitCounts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from bench.cell import Cell
-from bench.record import Tuning
+from bench.record_sections import Tuning
 from bench.settings import Name, Settings
 from bench.telemetry import Telemetry
 from bench.tracker import Tracker

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from bench import record
 from bench.phase import PhaseName
+from bench.record_sections import Base, Data, Evaluation, Latency, Parameters, ScoreInfo, Training
 
 
 class Event(BaseModel):
@@ -36,13 +36,13 @@ class SectionsReady(Event):
 
 class ModelLoaded(SectionsReady):
     kind: Literal["model_loaded"] = "model_loaded"
-    base: record.Base
-    parameters: record.Parameters
+    base: Base
+    parameters: Parameters
 
 
 class DataPrepared(SectionsReady):
     kind: Literal["data_prepared"] = "data_prepared"
-    data: record.Data
+    data: Data
 
 
 class Step(Event):
@@ -65,7 +65,7 @@ class Step(Event):
 class Evaluated(Event):
     kind: Literal["evaluated"] = "evaluated"
     at_s: float
-    evaluation: record.Evaluation
+    evaluation: Evaluation
 
 
 class Resumed(Event):
@@ -82,7 +82,7 @@ class MicroBatchHalved(Event):
 
 class Trained(SectionsReady):
     kind: Literal["trained"] = "trained"
-    training: record.Training
+    training: Training
 
 
 class Answering(Event):
@@ -95,13 +95,13 @@ class Scored(SectionsReady):
     kind: Literal["scored"] = "scored"
     scores: dict[str, float | None]
     score_settings: dict[str, str]
-    score_info: dict[str, record.ScoreInfo]
+    score_info: dict[str, ScoreInfo]
     score_errors: dict[str, float] = {}
 
 
 class LatencyMeasured(SectionsReady):
     kind: Literal["latency_measured"] = "latency_measured"
-    latency: record.Latency
+    latency: Latency
 
 
 class Saved(Event):

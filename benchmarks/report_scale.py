@@ -41,7 +41,8 @@ from bench.cli.compose import job_of
 from bench.example import Example, fingerprint
 from bench.job import Job
 from bench.metric import Answer, Scores
-from bench.record import (
+from bench.record import Record
+from bench.record_sections import (
     Base,
     Data,
     Evaluation,
@@ -50,7 +51,6 @@ from bench.record import (
     Overlap,
     Parameters,
     PhaseName,
-    Record,
     SplitCounts,
     Training,
 )

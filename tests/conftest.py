@@ -34,7 +34,9 @@ from bench.protocol import (
     Step,
     Trained,
 )
-from bench.record import (
+from bench.record import Record
+from bench.record_history import SCORES_OF_VERSION_1
+from bench.record_sections import (
     Base,
     Data,
     Evaluation,
@@ -42,12 +44,10 @@ from bench.record import (
     LatencyAtBatch,
     Overlap,
     Parameters,
-    Record,
     ScoreInfo,
     SplitCounts,
     Training,
 )
-from bench.record_history import SCORES_OF_VERSION_1
 from bench.supervisor.account import Account
 from bench.telemetry.reading import Reading
 from bench.telemetry.sampler import Log, Recording

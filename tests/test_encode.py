@@ -8,7 +8,7 @@ from bench.encode import Encoded, Room, batched_by_length, encode
 from bench.errors import InputError
 from bench.example import Example, Message
 from bench.prompt import Plain, Prompt, Template
-from bench.record import SplitCounts
+from bench.record_sections import SplitCounts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast as Tokenizer

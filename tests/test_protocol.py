@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from bench import protocol
 from bench.protocol import AnyEvent, Evaluated, Event, Missing, Scored, SectionsReady, Step, parse
-from bench.record import Evaluation
+from bench.record_sections import Evaluation
 
 
 def test_every_event_comes_back_as_it_was_sent(cell_events: list[AnyEvent]) -> None:

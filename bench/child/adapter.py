@@ -17,7 +17,7 @@ from bench import store
 from bench.cell import Cell
 from bench.child.generate import greedy
 from bench.metric import Scores
-from bench.record import Base, Data
+from bench.record_sections import Base, Data
 
 _LIBRARIES = ("torch", "transformers", "peft", "trl", "bitsandbytes")
 

@@ -11,7 +11,7 @@ from bench.cell import LatencyRuns
 from bench.child.device import synchronize
 from bench.child.generate import greedy, left_padded
 from bench.encode import Encoded
-from bench.record import Latency, LatencyAtBatch
+from bench.record_sections import Latency, LatencyAtBatch
 
 
 def latency(

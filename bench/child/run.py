@@ -32,7 +32,7 @@ from bench.dataset import overlap
 from bench.encode import Encoded, Room, encode
 from bench.errors import InputError
 from bench.example import fingerprint
-from bench.record import Base, Data, LeftOut, Parameters
+from bench.record_sections import Base, Data, LeftOut, Parameters
 
 FULL_BYTES = 2**20
 """A disk with less free space than this counts as full: less than one buffer of a checkpoint fits."""

@@ -20,7 +20,7 @@ from bench.child.trainer import Trainer
 from bench.child.trainer_arguments import arguments
 from bench.encode import Encoded
 from bench.protocol import MicroBatchHalved, Missing, Resumed, Trained
-from bench.record import Evaluation, Training
+from bench.record_sections import Evaluation, Training
 
 UNTIMED_STEPS = 3
 """The first steps of a run are slower (allocation, autotuning) and are left out of the step times."""

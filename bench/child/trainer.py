@@ -29,7 +29,7 @@ from bench.child.phases import Phases
 from bench.child.soundness import require_loss, require_packing
 from bench.encode import Encoded
 from bench.protocol import Evaluated, Step
-from bench.record import Evaluation
+from bench.record_sections import Evaluation
 
 
 class Trainer(SFTTrainer):

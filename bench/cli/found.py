@@ -16,7 +16,8 @@ from bench.cli.compose import as_typed
 from bench.cli.search import Search
 from bench.cli.tuned import identities
 from bench.errors import InputError
-from bench.record import Record, ScoreInfo
+from bench.record import Record
+from bench.record_sections import ScoreInfo
 from bench.supervisor.progress import console, warn
 from bench.tuning import result
 from bench.tuning.result import FOLDER, SUFFIX, SearchResult, Trial

@@ -9,7 +9,7 @@ from typing import Any
 from bench.cell import Cell
 from bench.errors import InputError
 from bench.job import Job
-from bench.record import Tuning
+from bench.record_sections import Tuning
 from bench.settings import Part
 from bench.tuning import result
 from bench.tuning.result import SearchResult

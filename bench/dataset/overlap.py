@@ -8,7 +8,7 @@ from operator import attrgetter
 
 from bench.errors import InputError
 from bench.example import SPLIT_WORDS, Example, Splits
-from bench.record import Overlap
+from bench.record_sections import Overlap
 
 METHOD = (
     "cluster ids and texts that occur in two splits; an example's text is its context, or without one its "

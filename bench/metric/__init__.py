@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict
 
 from bench.example import Example
-from bench.record import ScoreInfo
+from bench.record_sections import ScoreInfo
 from bench.settings import Part
 
 if TYPE_CHECKING:

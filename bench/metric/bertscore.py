@@ -13,7 +13,7 @@ from bench.hub import CHECKPOINT_FILES, folder_or_hub_name, local_folder
 from bench.metric import Answer, Language, Metric, Scores, means
 from bench.metric.encoder import Encoder, NoEncoder, encoder_folder, load_encoder, weights_digest
 from bench.metric.words import stated
-from bench.record import ScoreInfo
+from bench.record_sections import ScoreInfo
 
 if TYPE_CHECKING:
     from torch import Tensor

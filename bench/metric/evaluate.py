@@ -16,7 +16,7 @@ from bench.content import digest, digests
 from bench.errors import first_line
 from bench.hub import hub_answers, local_folder
 from bench.metric import Answer, Language, Metric, Scores, together, unscored
-from bench.record import ScoreInfo
+from bench.record_sections import ScoreInfo
 from bench.settings import Settings
 
 _SEED = 1

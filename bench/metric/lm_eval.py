@@ -17,7 +17,7 @@ from bench.example import Example
 from bench.hub import hub_answers
 from bench.metric import Answer, Language, Metric, Scores, together, unscored
 from bench.metric.lm_eval_tasks import contents
-from bench.record import ScoreInfo
+from bench.record_sections import ScoreInfo
 from bench.settings import Strings
 
 if TYPE_CHECKING:

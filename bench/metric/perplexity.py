@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from bench.metric import Answer, Language, Metric, Scores
-from bench.record import ScoreInfo
+from bench.record_sections import ScoreInfo
 
 _INFO = ScoreInfo(title="Perplexity", lowest=1.0, highest=None, better="lower", pooling="exp_ratio")
 

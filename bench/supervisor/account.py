@@ -7,7 +7,8 @@ from typing import Any
 from bench import protocol
 from bench.cell import Cell
 from bench.machine import Environment
-from bench.record import Error, Phase, Record, Status, Tuning
+from bench.record import Record, Status
+from bench.record_sections import Error, Phase, Tuning
 from bench.telemetry import Telemetry
 from bench.telemetry.gather import Gathered
 from bench.telemetry.join import TelemetrySections, TorchPeaks, measure

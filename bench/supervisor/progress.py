@@ -16,7 +16,8 @@ from rich.table import Table
 from bench import output, protocol
 from bench.context import RAISE
 from bench.example import SPLIT_WORDS
-from bench.record import Data, Record
+from bench.record import Record
+from bench.record_sections import Data
 from bench.tracker import Sink
 
 

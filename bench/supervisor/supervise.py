@@ -14,7 +14,8 @@ from bench import context, own_code, protocol, store
 from bench.errors import InputError
 from bench.job import Job
 from bench.machine import Environment
-from bench.record import Error, Record, Status
+from bench.record import Record, Status
+from bench.record_sections import Error
 from bench.supervisor import server
 from bench.supervisor.account import Account
 from bench.supervisor.environment import environment

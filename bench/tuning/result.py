@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from bench.errors import InputError
-from bench.record import Tuning
+from bench.record_sections import Tuning
 from bench.settings import Settings
 
 FOLDER = "winners"

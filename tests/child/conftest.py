@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bench import protocol
     from bench.child.interrupt import StopRequest
     from bench.model import Model
-    from bench.record import Training
+    from bench.record_sections import Training
 
 N_EXAMPLES = 12
 RECIPE = {

@@ -17,7 +17,7 @@ from bench.child.load import load, precision
 from bench.encode import Room, encode
 from bench.example import Example
 from bench.metric import Scores
-from bench.record import Base, Data, Overlap, ScoreInfo, SplitCounts
+from bench.record_sections import Base, Data, Overlap, ScoreInfo, SplitCounts
 
 MakeCell = Callable[..., Cell]
 Trained = Callable[..., dict[str, Any]]

@@ -19,7 +19,8 @@ from bench.cli import check, sweep
 from bench.cli.compose import job_of
 from bench.configuration import choices
 from bench.job import Job
-from bench.record import Error, Record
+from bench.record import Record
+from bench.record_sections import Error
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

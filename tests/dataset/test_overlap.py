@@ -3,7 +3,7 @@ import pytest
 from bench.dataset.overlap import METHOD, require_disjoint, require_tune
 from bench.errors import InputError
 from bench.example import Example, Message, Splits
-from bench.record import Overlap
+from bench.record_sections import Overlap
 
 
 def example(id: str, cluster: str, question: str = "Who?", context: str = "") -> Example:

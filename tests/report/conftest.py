@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from bench.machine import Environment, Gpu
-from bench.record import (
-    SCHEMA_VERSION,
+from bench.record import SCHEMA_VERSION, Record, Status
+from bench.record_history import SCORES_OF_VERSION_1
+from bench.record_sections import (
     Base,
     Data,
     Error,
@@ -22,14 +23,11 @@ from bench.record import (
     Overlap,
     Parameters,
     Phase,
-    Record,
     ScoreInfo,
     SplitCounts,
-    Status,
     Training,
     Tuning,
 )
-from bench.record_history import SCORES_OF_VERSION_1
 from bench.report.compare.comparisons import comparisons_of
 from bench.report.compare.effects import effects
 from bench.report.compare.family import family_of

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from bench.errors import InputError
-from bench.record import Error, Phase
+from bench.record_sections import Error, Phase
 from bench.report.compare.choice import choices
 from bench.report.compare.comparisons import comparisons_of
 from bench.report.compare.effects import best, effects

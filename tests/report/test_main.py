@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.record import Error
+from bench.record_sections import Error
 from bench.report.__main__ import main
 from bench.report.render.escape import escape_markdown
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench.record import Error, ScoreInfo
+from bench.record_sections import Error, ScoreInfo
 from bench.report import write
 from bench.report.__main__ import main
 

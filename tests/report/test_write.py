@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from bench.record import Error
+from bench.record_sections import Error
 from bench.report.read.study import read_studies
 from bench.report.render.templates import SIUNITX_SETUP
 from bench.report.request import Request

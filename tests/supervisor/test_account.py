@@ -9,7 +9,8 @@ from bench.cell import Cell
 from bench.job import Job
 from bench.machine import Environment
 from bench.protocol import AnyEvent, Failed, PhaseStarted, Scored
-from bench.record import UNEXPLAINED, Error, Phase, Record
+from bench.record import UNEXPLAINED, Record
+from bench.record_sections import Error, Phase
 from bench.supervisor.account import Account
 from bench.telemetry.reading import Reading
 from bench.telemetry.sampler import Log, Recording

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench.protocol import AnyEvent, Step, Warned
-from bench.record import Error, LeftOut, Record, SplitCounts
+from bench.record import Record
+from bench.record_sections import Error, LeftOut, SplitCounts
 from bench.supervisor import progress
 from bench.supervisor.progress import Place, Terminal
 

@@ -1,7 +1,7 @@
 import pytest
 
 from bench.protocol import Evaluated, PhaseStarted, Step
-from bench.record import Evaluation
+from bench.record_sections import Evaluation
 from bench.telemetry.reading import Reading
 from bench.tracker.series import Point, Thinned, point_of
 

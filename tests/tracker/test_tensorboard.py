@@ -10,7 +10,8 @@ import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from bench.protocol import AnyEvent
-from bench.record import Error, Record
+from bench.record import Record
+from bench.record_sections import Error
 from bench.telemetry.reading import Reading
 from bench.tracker import CellInfo
 from bench.tracker.tensorboard import TensorBoard

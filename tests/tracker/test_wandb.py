@@ -16,7 +16,8 @@ import pytest
 from wandb.proto import wandb_internal_pb2
 
 from bench.protocol import AnyEvent
-from bench.record import Error, Record
+from bench.record import Record
+from bench.record_sections import Error
 from bench.telemetry.reading import Reading
 from bench.tracker import CellInfo, wandb
 from bench.tracker.wandb import Wandb, WandbRun, sync_command

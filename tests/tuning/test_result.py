@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from bench.errors import InputError
-from bench.record import Tuning
+from bench.record_sections import Tuning
 from bench.tuning.result import SearchResult, Trial, path_of, read
 
 TRIALS = (

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from bench.example import SPLIT_WORDS, SplitName
-from bench.record import Data, LeftOut, SplitCounts
+from bench.record_sections import Data, LeftOut, SplitCounts
 from bench.report.compare.setups import Setup
 from bench.report.read.cells import StoredCell
 from bench.report.wording import listed

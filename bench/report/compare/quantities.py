@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Generic, Literal, TypeVar
 
-from bench.record import ScoreInfo
+from bench.record_sections import ScoreInfo
 from bench.report.numbers import Show, fixed, significant
 from bench.report.read.cells import StoredCell
 from bench.telemetry.sections import PhaseMemory

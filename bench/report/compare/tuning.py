@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from bench.record import Tuning
+from bench.record_sections import Tuning
 from bench.report.compare.setups import Setup
 from bench.report.read.cells import StoredCell
 from bench.report.wording import counted, listed, printable

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import get_args
 
 from bench.phase import PhaseName
-from bench.record import LatencyAtBatch
+from bench.record_sections import LatencyAtBatch
 from bench.report.compare.quantities import (
     CELL_SECONDS,
     ENERGY,

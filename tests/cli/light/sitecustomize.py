@@ -15,7 +15,7 @@ def main(cell_json: str, folder: Path, checkpoint_minutes: float | None, connect
     LIGHT_CELL_SEES is the GPU that it says torch sees; `visible` for what it was given, nothing to say nothing.
     """
     from bench.protocol import Finished, ModelLoaded, PhaseEnded, PhaseStarted
-    from bench.record import Base, Parameters
+    from bench.record_sections import Base, Parameters
 
     if "LIGHT_CELL_IGNORES" not in os.environ:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})

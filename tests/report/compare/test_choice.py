@@ -1,6 +1,6 @@
 import pytest
 
-from bench.record import Phase
+from bench.record_sections import Phase
 from bench.report.compare.choice import choices
 from bench.report.compare.comparisons import comparisons_of
 from bench.report.read.study import read_studies

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.record import Error, ScoreInfo
+from bench.record_sections import Error, ScoreInfo
 from bench.report.compare.choice import choices
 from bench.report.compare.comparisons import comparisons_of
 from bench.report.compare.effects import best, difference, effects, ranked

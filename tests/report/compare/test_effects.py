@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from bench.errors import InputError
-from bench.record import Error
+from bench.record_sections import Error
 from bench.report.compare.comparisons import comparisons_of
 from bench.report.compare.effects import Difference, best, difference, effects, reference_of
 from bench.report.read.study import read_studies

@@ -1,7 +1,7 @@
 import pytest
 
 from bench.errors import InputError
-from bench.record import ScoreInfo
+from bench.record_sections import ScoreInfo
 from bench.report.compare.comparisons import comparisons_of
 from bench.report.compare.family import Family, decisive, family_of
 from bench.report.read.study import read_studies

@@ -1,4 +1,4 @@
-from bench.record import LeftOut, SplitCounts
+from bench.record_sections import LeftOut, SplitCounts
 from bench.report.compare.comparisons import comparisons_of
 from bench.report.read.study import read_studies
 

@@ -1,6 +1,6 @@
 import pytest
 
-from bench.record import Error
+from bench.record_sections import Error
 from bench.report.compare.comparisons import comparisons_of
 from bench.report.compare.order import in_order
 from bench.report.read.study import read_studies

@@ -1,4 +1,4 @@
-from bench.record import Error
+from bench.record_sections import Error
 from bench.report.compare.comparisons import comparisons_of
 from bench.report.compare.quantities import MEMORIES
 from bench.report.read.study import read_studies

@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from bench.record import Error
 from bench.record_history import SCORES_OF_VERSION_1
+from bench.record_sections import Error
 from bench.report.compare.comparisons import comparisons_of
 from bench.report.compare.setups import Setup
 from bench.report.figures.bars import CROSS, costs_figures, scores_figures

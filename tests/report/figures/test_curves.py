@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from bench.record import Error
+from bench.record_sections import Error
 from bench.report.compare.comparisons import comparisons_of
 from bench.report.figures.curves import Curve, average, curves_figures, smooth
 from bench.report.figures.looks import method_looks

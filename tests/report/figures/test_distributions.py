@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bench.record import Error
+from bench.record_sections import Error
 from bench.report.compare.comparisons import comparisons_of
 from bench.report.figures.distributions import LEVELS, distribution_figures, shares
 from bench.report.figures.looks import method_looks

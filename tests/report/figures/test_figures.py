@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from bench.protocol import Step
-from bench.record import Error
+from bench.record_sections import Error
 from bench.report.compare.comparisons import comparisons_of
 from bench.report.compare.effects import Effect
 from bench.report.figures import charts

@@ -6,7 +6,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import StepPatch
 from PIL import Image
 
-from bench.record import Error, Phase
+from bench.record_sections import Error, Phase
 from bench.report.compare.comparisons import comparisons_of
 from bench.report.figures.timeline import COLUMN, coarse, spread, trace_figure, traces
 from bench.report.read.study import read_studies

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.record import Error
+from bench.record_sections import Error
 from bench.report.compare.comparisons import comparisons_of
 from bench.report.compare.setups import Setup
 from bench.report.figures.looks import method_looks

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from bench.record import Error
+from bench.record_sections import Error
 from bench.report.compare.choice import Pick, Picks
 from bench.report.figures.chart import Chart
 from bench.report.numbers import fixed

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from bench.record import Error, Record
+from bench.record import Record
+from bench.record_sections import Error
 from bench.report.read.cells import StoredCell
 from bench.report.read.study import read_studies
 

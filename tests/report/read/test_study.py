@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import InputError
-from bench.record import Error
+from bench.record_sections import Error
 from bench.report.read import study as study_module
 from bench.report.read.problem import Problem
 from bench.report.read.studies import natural

@@ -4,7 +4,7 @@ from itertools import chain
 
 import pytest
 
-from bench.record import Error
+from bench.record_sections import Error
 from bench.report.render.formats import csv_table, markdown_table
 
 OOM = {"status": "oom", "error": Error(type="OutOfMemoryError", message="too large", phase="train")}

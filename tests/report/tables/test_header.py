@@ -1,6 +1,6 @@
 import pytest
 
-from bench.record import Error, SplitCounts
+from bench.record_sections import Error, SplitCounts
 from bench.report.compare.comparisons import comparisons_of
 from bench.report.compare.family import Family
 from bench.report.read.study import read_studies

@@ -3,7 +3,7 @@ import io
 
 import pytest
 
-from bench.record import Error, ScoreInfo
+from bench.record_sections import Error, ScoreInfo
 from bench.report.render.formats import csv_table, latex_table, markdown_table
 from bench.report.request import Request
 
