@@ -8,10 +8,11 @@ from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_
 
 from bench.dataset import Dataset
 from bench.method import Method
-from bench.metric import Metric
+from bench.metric import Metric, Scores, together
 from bench.model import Model
 from bench.prompt import Prompt
 from bench.recipe import Recipe
+from bench.record_sections import ScoreInfo
 from bench.settings import Settings, Strings
 
 
@@ -107,6 +108,16 @@ class Cell(Settings):
     def scored_by(self) -> tuple[Metric, ...]:
         """The metrics that have something to score."""
         return tuple(metric for metric in self.metric.values() if self.prompt.asks or not metric.reads_answers)
+
+    @property
+    def score_info(self) -> dict[str, ScoreInfo] | None:
+        """What each of its scores will mean, by name; None if one of its metrics only tells when it scores."""
+        scores = []
+        for metric in self.scored_by:
+            if (info := metric.score_info()) is None:
+                return None
+            scores.append((metric.name, Scores(values={}, info=info)))
+        return together(scores).info
 
     def key(self) -> str:
         """Hash (12 hex digits) of what determines the result; local files count by content, not by path.

@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from bench import store
 from bench.cli import arguments, check, mistakes, place, slurm, tuned
 from bench.cli.compose import as_typed, job_of
-from bench.cli.points import composed, points
+from bench.cli.points import composed, points, require_score
 from bench.configuration import CONF
 from bench.errors import InputError
 from bench.job import Job
@@ -174,6 +174,7 @@ def _faults(configs: Iterable[DictConfig]) -> Iterator[str]:
     for config in configs:
         try:
             job = job_of(config)
+            require_score(config, job.cell)
             folder = job.folder()
             record = store.read_record(folder)
         except InputError as error:

@@ -99,6 +99,10 @@ class Metric(Part):
             InputError: what must be changed.
         """
 
+    def score_info(self) -> dict[str, ScoreInfo] | None:
+        """What each of its scores means, by name; None, the default, if only `score` tells."""
+        return None
+
     @abstractmethod
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
         """Scores of all `answers` (at least one). A score that cannot be computed is None with a reason.

@@ -6,6 +6,9 @@ from statistics import fmean
 
 from bench.metric import Answer, Language, Metric, Scores, fraction
 from bench.metric.words import compared_words
+from bench.record_sections import ScoreInfo
+
+_INFO = {"answer_macro_f1": fraction("Macro F1").model_copy(update={"pooling": "macro_f1"})}
 
 
 class AnswerMacroF1(Metric):
@@ -19,6 +22,9 @@ class AnswerMacroF1(Metric):
     adds a class with F1 0 and lowers the F1 of its reference's class.
     """
 
+    def score_info(self) -> dict[str, ScoreInfo]:
+        return _INFO
+
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
         pairs = [_classes(answer, language) for answer in answers]
         predicted = Counter(prediction for prediction, _ in pairs)
@@ -28,7 +34,7 @@ class AnswerMacroF1(Metric):
         return Scores(
             values={"answer_macro_f1": fmean(f1.values())},
             parts={"answer_macro_f1": tuple(pairs)},
-            info={"answer_macro_f1": fraction("Macro F1").model_copy(update={"pooling": "macro_f1"})},
+            info=_INFO,
         )
 
 

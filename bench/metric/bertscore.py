@@ -53,6 +53,9 @@ class BertScore(Metric):
             settings["model"] = [folder.resolve().name, digests(folder, CHECKPOINT_FILES)]
         return settings
 
+    def score_info(self) -> dict[str, ScoreInfo]:
+        return _INFO
+
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
         from bert_score.utils import get_hash
         from torch import OutOfMemoryError

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bench.metric import Answer, Language, Metric, Scores, fraction
 from bench.metric.words import stated
+from bench.record_sections import ScoreInfo
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEU
@@ -28,6 +29,9 @@ class Bleu(Metric):
     If abstaining is right, an empty answer has a sentence BLEU of 1 and any other 0; otherwise an empty answer has 0.
     An abstention adds no n-grams to corpus BLEU, which is None if the whole set has none (`no_words`).
     """
+
+    def score_info(self) -> dict[str, ScoreInfo]:
+        return _INFO
 
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
         from sacrebleu.metrics.bleu import BLEU

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bench.metric import Answer, Language, Metric, Scores, fraction
 from bench.metric.words import stated
+from bench.record_sections import ScoreInfo
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.chrf import CHRF
@@ -27,6 +28,9 @@ class ChrF(Metric):
     If abstaining is right, an empty answer has a sentence chrF of 1 and any other 0; otherwise an empty answer has 0.
     A question where abstaining is right adds nothing to corpus chrF, which is None if there is no other (`no_words`).
     """
+
+    def score_info(self) -> dict[str, ScoreInfo]:
+        return _INFO
 
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
         from sacrebleu.metrics.chrf import CHRF

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, model_validator
 from bench.errors import InputError
 from bench.example import Example
 from bench.metric import Answer, Language, Metric, Scores, fraction, means
+from bench.record_sections import ScoreInfo
 from bench.settings import Strings
 
 MOST_LISTED = 10
@@ -57,6 +58,9 @@ class Classification(Metric):
                     f"metric.classification.labels: must have the label of every reference ({', '.join(self.labels)}), "
                     f"got {example.references[0]!r} in the data (example {example.id})"
                 )
+
+    def score_info(self) -> dict[str, ScoreInfo]:
+        return _INFO
 
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
         known = set(map(_plain, self.labels))

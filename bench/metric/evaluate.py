@@ -105,6 +105,9 @@ class Evaluate(Metric):
     def identity(self) -> dict[str, Any]:
         return super().identity() | {"metrics": [metric.identity() for metric in self.metrics]}
 
+    def score_info(self) -> dict[str, ScoreInfo] | None:
+        return None if self.metrics else {}
+
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
         return together((metric.score_name, _score(metric, answers)) for metric in self.metrics)
 

@@ -9,12 +9,14 @@ from bench.content import digest
 from bench.errors import InputError, first_line
 from bench.example import Example
 from bench.metric import Answer, Language, Metric, Scores, fraction, means
+from bench.record_sections import ScoreInfo
 from bench.settings import Strings
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
 _VALID, _CONFORMS = "json_valid", "json_conforms"
+_INFO = {_VALID: fraction("Valid JSON"), _CONFORMS: fraction("JSON as required")}
 
 
 class JsonValid(Metric):
@@ -37,12 +39,14 @@ class JsonValid(Metric):
     def check(self, examples: Sequence[Example]) -> None:
         self._validator()
 
+    def score_info(self) -> dict[str, ScoreInfo]:
+        return _INFO if self.required or self.json_schema is not None else {_VALID: _INFO[_VALID]}
+
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
         validator = self._validator()
         parsed = [_parsed(answer.prediction) for answer in answers]
-        info, examples = {_VALID: fraction("Valid JSON")}, {_VALID: tuple(float(len(own)) for own in parsed)}
-        if self.required or validator:
-            info[_CONFORMS] = fraction("JSON as required")
+        info, examples = self.score_info(), {_VALID: tuple(float(len(own)) for own in parsed)}
+        if _CONFORMS in info:
             examples[_CONFORMS] = tuple(float(any(self._conforms(value, validator) for value in own)) for own in parsed)
         schema = digest(self.json_schema)[:16] if self.json_schema else "none"
         return means(info, examples, f"required:{','.join(self.required) or 'none'}|schema:sha256:{schema}")

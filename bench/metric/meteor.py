@@ -9,6 +9,7 @@ from bench.errors import InputError
 from bench.example import Example
 from bench.metric import Answer, Language, Metric, Scores, fraction, means
 from bench.metric.words import stated
+from bench.record_sections import ScoreInfo
 
 _NAME = "meteor"
 _INFO = {_NAME: fraction("METEOR")}
@@ -33,6 +34,9 @@ class Meteor(Metric):
             _wordnet()
         except LookupError as error:
             raise InputError(f"metric.meteor: {_NEEDS}") from error
+
+    def score_info(self) -> dict[str, ScoreInfo]:
+        return _INFO
 
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
         if language != "en":

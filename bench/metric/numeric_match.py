@@ -10,8 +10,10 @@ from pydantic import NonNegativeFloat
 from bench.errors import InputError
 from bench.example import Example
 from bench.metric import Answer, Language, Metric, Scores, fraction, means
+from bench.record_sections import ScoreInfo
 
 _NAME = "numeric_match"
+_INFO = {_NAME: fraction("Numeric match")}
 _NUMBER = re.compile(
     r"""(?:(?<![\w.)])-[$€£]?)?                           # a minus, unless it subtracts
         (?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+)
@@ -43,10 +45,13 @@ class NumericMatch(Metric):
                     f"(example {example.id}); choose another metric, or leave such examples out"
                 )
 
+    def score_info(self) -> dict[str, ScoreInfo]:
+        return _INFO
+
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
         examples = tuple(float(self._is_right(answer)) for answer in answers)
         settings = f"last number|tolerance:{self.tolerance:g}"
-        return means({_NAME: fraction("Numeric match")}, {_NAME: examples}, settings)
+        return means(_INFO, {_NAME: examples}, settings)
 
     def _is_right(self, answer: Answer) -> bool:
         given = last_number(answer.prediction)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from bench.metric import Answer, Language, Metric, Scores
 from bench.record_sections import ScoreInfo
 
-_INFO = ScoreInfo(title="Perplexity", lowest=1.0, highest=None, better="lower", pooling="exp_ratio")
+_INFO = {"perplexity": ScoreInfo(title="Perplexity", lowest=1.0, highest=None, better="lower", pooling="exp_ratio")}
 
 
 class Perplexity(Metric):
@@ -19,6 +19,9 @@ class Perplexity(Metric):
 
     reads_answers = False
 
+    def score_info(self) -> dict[str, ScoreInfo]:
+        return _INFO
+
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
         nlls = [answer.reference_nll_nats for answer in answers if answer.reference_nll_nats is not None]
         tokens = sum(answer.reference_tokens for answer in answers)
@@ -28,4 +31,4 @@ class Perplexity(Metric):
         except OverflowError:
             value = None
         missing = {"perplexity": "not_finite"} if value is None else {}
-        return Scores(values={"perplexity": value}, missing=missing, info={"perplexity": _INFO}, settings=settings)
+        return Scores(values={"perplexity": value}, missing=missing, info=_INFO, settings=settings)

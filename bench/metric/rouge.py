@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench.metric import Answer, Language, Metric, Scores, fraction, means
 from bench.metric.words import chinese_words, stated
+from bench.record_sections import ScoreInfo
 
 if TYPE_CHECKING:
     from rouge_score.rouge_scorer import RougeScorer
@@ -27,6 +28,9 @@ class Rouge(Metric):
 
     use_stemmer: bool
     """Compare Porter stems instead of words; English only."""
+
+    def score_info(self) -> dict[str, ScoreInfo]:
+        return _INFO
 
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
         rouge = scorer(list(_INFO), self.use_stemmer, language)

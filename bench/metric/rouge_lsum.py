@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from bench.metric import Answer, Language, Metric, Scores, fraction, means
 from bench.metric.rouge import scorer, scoring
 from bench.metric.words import stated
+from bench.record_sections import ScoreInfo
 
 _NAME = "rougeLsum"
+_INFO = {_NAME: fraction("ROUGE-Lsum")}
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])\s*|\s*\n\s*")
 
 
@@ -23,6 +25,9 @@ class RougeLsum(Metric):
     use_stemmer: bool
     """Compare Porter stems instead of words; English only."""
 
+    def score_info(self) -> dict[str, ScoreInfo]:
+        return _INFO
+
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
         rouge = scorer([_NAME], self.use_stemmer, language)
 
@@ -33,7 +38,7 @@ class RougeLsum(Metric):
             return float(scores[_NAME].fmeasure)
 
         settings = f"{scoring(self.use_stemmer, language)}|sentences:line breaks and .!?"
-        return means({_NAME: fraction("ROUGE-Lsum")}, {_NAME: tuple(map(best, answers))}, settings)
+        return means(_INFO, {_NAME: tuple(map(best, answers))}, settings)
 
 
 def by_line(text: str) -> str:

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 
 from bench.metric import Answer, Language, Metric, Scores, fraction, means
 from bench.metric.words import compared_words
+from bench.record_sections import ScoreInfo
+
+_INFO = {"token_f1": fraction("Token F1")}
 
 
 class TokenF1(Metric):
@@ -13,9 +16,12 @@ class TokenF1(Metric):
     As in the official SQuAD v2 script, an empty answer scores 1 if abstaining is right, otherwise 0.
     """
 
+    def score_info(self) -> dict[str, ScoreInfo]:
+        return _INFO
+
     def score(self, answers: Sequence[Answer], language: Language) -> Scores:
         examples = tuple(_best_f1(answer, language) for answer in answers)
-        return means({"token_f1": fraction("Token F1")}, {"token_f1": examples})
+        return means(_INFO, {"token_f1": examples})
 
 
 def _best_f1(answer: Answer, language: Language) -> float:

@@ -24,6 +24,7 @@ def test_it_says_how_each_of_its_scores_is_read_and_why_one_is_missing(
     metric = Metric.model_validate(yaml.safe_load((CONF / f"{name}.yaml").read_text()))
     scores = metric.score(answered(("red fox", "red"), ("", "")), language)
     assert set(scores.info) == set(scores.values)
+    assert metric.score_info() in (None, scores.info)
     assert set(scores.missing) == {score for score, value in scores.values.items() if value is None}
     assert set(scores.examples) <= set(scores.values)
     assert set(scores.parts) <= set(scores.values)
