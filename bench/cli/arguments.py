@@ -28,8 +28,12 @@ _RANGE = re.compile(r"""(?<!["'\w])(?:log|uniform|int)\([^()"']*\)""")
 _HELP = "see `tunebench --help` and `--hydra-help`"
 
 
-def in_order(arguments: Sequence[str]) -> list[str]:
+def in_order(arguments: Sequence[str], several: str = MANY) -> list[str]:
     """`arguments` as Hydra reads them: flags first, then `--`, then overrides.
+
+    Args:
+        arguments: what was typed.
+        several: the sentence about a setting with several values and without `-m`.
 
     Raises:
         InputError: a flag does not exist, was used wrongly or is refused, several values were given without `-m`, or a
@@ -56,7 +60,7 @@ def in_order(arguments: Sequence[str]) -> list[str]:
     parsed = OverridesParser.create().parse_overrides(overrides)
     faults = [fault for override in parsed for fault in _not_names(override)]
     if not known.multirun:
-        faults += [MANY.format(override.input_line) for override in parsed if override.is_sweep_override()]
+        faults += [several.format(override.input_line) for override in parsed if override.is_sweep_override()]
     faults += [NO_FOLDER.format(folder) for folder in search_path(overrides) if not folder.is_dir()]
     if not (known.multirun or known.cfg or known.info):
         faults += [LAUNCHER.format(typed.input_line) for typed in parsed if typed.key_or_group == "hydra/launcher"]

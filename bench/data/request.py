@@ -10,6 +10,7 @@ from bench.cli.arguments import in_order
 from bench.configuration import CONF
 from bench.errors import InputError
 
+SEVERAL = "{}: this command shows one data set at a time; give one value, or write a list in brackets, as in [0,1]"
 FILES = ("dataset.train", "dataset.tune", "dataset.test")
 
 
@@ -25,7 +26,7 @@ def composed(typed: Sequence[str]) -> DictConfig:
             raise InputError(f"{argument}: this command takes no flags but --help; it shows one data set at a time")
         if "=" not in argument and os.path.exists(os.path.expanduser(argument)):
             raise InputError(f"{argument}: must be KEY=VALUE; for a data file, type dataset.train={argument}")
-    _, *overrides = in_order(typed)
+    _, *overrides = in_order(typed, SEVERAL)
     with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
         return compose("config", overrides, return_hydra_config=True)
 

@@ -209,7 +209,8 @@ def test_a_broken_table_is_shown_up_to_the_fault(data: Run, tmp_path: Path) -> N
         (["-m", "seed=0,1"], "-m: this command takes no flags but --help; it shows one data set at a time"),
         (
             ["seed=0,1"],
-            "seed=0,1: several values need -m, which runs a cell for each; write a list in brackets, as in [0,1]",
+            "seed=0,1: this command shows one data set at a time; give one value, or write a list in brackets, as in "
+            "[0,1]",
         ),
         (["dataset=nosuch"], "dataset: there is no 'nosuch'; choose one of"),
         (
