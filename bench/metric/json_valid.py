@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
 _VALID, _CONFORMS = "json_valid", "json_conforms"
+_REFERENCES = ("$ref", "$dynamicRef")
 _INFO = {_VALID: fraction("Valid JSON"), _CONFORMS: fraction("JSON as required")}
 
 
@@ -37,7 +38,12 @@ class JsonValid(Metric):
         return super().identity() | {"json_schema": self.json_schema and digest(self.json_schema)}
 
     def check(self, examples: Sequence[Example]) -> None:
-        self._validator()
+        validator = self._validator()
+        if validator is not None and (ref := _unresolved(validator)) is not None:
+            raise InputError(
+                "metric.json_valid.json_schema: each reference must lead to a part of the same file, since nothing is "
+                f"downloaded, got {ref!r} in {self.json_schema}"
+            )
 
     def score_info(self) -> dict[str, ScoreInfo]:
         return _INFO if self.required or self.json_schema is not None else {_VALID: _INFO[_VALID]}
@@ -74,6 +80,31 @@ class JsonValid(Metric):
             ) from error
         # An empty registry, because jsonschema would otherwise download what a schema refers to.
         return kind(schema, registry=Registry())
+
+
+def _unresolved(validator: "Validator") -> str | None:
+    """A reference in the validator's schema that leads nowhere; None if there is none."""
+    from jsonschema_specifications import REGISTRY
+    from referencing.exceptions import Unresolvable
+    from referencing.jsonschema import specification_with
+
+    specification = specification_with(validator.META_SCHEMA["$schema"])
+    root = specification.create_resource(validator.schema)
+    waiting, seen = [(root, REGISTRY.resolver_with_root(root))], set()
+    while waiting:
+        part, resolver = waiting.pop()
+        if not isinstance(part.contents, dict) or id(part.contents) in seen:
+            continue
+        seen.add(id(part.contents))
+        waiting += [(inner, resolver.in_subresource(inner)) for inner in part.subresources()]
+        for ref in (part.contents[keyword] for keyword in _REFERENCES if keyword in part.contents):
+            try:
+                target = resolver.lookup(ref)
+            # The last two: a pointer that goes on where there is a number, or has no number where there is a list
+            except (Unresolvable, TypeError, ValueError):
+                return str(ref)
+            waiting.append((specification.create_resource(target.contents), target.resolver))
+    return None
 
 
 def _parsed(text: str) -> list[Any]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,8 @@ from bench.metric import Answer
 from bench.metric.json_valid import JsonValid
 
 Answered = Callable[..., list[Answer]]
+
+DRAFT_7 = "http://json-schema.org/draft-07/schema#"
 
 
 def metric(required: tuple[str, ...] = (), json_schema: Path | None = None) -> JsonValid:
@@ -76,6 +79,47 @@ def test_what_a_schema_refers_to_is_not_downloaded(answered: Answered, tmp_path:
     path.write_text('{"$ref": "http://127.0.0.1:9/schema.json"}')
     with pytest.raises(Exception, match=r"Unresolvable: http://127\.0\.0\.1:9/schema\.json"):
         metric(json_schema=path).score(answered(("{}", "")), "en")
+
+
+@pytest.mark.parametrize(
+    ("schema", "ref"),
+    [
+        ({"properties": {"age": {"$ref": "#/$defs/nope"}}}, "#/$defs/nope"),
+        ({"items": {"$ref": "other.json"}}, "other.json"),
+        ({"not": {"$dynamicRef": "#nope"}}, "#nope"),
+        ({"anyOf": [{}], "not": {"$ref": "#/anyOf/first"}}, "#/anyOf/first"),
+        ({"kept": {"$ref": "#/nope"}, "$ref": "#/kept"}, "#/nope"),
+        ({"$schema": DRAFT_7, "definitions": {}, "allOf": [{"$ref": "#/definitions/nope"}]}, "#/definitions/nope"),
+    ],
+)
+def test_a_reference_that_leads_nowhere_is_refused_before_training(
+    tmp_path: Path, schema: dict[str, Any], ref: str
+) -> None:
+    path = tmp_path / "schema.json"
+    path.write_text(json.dumps(schema))
+    with pytest.raises(InputError) as refused:
+        metric(json_schema=path).check([])
+    assert str(refused.value) == (
+        "metric.json_valid.json_schema: each reference must lead to a part of the same file, since nothing is "
+        f"downloaded, got {ref!r} in {path}"
+    )
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$defs": {"age": {"$anchor": "age"}}, "items": {"$ref": "#age"}, "properties": {"all": {"$ref": "#"}}},
+        {"$id": "http://e.org/a/b", "$defs": {"c": {"$id": "d/e", "items": {"$ref": "e"}}}, "not": {"$ref": "d/e"}},
+        {"enum": [{"$ref": "#/nope"}], "properties": {"$ref": {"type": "string"}}},
+        {"$ref": "https://json-schema.org/draft/2020-12/schema"},
+        {"$schema": DRAFT_7, "definitions": {"age": {}}, "allOf": [{"$ref": "#/definitions/age"}]},
+        True,
+    ],
+)
+def test_references_within_the_file_are_accepted(tmp_path: Path, schema: Any) -> None:
+    path = tmp_path / "schema.json"
+    path.write_text(json.dumps(schema))
+    metric(json_schema=path).check([])
 
 
 @pytest.mark.parametrize(
