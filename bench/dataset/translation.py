@@ -10,9 +10,10 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from bench.content import digests
 from bench.errors import InputError, first_line
@@ -26,6 +27,8 @@ LONGEST_PIECE = 200
 """In characters. Translation models are trained on sentences, and read a few hundred tokens."""
 LONGEST_TRANSLATION = 400
 """In tokens, of one piece."""
+STUCK_S = 1800.0
+"""Another process that has added no translation for so long will not add any more."""
 FILES = (*CHECKPOINT_FILES, "*.spm")
 """The files of a translation checkpoint that are read."""
 
@@ -49,7 +52,8 @@ def translations(texts: Iterable[str], checkpoint: str) -> dict[str, str]:
     """The translation of each of the texts by the checkpoint in a local folder, made greedily, sentence by sentence.
 
     Raises:
-        InputError: the folder is no translation checkpoint that can be loaded.
+        InputError: the folder is no translation checkpoint that can be loaded, or another process hangs that translates
+            with it.
     """
     file = (
         cache_folder() / f"{hashlib.sha256(json.dumps(checkpoint_digests(checkpoint)).encode()).hexdigest()[:16]}.jsonl"
@@ -57,8 +61,7 @@ def translations(texts: Iterable[str], checkpoint: str) -> dict[str, str]:
     pieces = {text: _pieces(text) for text in dict.fromkeys(texts)}
     wanted = dict.fromkeys(piece for own in pieces.values() for piece in own)
     file.parent.mkdir(parents=True, exist_ok=True)
-    # A second process waits here and then finds the translations of the first.
-    with FileLock(f"{file}.lock"):
+    with _locked(file, checkpoint):
         known = _read(file)
         missing = [piece for piece in wanted if piece not in known]
         if missing:
@@ -70,6 +73,39 @@ def translations(texts: Iterable[str], checkpoint: str) -> dict[str, str]:
 def cache_folder() -> Path:
     """Where translations are kept."""
     return Path(os.path.expanduser(os.environ.get("TUNEBENCH_CACHE") or "~/.cache/tunebench"), "translations")
+
+
+@contextmanager
+def _locked(file: Path, checkpoint: str) -> Iterator[None]:
+    """Lock the file against other processes. One that waits here then finds the translations of the first."""
+    lock = FileLock(f"{file}.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        print(f"waiting for another process that translates ({checkpoint})", file=sys.stderr, flush=True)
+        _wait(lock, file)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _wait(lock: FileLock, file: Path) -> None:
+    """Acquire the lock, as long as the process that has it goes on translating."""
+    while not lock.is_locked:
+        size = _size(file)
+        try:
+            lock.acquire(timeout=STUCK_S)
+        except Timeout as error:
+            if _size(file) == size:
+                raise InputError(
+                    f"dataset.translate: another process has {lock.lock_file} and has translated nothing for "
+                    f"{STUCK_S / 60:.0f} minutes; end it, or remove that file if there is none, and run again"
+                ) from error
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
 
 
 def _pieces(text: str) -> list[str]:

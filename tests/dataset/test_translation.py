@@ -1,8 +1,11 @@
 import json
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from bench.dataset import translation
 from bench.dataset.translation import cache_folder, checkpoint_digests, translations
@@ -91,3 +94,37 @@ def test_without_torch_only_what_is_translated_already_is_given(
         "dataset.translate: 2 sentences are not translated yet; the first cell with this data translates them, or see "
         "the Chinese with dataset.translate=null"
     )
+
+
+def test_a_process_that_hangs_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(translation, "STUCK_S", 0.1)
+    file = tmp_path / "made.jsonl"
+    with FileLock(f"{file}.lock"), pytest.raises(InputError) as caught, translation._locked(file, "~/models/opus"):
+        pytest.fail("two processes translate")
+    assert capfd.readouterr().err == "waiting for another process that translates (~/models/opus)\n"
+    assert str(caught.value) == (
+        f"dataset.translate: another process has {file}.lock and has translated nothing for 0 minutes; end it, or "
+        "remove that file if there is none, and run again"
+    )
+
+
+def test_a_process_that_goes_on_translating_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(translation, "STUCK_S", 0.5)
+    file = tmp_path / "made.jsonl"
+    other = FileLock(f"{file}.lock", thread_local=False)
+    other.acquire()
+
+    def translate() -> None:
+        for _ in range(12):
+            with file.open("a") as cache:
+                cache.write("\n")
+            time.sleep(0.1)
+        other.release()
+
+    thread = threading.Thread(target=translate)
+    thread.start()
+    with translation._locked(file, "~/models/opus"):
+        assert file.read_text() == "\n" * 12
+    thread.join()
