@@ -49,6 +49,20 @@ def exclusive(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+def is_held(folder: Path) -> bool:
+    """Whether a supervisor on any machine has locked `folder` at this moment, as far as this process may know."""
+    if not (folder / LOCK).exists():
+        return False
+    # A folder of somebody else cannot be locked, nor be written in.
+    with contextlib.suppress(OSError, NotImplementedError):
+        try:
+            with FileLock(folder / LOCK, timeout=0):
+                return False
+        except Timeout:
+            return not _abandoned(folder)
+    return False
+
+
 def holder(folder: Path) -> str:
     """The host of the supervisor that locked `folder` last."""
     try:

@@ -88,6 +88,21 @@ def test_a_lock_of_a_machine_that_failed_is_taken_over_after_a_while(hold: Hold,
     assert sorted(os.listdir(tmp_path)) == [".lock", ".lock.host"]
 
 
+def test_it_is_known_who_holds_a_lock_now(hold: Hold, tmp_path: Path) -> None:
+    assert not lock.is_held(tmp_path)
+    assert not list(tmp_path.iterdir())
+    process = hold(host="n1")
+    assert lock.is_held(tmp_path)
+    process.send_signal(signal.SIGSTOP)
+    age(tmp_path, lock.STALE_S + 1)
+    assert not lock.is_held(tmp_path), "its machine has failed"
+    process.kill()
+    process.wait()
+    hold(host="n1").communicate()
+    assert (tmp_path / lock.HOLDER).exists()
+    assert not lock.is_held(tmp_path), "it has ended"
+
+
 def test_a_holder_shows_that_it_lives(hold: Hold, tmp_path: Path) -> None:
     hold(host="n1")
     age(tmp_path, lock.STALE_S + 1)

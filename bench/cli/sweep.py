@@ -22,6 +22,7 @@ from bench.cli.points import composed, points, require_score
 from bench.configuration import CONF
 from bench.errors import InputError
 from bench.job import Job
+from bench.lock import is_held
 from bench.record import Record
 from bench.supervisor.lease import candidates
 from bench.supervisor.progress import console, point_to_weights, summarise, warn
@@ -249,4 +250,6 @@ def _outcome(cell: PlannedCell, queued: Mapping[Path, str]) -> Record | str:
     except InputError:
         # Its cell has already said why.
         return "not run"
+    if not cell.done and record == cell.before and is_held(cell.folder):
+        return "running"
     return "not run" if record is None or (cell.job.force and record == cell.before) else record

@@ -50,6 +50,10 @@ def test_two_machines_share_one_folder(start: Start, bench: Bench, wait_until: W
     second = bench(*command, script=on("n2"))
     assert "is being run by another sweep on n1\n" in second.stdout
     assert (second.returncode, hosts(tmp_path)) == (3, [None, "n2"])
+    assert [row.split()[:3] for row in second.stdout.splitlines()[-2:]] == [
+        ["seed", "0", "running"],
+        ["seed", "1", "ok"],
+    ]
     # The machine fails in the middle of its cell.
     first.kill()
     first.wait()

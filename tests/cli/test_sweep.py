@@ -164,7 +164,10 @@ def test_a_cell_that_was_to_run_again_and_did_not_has_not_run(bench: Bench, tmp_
         done = bench(*command)
     assert done.returncode == 3
     assert f"1 of 2  seed 0  {first} is being run by another sweep on {platform.node()}\n" in done.stdout
-    assert [row[:2] for row in rows(done.stdout)[1:]] == [["seed 0", "not run"], ["seed 1", "ok"]]
+    assert [row[:2] for row in rows(done.stdout)[1:]] == [["seed 0", "running"], ["seed 1", "ok"]]
+    (first / ".lock").unlink()
+    (first / ".lock").mkdir()
+    assert rows(bench(*command).stdout)[1][:2] == ["seed 0", "not run"]
 
 
 def test_a_study_that_belongs_to_somebody_else_is_one_sentence(bench: Bench, tmp_path: Path) -> None:
