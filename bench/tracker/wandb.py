@@ -33,6 +33,8 @@ from bench.tracker.wandb_uploader import (
 MAX_QUEUED = 10_000
 """Rows that may wait for W&B. Once so many wait, its library is taken to hang, and the run is given up."""
 
+LOGS = f"{FOLDER}/*run-*/*.wandb"
+"""The logs of a cell's runs, in its folder."""
 STAYS_OFFLINE = (
     "W&B has no key on this machine, so runs stay offline. After `wandb login`, new runs go online, and the same "
     "command again prints how to upload these. tracker=none switches W&B off."
@@ -66,17 +68,25 @@ class Wandb(Tracker):
             return None
         if wanted_mode(self) == "online" and not has_key():
             return STAYS_OFFLINE
-        return f"To upload what is not at W&B yet:\n{command}"
+        return f"To upload what is not at W&B yet, once no cell is running any more:\n{command}"
 
 
 def sync_command(folders: Iterable[Path]) -> str | None:
-    """The command that uploads what the cells in `folders` have kept; None if W&B has everything."""
-    logs = [log for folder in folders for log in sorted(folder.glob(f"{FOLDER}/*run-*/*.wandb"))]
-    waiting = [log.parent for log in logs if not uploaded_mark(log).exists()]
-    if not waiting:
+    """The command that uploads whatever the studies of the cells in `folders` have kept; None if W&B has these cells.
+
+    `wandb sync` itself passes over what is uploaded. It would take a run that is still written for one that has ended.
+    """
+    studies = sorted({folder.parent for folder in folders if _kept(folder, LOGS)})
+    if not studies:
         return None
-    started_online = any(not folder.name.startswith("offline-") for folder in waiting)
-    return shlex.join(["wandb", "sync", *(["--include-online"] if started_online else []), *map(str, waiting)])
+    started_online = any(not run.name.startswith("offline-") for study in studies for run in _kept(study, f"*/{LOGS}"))
+    cells = " ".join(f"{shlex.quote(str(study))}/*/{FOLDER}" for study in studies)
+    return f"wandb sync {'--include-online ' if started_online else ''}{cells}"
+
+
+def _kept(folder: Path, logs: str) -> list[Path]:
+    """The folders of the runs that are not at W&B, by a pattern of their logs."""
+    return [log.parent for log in folder.glob(logs) if not uploaded_mark(log).exists()]
 
 
 class WandbRun(Sink):

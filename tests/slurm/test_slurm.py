@@ -281,7 +281,7 @@ def test_a_cancelled_job_leaves_a_record(results: dict[str, Future[Any]]) -> Non
     assert (status, record["status"]) == (3, "interrupted")
     assert record["error"]["message"] == "stopped by SIGTERM; run it again and it goes on from its last checkpoint"
     assert re.search(r"^tiny lora events seed 0 +interrupted ", out, re.MULTILINE)
-    assert re.search(r"^wandb sync .*/offline-run-", out, re.MULTILINE)
+    assert re.search(r"^wandb sync .*/\*/wandb$", out, re.MULTILINE)
     assert "Traceback" not in out
     # Where Slurm's signal goes to all processes of the job, W&B's own ends at once, and its log with it.
     assert len(at_wandb) == 1

@@ -2,7 +2,6 @@ import json
 import os
 import pickle
 import re
-import shlex
 import subprocess
 import sys
 import threading
@@ -21,6 +20,7 @@ from bench.record_sections import Error
 from bench.telemetry.reading import Reading
 from bench.tracker import CellInfo, wandb
 from bench.tracker.wandb import Wandb, WandbRun, sync_command
+from bench.tracker.wandb_uploader import uploaded_mark
 
 KEY = "0123456789abcdef0123456789abcdef0123beef"
 """Planted where a key may lie. It must not come out anywhere else."""
@@ -352,40 +352,50 @@ def test_an_online_run_reaches_the_server(
     assert sync_command([cell_info.folder]) is None
 
 
-def test_what_was_kept_offline_reaches_the_server_by_the_line_that_is_printed(
+def test_what_was_kept_reaches_the_server_once_by_the_line_that_is_printed(
     cell_info: CellInfo, cell_events: list[AnyEvent], record: Record, wandb_server: Any, tmp_path: Path
 ) -> None:
-    track(offline(), cell_info, cell_events, [], record)
-    line = sync_command([cell_info.folder])
-    (log,) = logs(cell_info)
-    assert line == f"wandb sync {log.parent}"
+    cells = [
+        cell_info._replace(folder=tmp_path / "my runs" / "demo" / name, title=name) for name in ("a cell", "b", "c")
+    ]
+    for cell in cells:
+        cell.folder.mkdir(parents=True)
+        track(offline(), cell, cell_events, [], record)
+    kept, begun_online, uploaded = (logs(cell)[0] for cell in cells)
+    begun_online.parent.rename(begun_online.parent.with_name(begun_online.parent.name.removeprefix("offline-")))
+    uploaded_mark(uploaded).touch()
+    line = sync_command([cells[0].folder])
+    assert line == f"wandb sync --include-online '{tmp_path}/my runs/demo'/*/wandb"
     assert wandb_server.runs == {}
-    command = [str(Path(sys.executable).with_name("wandb")), *shlex.split(line)[1:]]
     known = os.environ | {"WANDB_BASE_URL": wandb_server.url, "WANDB_API_KEY": KEY}
-    subprocess.run(command, env=known, cwd=tmp_path, check=True, capture_output=True, timeout=60)
-    (run,) = wandb_server.runs.values()
+    known |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    subprocess.run(line, shell=True, env=known, cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    runs = {run.fields["displayName"]: run for run in wandb_server.runs.values()}
+    assert sorted(runs) == ["a cell", "b"]
+    run = runs["a cell"]
     assert run.fields["groupName"] == "demo"
     assert [row["train/loss"] for row in run.history if "train/loss" in row] == [3.5]
     assert json.loads(run.files["wandb-summary.json"])["scores"] == {"token_f1": 0.625, "bertscore_f1": None}
     assert run.exit_code == 0
-    assert sync_command([cell_info.folder]) is None
+    assert uploaded_mark(kept).exists()
+    assert sync_command(cell.folder for cell in cells) is None
 
 
 def test_nothing_to_sync_where_nothing_was_kept(tmp_path: Path) -> None:
     assert sync_command([tmp_path, tmp_path / "missing"]) is None
 
 
-def test_one_line_syncs_all_cells(tmp_path: Path) -> None:
+def test_one_line_syncs_all_studies(tmp_path: Path) -> None:
     for name in (
-        "a cell/wandb/offline-run-1-x/run-x.wandb",
-        "b/wandb/run-2-y/run-y.wandb",
-        "c/wandb/run-3-z/run-z.wandb",
+        "one/a/wandb/offline-run-1-x/run-x.wandb",
+        "it's two/b/wandb/offline-run-2-y/run-y.wandb",
+        "three/c/wandb/run-3-z/run-z.wandb",
     ):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).touch()
-    (tmp_path / "c/wandb/run-3-z/run-z.wandb.synced").touch()
-    assert sync_command([tmp_path / cell for cell in ("a cell", "b", "c")]) == (
-        f"wandb sync --include-online '{tmp_path}/a cell/wandb/offline-run-1-x' {tmp_path}/b/wandb/run-2-y"
+    (tmp_path / "three/c/wandb/run-3-z/run-z.wandb.synced").touch()
+    assert sync_command([tmp_path / cell for cell in ("one/a", "it's two/b", "three/c")]) == (
+        f"""wandb sync '{tmp_path}/it'"'"'s two'/*/wandb {tmp_path}/one/*/wandb"""
     )
 
 
@@ -416,7 +426,7 @@ def test_a_server_that_cannot_be_reached_costs_the_cell_nothing(
     assert logs(cell_info)[0].parent.name.startswith("offline-run-")
     assert len([row for row in log.history if "phase" in row]) == 9
     assert log.exit_code == 0
-    assert sync_command([cell_info.folder]) == f"wandb sync {logs(cell_info)[0].parent}"
+    assert sync_command([cell_info.folder]) == f"wandb sync {cell_info.folder.parent}/*/wandb"
     out, err = capfd.readouterr()
     assert out == ""
     assert re.fullmatch(r"W&B did not accept the run, so it is kept offline: Timed out .*\n", err)
@@ -446,8 +456,7 @@ def test_a_server_that_dies_in_the_middle_holds_nobody_up(
     closed_s = time.monotonic() - begun_s
     assert heard_s < 0.5
     assert closed_s < 8
-    (log,) = logs(cell_info)
-    assert sync_command([cell_info.folder]) == f"wandb sync --include-online {log.parent}"
+    assert sync_command([cell_info.folder]) == f"wandb sync --include-online {cell_info.folder.parent}/*/wandb"
     assert len([row for row in read(cell_info).history if "phase" in row]) == 9
     assert read(cell_info).summary["scores"] == {"token_f1": 0.625, "bertscore_f1": None}
     assert capfd.readouterr() == ("", "")
@@ -509,7 +518,7 @@ def test_the_command_ends_although_the_server_has_died(
     assert process.returncode == 0
     assert took_s < 20
     (path,) = logs(cell_info)
-    assert sync_command([cell_info.folder]) == f"wandb sync --include-online {path.parent}"
+    assert sync_command([cell_info.folder]) == f"wandb sync --include-online {cell_info.folder.parent}/*/wandb"
     # The library's own process may still be writing.
     until(lambda: "scores" in Log(path).summary)
     log = Log(path)
@@ -521,7 +530,7 @@ NO_KEY = (
     "W&B has no key on this machine, so runs stay offline. After `wandb login`, new runs go online, and the same "
     "command again prints how to upload these. tracker=none switches W&B off."
 )
-SYNC = "To upload what is not at W&B yet:\nwandb sync {run}"
+SYNC = "To upload what is not at W&B yet, once no cell is running any more:\nwandb sync {study}/*/wandb"
 
 
 @pytest.mark.parametrize(
@@ -557,7 +566,7 @@ def test_a_run_is_kept_offline_where_it_is_asked_for_or_there_is_no_key(
     track(Wandb(name="wandb", mode=mode), cell_info, [], [], record)
     (log,) = logs(cell_info)
     assert log.parent.name.startswith("offline-run-")
-    assert Wandb(name="wandb").closing_line([cell_info.folder]) == closing_line.format(run=log.parent)
+    assert Wandb(name="wandb").closing_line([cell_info.folder]) == closing_line.format(study=cell_info.folder.parent)
     assert wandb_server.keys == set()
     assert capfd.readouterr() == ("", "")
 
