@@ -125,20 +125,9 @@ def skeleton(model: Model, folder: Path | None) -> PreTrainedModel:
     Its configuration is that of the checkpoint in `folder`, or `model.architecture` if there is no folder.
 
     Raises:
-        InputError: there is no configuration, or transformers cannot build a model from it.
+        InputError: there is no configuration, or transformers cannot build a causal language model from it.
     """
     config = _configuration(model, folder)
-    own_code = model.trust_remote_code and "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
-    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING and not own_code:
-        raise InputError(
-            f"{model.name} is a {config.model_type} model, which is no causal language model; take another"
-        )
-    if model.attention == "sdpa" and not getattr(
-        MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None), "_supports_sdpa", True
-    ):
-        raise InputError(
-            f"model.attention: must be auto or eager for {model.name}, a {config.model_type} model, got sdpa"
-        )
     failure = f"transformers cannot build {model.name} from its configuration"
     with _explained(failure, *_NOT_BUILT), torch.device("meta"):
         # In float32 whatever the model's precision is: to find that out would start CUDA.
@@ -170,6 +159,8 @@ def _base(model: Model, folder: Path | None, quantization: BitsAndBytesConfig | 
 
 
 def _pretrained(model: Model, folder: Path, quantization: BitsAndBytesConfig | None) -> PreTrainedModel:
+    # What has been downloaded just now could not be checked before the first cell.
+    _configuration(model, folder)
     with _explained(f"{model.path} is not a checkpoint that transformers loads", *_NOT_LOADED):
         base, loaded = AutoModelForCausalLM.from_pretrained(
             folder,
@@ -218,7 +209,28 @@ def _drawn(name: str, weight: torch.Tensor, block: torch.Tensor) -> torch.Tensor
 
 
 def _configuration(model: Model, folder: Path | None) -> PretrainedConfig:
-    """That of the checkpoint in `folder`, or `model.architecture` if there is no folder."""
+    """That of the checkpoint in `folder`, or `model.architecture` if there is no folder.
+
+    Raises:
+        InputError: it cannot be read, or is not that of a causal language model with the attention that was asked for.
+    """
+    config = _read(model, folder)
+    own_code = model.trust_remote_code and "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
+    # Of an encoder-decoder such as BART, transformers builds the decoder, without the encoder that it learned to read.
+    if config.is_encoder_decoder or (type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING and not own_code):
+        raise InputError(
+            f"{model.name} is a {config.model_type} model, which is no causal language model; take another"
+        )
+    if model.attention == "sdpa" and not getattr(
+        MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None), "_supports_sdpa", True
+    ):
+        raise InputError(
+            f"model.attention: must be auto or eager for {model.name}, a {config.model_type} model, got sdpa"
+        )
+    return config
+
+
+def _read(model: Model, folder: Path | None) -> PretrainedConfig:
     if folder is not None:
         with _explained(f"{model.path} is not a checkpoint that transformers loads", *_NOT_LOADED):
             found, _ = PretrainedConfig.get_config_dict(folder)

@@ -290,6 +290,9 @@ def test_models_that_are_something_else(faults: Faults, checkpoint: Path, tmp_pa
     own_code = {"model_type": "mine", "auto_map": {"AutoConfig": "configuration_mine.Mine"}}
     models = [
         with_settings(checkpoint, tmp_path / "t5", model_type="t5"),
+        with_settings(checkpoint, tmp_path / "bart", model_type="bart"),
+        # A decoder that was saved by itself.
+        with_settings(checkpoint, tmp_path / "decoder", model_type="bart", is_encoder_decoder=False),
         with_settings(checkpoint, tmp_path / "packed", quantization_config={"quant_method": "gptq", "bits": 4}),
         with_settings(checkpoint, tmp_path / "own", **own_code),
         # As many models of the hub do: transformers knows them by now, and their code is not needed.
@@ -297,6 +300,7 @@ def test_models_that_are_something_else(faults: Faults, checkpoint: Path, tmp_pa
     ]
     assert faults([], [(model, part("method", "baseline")) for model in models]) == [
         "t5 is a t5 model, which is no causal language model; take another",
+        "bart is a bart model, which is no causal language model; take another",
         f"{tmp_path / 'packed'} has weights that are quantised already (gptq); take the model that they were made "
         "from, and quantise it with method=qlora",
         f"{tmp_path / 'own'} brings code of its own, which runs with your rights; read it, and allow it with "

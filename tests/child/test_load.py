@@ -366,6 +366,15 @@ def test_weights_without_a_configuration(small_model: SmallModel, checkpoint: Pa
     )
 
 
+def test_an_encoder_decoder_that_was_just_downloaded(small_model: SmallModel, checkpoint: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(checkpoint, copy)
+    (copy / "config.json").write_text('{"model_type": "bart"}')
+    assert refused(small_model(path=str(copy), name="bart")) == (
+        "bart is a bart model, which is no causal language model; take another"
+    )
+
+
 def test_weights_that_are_cut_off(small_model: SmallModel, checkpoint: Path, tmp_path: Path) -> None:
     cut = tmp_path / "cut"
     shutil.copytree(checkpoint, cut)
