@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,31 @@ def searches(config: DictConfig) -> list[Search]:
     if setups and not found:
         raise InputError("none of these methods trains anything, so there is nothing to search; name one that does")
     return list(found.values())
+
+
+def about_ranges(config: DictConfig, faults: Iterable[str]) -> list[str]:
+    """Faults of a sweep's cells; those of values that a search drew as faults of the ranges that they are from."""
+    if config.hydra.runtime.choices.get("hydra/sweeper") != "tune":
+        return [*faults]
+    try:
+        known = searches(config)
+    except InputError:
+        # There is no search, for the faults that were given.
+        return [*faults]
+    return [*dict.fromkeys(_about_range(fault, known) for fault in faults)]
+
+
+def _about_range(fault: str, known: Iterable[Search]) -> str:
+    key, _, demand = fault.partition(": ")
+    path = key.removeprefix("method.")
+    drawn_from = [
+        search.space.search[path]
+        for search in known
+        if path in search.space.search and re.search(rf"\b{search.composed.names['method']}\b", demand)
+    ]
+    if path == key or not drawn_from:
+        return fault
+    return f"method.search.{path}: {re.sub(r'got .*(?= [(])', lambda _: f'got {drawn_from[0]}', demand)}"
 
 
 def settings_of(config: DictConfig) -> Tune:

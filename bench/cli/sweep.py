@@ -6,6 +6,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from bench import store
 from bench.cli import arguments, check, mistakes, place, slurm, tuned
 from bench.cli.compose import as_typed, job_of
 from bench.cli.points import composed, points, require_score
+from bench.cli.search import about_ranges
 from bench.configuration import CONF
 from bench.errors import InputError
 from bench.job import Job
@@ -119,12 +121,12 @@ class Plan(Callback):
         plan([config])
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        plan(_multirun(config))
+        plan(_multirun(config), partial(about_ranges, config))
         on_stop_signals(_pass_on)
 
 
-def plan(configs: Iterable[DictConfig]) -> None:
-    """Fill `planned`. If anything is wrong, list all faults and exit with status 2."""
+def plan(configs: Iterable[DictConfig], reworded: Callable[[Iterable[str]], Iterable[str]] = iter) -> None:
+    """Fill `planned`. If anything is wrong, list all faults, as `reworded`, and exit with status 2."""
     faults: dict[str, None] = {}
     try:
         for fault in _faults(configs):
@@ -133,7 +135,7 @@ def plan(configs: Iterable[DictConfig]) -> None:
         faults.update(dict.fromkeys(mistakes.explain(error).splitlines()))
     if faults:
         # Hydra turns exceptions of callbacks into warnings and goes on, but not this one.
-        sys.exit(refuse("\n".join(faults)))
+        sys.exit(refuse("\n".join(reworded(faults))))
     place.publish([cell.overrides for cell in planned])
 
 

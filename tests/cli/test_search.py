@@ -66,6 +66,33 @@ def test_trials_can_be_shorter_than_final_cells(trials: Callable[..., list[list[
     assert point[-5:-1] == ["scored_on=tune", "seed=7", "train.epochs=0.5", "dataset.train_limit=100"]
 
 
+def test_a_drawn_value_that_cannot_be_is_blamed_on_its_range(
+    compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sweep, "planned", [])
+    typed = ("method=lora", "+method.search.dropout='uniform(0.5, 1.5)'", "method.alpha=-1", f"runs={tmp_path}")
+    with pytest.raises(SystemExit):
+        sweep.Plan().on_multirun_start(compose(TUNE, *typed, multirun=True))
+    assert capsys.readouterr().err == (
+        "method.alpha: must be more than 0.0, got -1 (conf/method/lora.yaml)\n"
+        "method.search.dropout: must be less than 1.0, got uniform(0.5, 1.5) (conf/method/lora.yaml)\n"
+        "Nothing was started.\n"
+    )
+
+
+def test_faults_for_a_model_are_blamed_on_the_range_of_their_method(compose: Compose) -> None:
+    config = compose(TUNE, "method=lora,toplayer", multirun=True)
+    blocks = "must be at most 1, the blocks this model has, got {} (model tiny, method {})"
+    assert search.about_ranges(
+        config,
+        [f"method.blocks: {blocks.format(2, 'toplayer')}", f"method.blocks: {blocks.format(2, 'other')}", "tiny: no"],
+    ) == [
+        f"method.search.blocks: {blocks.format('[1, 2]', 'toplayer')}",
+        f"method.blocks: {blocks.format(2, 'other')}",
+        "tiny: no",
+    ]
+
+
 def test_a_range_does_not_change_what_a_cell_is(compose: Compose) -> None:
     keys = {
         job_of(compose("method=lora", *typed)).cell.key()
