@@ -279,9 +279,11 @@ def test_nothing_is_chosen_before_all_trials_have_ended(ended: Ended, missing: s
 
 def test_another_score_decides(ended: Ended) -> None:
     scores = [{"token_f1": 0.2, "chrf": 0.9}, {"token_f1": 0.6, "chrf": 0.1}]
-    assert ended(scores, "hydra.sweeper.metric=chrf").trial == 0
+    assert ended(scores, "metric=[token_f1,chrf]", "hydra.sweeper.metric=chrf").trial == 0
+    # Its scores have names only when it scores.
+    evaluate = ("metric=[token_f1,evaluate]", "metric.evaluate.metrics=[rouge]")
     with pytest.raises(InputError) as caught:
-        ended(scores, "hydra.sweeper.metric=nope")
+        ended(scores, *evaluate, "hydra.sweeper.metric=nope")
     assert str(caught.value) == (
         "tune.metric: no trial has a score 'nope' that ranks; choose one of token_f1, chrf and type the command again, "
         "which runs no trial twice"
