@@ -51,7 +51,7 @@ REASONS = {
     "no_rapl": "no RAPL energy counter on this machine",
     "no_tune_split": "there is no tune split",
     "no_limit": "the model sets no limit",
-    "not_started": "the cell's process had not started",
+    "not_started": "nothing was read while the cell's process ran",
     "process_ended": "the cell's process had ended",
     "gpu_busy": "the GPU was in use before the cell",
     "no_phases": "the cell ended before its first phase",

@@ -75,7 +75,7 @@ def test_the_cheapest_is_said_to_follow_the_best_and_by_how_much(write_cell, gro
         "qlora 0.7900, with 2.00 s of training time. The most expensive one that comes so close, lora, takes 30.0 s of "
         "training time."
     )
-    assert "The best is lora 0.8000: a difference of 0.0100, p below 0.001 before adjustment." in reason
+    assert "The best is lora 0.8000: a difference of 0.0100, p below 0.001." in reason
 
 
 def test_what_ran_out_of_memory_once_does_not_fit(write_cell, group):

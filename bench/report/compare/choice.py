@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.report.compare.comparisons import Comparison
-from bench.report.compare.effects import difference, ranked, ties, untested
+from bench.report.compare.effects import Difference, difference, p_from_first, ranked, ties, untested
 from bench.report.compare.quantities import TRAINING_ENERGY, TRAINING_SECONDS, Quantity
 from bench.report.compare.setups import Setup
 from bench.report.numbers import fixed, significant, with_interval
@@ -110,22 +110,28 @@ def _answer(scored: Sequence[Setup], score: Quantity) -> str:
 
 
 def _next(scored: Sequence[Setup], score: Quantity) -> str:
-    leader, following = scored[:2]
-    return f"Next is {_with_score(following, score)}: {_apart(leader, following, score)}"
+    return f"Next is {_with_score(scored[1], score)}: {_apart(scored, scored[1], score)}"
 
 
-def _apart(leader: Setup, following: Setup, score: Quantity) -> str:
-    """How far one setup leads another, and how sure that is."""
+def _apart(scored: Sequence[Setup], following: Setup, score: Quantity) -> str:
+    """How far the first of these setups leads another of them, and how sure that is."""
+    leader = scored[0]
     ahead = difference(leader, following, score)
     if ahead is None:
         return "their difference is not known."
     amounts = with_interval(SCORE, ahead.mean, _bounds(ahead.interval))
     if ahead.p is None:
         return f"a difference of {amounts}, not tested."
-    adjusted = ahead.p_adjusted is not None
-    p = ahead.p if ahead.p_adjusted is None else ahead.p_adjusted
+    adjusted = p_from_first(scored, score)
+    p = ahead.p_adjusted or adjusted[following.label]
     words = "below 0.001" if p < 0.001 else significant(2)(p)
-    return f"a difference of {amounts}, p {words} {'for all pairs and looks' if adjusted else 'before adjustment'}."
+    return f"a difference of {amounts}, p {words}{_adjustment(ahead, leader, len(adjusted))}."
+
+
+def _adjustment(ahead: Difference, leader: Setup, n_tests: int) -> str:
+    if ahead.p_adjusted is not None:
+        return ", adjusted for all pairs and looks"
+    return f", adjusted for {n_tests} comparisons with {leader.label}" if n_tests > 1 else ""
 
 
 def _bounds(interval: Interval | None) -> tuple[float, float] | None:
@@ -154,7 +160,7 @@ def _cheapest_close(scored: list[Setup], score: Quantity) -> Pick:
     if not measured:
         reason.append(f"Energy was not measured ({_unmeasured(scored)}), so time decides.")
     if cheapest is not leader:
-        reason.append(f"The best is {_with_score(leader, score)}: {_apart(leader, cheapest, score)}")
+        reason.append(f"The best is {_with_score(leader, score)}: {_apart(scored, cheapest, score)}")
     if why:
         return Pick(wanted, f"cannot be said ({listed(why)})", f"By means alone: {' '.join(reason)}")
     return Pick(wanted, cheapest.label, " ".join(reason))

@@ -145,8 +145,16 @@ def ties(setups: Sequence[Setup], score: Quantity) -> list[Setup]:
     if is_decided(setups, score) and first.decision:
         labels = [setup.label for setup in setups]
         return [each for each in others if not first.decision.n_better(each.label, labels)]
-    tested = [found for each in others if (found := difference(each, first, score)) and found.p is not None]
-    return [each for each, p in zip(others, _adjusted(tested), strict=True) if p >= SIGNIFICANCE]
+    p = p_from_first(setups, score)
+    return [each for each in others if p[each.label] >= SIGNIFICANCE]
+
+
+def p_from_first(setups: Sequence[Setup], score: Quantity) -> dict[str, float]:
+    """By label, the p of each setup's difference from the first one, Holm-adjusted over all that can be tested."""
+    first, *others = setups
+    found = {each.label: difference(each, first, score) for each in others}
+    tested = {label: less for label, less in found.items() if less and less.p is not None}
+    return dict(zip(tested, _adjusted([*tested.values()]), strict=True))
 
 
 def _adjusted(tested: Sequence[Difference]) -> list[float]:
@@ -184,7 +192,9 @@ def _decided(decision: Decision, one: Setup, other: Setup, score: Quantity, diff
         return Difference(difference, None, None, f"seeds were added until {title} differed")
     pair = decision.pair(one.label, other.label)
     if pair is None:
-        missing = [decision.left_out.get(each.label, "it is not in the plan of bench.decide") for each in (one, other)]
+        missing = [
+            decision.left_out.get(each.label, "it is not in the plan of `tunebench decide`") for each in (one, other)
+        ]
         return Difference(difference, None, None, missing[0] if one.label in decision.left_out else missing[1])
     found, sign = pair.repeated, 1 if pair.one == one.label else -1
     within = found.interval or _uniform(found.difference, score.span, decision.n_documents, decision.alpha)

@@ -45,5 +45,8 @@ def _label(cell: StoredCell, swept: Sequence[str]) -> str:
 
 
 def _short(path: str, names: Counter[str]) -> str:
-    name = path.rpartition(".")[2]
+    group, _, name = path.rpartition(".")
+    if name == "name":
+        # As it is typed: prompt=alpaca, metric=bleu
+        return group.partition(".")[0]
     return name if names[name] == 1 else path

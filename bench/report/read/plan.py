@@ -37,5 +37,5 @@ def read_plan(folder: Path) -> Plan | Problem | None:
     except OSError as error:
         return Problem(f"{folder.name}/{PLAN}", f"cannot be read ({error.strerror}).", broken=True)
     except ValidationError:
-        sentence = "is not a plan of bench.decide, so seeds count as planned, which they were not: restore it."
+        sentence = "is not a plan of `tunebench decide`, so seeds count as planned, which they were not: restore it."
         return Problem(f"{folder.name}/{PLAN}", sentence, broken=True)

@@ -26,7 +26,7 @@ def facts(study: Study) -> dict[str, str]:
         "Model": listed(dict.fromkeys(cell.model for cell in cells)),
         "Data set": distinct([_data(cell) for cell in cells]),
         "Seeds": listed(map(str, sorted({cell.seed for cell in cells})))
-        + (", added until methods differed (bench.decide)" if study.plan else ""),
+        + (", added until methods differed (tunebench decide)" if study.plan else ""),
         **({"Learning rates": _learning_rates(study)} if any(cell.trains for cell in cells) else {}),
         "Commit": distinct([commit_of(cell) for cell in cells]),
     }

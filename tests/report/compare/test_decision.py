@@ -108,7 +108,7 @@ def test_a_setup_that_the_plan_does_not_have_is_not_tested(study, answered, runs
     comparison = comparison_of(runs)
     full, lora, _ = comparison.setups
     found = difference(full, lora, comparison.scores["token_f1"])
-    assert (found.p, found.reason) == (None, "it is not in the plan of bench.decide")
+    assert (found.p, found.reason) == (None, "it is not in the plan of `tunebench decide`")
 
 
 def test_a_setup_with_a_failed_seed_is_named_and_its_pairs_count(study, write_cell, runs):
@@ -228,6 +228,6 @@ def test_a_broken_plan_is_said(answered, runs):
     assert [(problem.path, problem.sentence) for problem in found.problems] == [
         (
             "demo/decide.json",
-            "is not a plan of bench.decide, so seeds count as planned, which they were not: restore it.",
+            "is not a plan of `tunebench decide`, so seeds count as planned, which they were not: restore it.",
         )
     ]

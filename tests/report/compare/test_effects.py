@@ -5,7 +5,7 @@ from scipy import stats
 from bench.errors import InputError
 from bench.record_sections import Error
 from bench.report.compare.comparisons import comparisons_of
-from bench.report.compare.effects import Difference, best, difference, effects, reference_of
+from bench.report.compare.effects import Difference, best, difference, effects, p_from_first, ranked, reference_of
 from bench.report.read.study import read_studies
 from bench.report.statistics.intervals import holm
 
@@ -225,6 +225,17 @@ def test_the_best_and_what_cannot_be_told_from_it(trained, runs):
     trained("lora", graded(50))
     trained("qlora", graded(49))
     assert best_of(group_of(runs), "token_f1") == {"lora", "qlora"}
+
+
+def test_the_p_of_the_best_are_adjusted_for_each_other(trained, runs):
+    for method, n_right in (("lora", 36), ("qlora", 33), ("toplayer", 20)):
+        trained(method, graded(n_right))
+    score = (group := group_of(runs)).scores["token_f1"]
+    best, *others = ranked(group, score)
+    close, far = (difference(each, best, score).p for each in others)
+    assert far < 0.025 < close < 1
+    # Holm: the smallest p of two counts twice, the largest once
+    assert p_from_first([best, *others], score) == {"qlora": pytest.approx(close), "toplayer": pytest.approx(2 * far)}
 
 
 def test_lower_perplexity_is_better(write_cell, runs):

@@ -12,7 +12,9 @@ def labels_of(make_record):
         cells = []
         for at, own in enumerate(settings):
             record = make_record("lora", method_settings=own.get("method"))
-            cell = record.cell | {part: record.cell[part] | new for part, new in own.items() if part != "method"}
+            cell = record.cell | {
+                part: record.cell.get(part, {}) | new for part, new in own.items() if part != "method"
+            }
             cells.append(StoredCell(f"demo/{at}", record.model_copy(update={"cell": cell})))
         return [label for label, _ in labels(cells)]
 
@@ -37,6 +39,14 @@ def test_settings_that_were_swept_together_are_all_shown(labels_of):
 def test_two_settings_of_one_name_are_shown_by_their_paths(labels_of):
     settings = [{"method": {"seed": a}, "dataset": {"seed": b}} for a in (0, 1) for b in (0, 1)]
     assert labels_of(*settings)[1] == "lora (method.seed=0, dataset.seed=1)"
+
+
+def test_choices_of_a_group_are_shown_as_they_are_typed(labels_of):
+    assert labels_of(*({"prompt": {"name": name}} for name in ("squad", "alpaca"))) == [
+        "lora (prompt=squad)",
+        "lora (prompt=alpaca)",
+    ]
+    assert labels_of({"metric": {}}, {"metric": {"bleu": {"name": "bleu"}}})[1] == "lora (metric=bleu)"
 
 
 def test_one_setup_needs_no_settings(labels_of):
