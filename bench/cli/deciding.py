@@ -30,7 +30,7 @@ from bench.supervisor.progress import console
 
 
 class Deciding(Settings):
-    """The settings of `bench.decide`. They do not change a cell's result."""
+    """The settings of `tunebench decide`. They do not change a cell's result."""
 
     looks: tuple[PositiveInt, ...] = Field(min_length=1, strict=False)
     """The numbers of seeds after which the scores are looked at."""
@@ -54,14 +54,14 @@ class Deciding(Settings):
 
 
 def settings_of(config: DictConfig) -> Deciding:
-    """What was typed for `bench.decide`.
+    """What was typed for `tunebench decide`.
 
     Raises:
         InputError: a setting is wrong, or seeds were typed.
     """
     if typed := [override for override in as_typed(config) if override.lstrip("+").startswith("seed=")]:
         raise InputError(
-            f"{typed[0]}: bench.decide chooses the seeds itself; leave this out, and set max_seeds for the most of them"
+            f"{typed[0]}: `tunebench decide` chooses the seeds itself; leave this out, and limit them with max_seeds=10"
         )
     content: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
     content.pop("_target_")
@@ -91,6 +91,7 @@ def points(config: DictConfig) -> Iterator[Point]:
         with flag_override(config, ["struct", "readonly"], False):
             params.pop("seed", None)
     studies: dict[Path, set[str]] = {}
+    n_setups: Counter[tuple[str, str]] = Counter()
     for point in grid(config):
         (own,) = composed(config, [point])
         try:
@@ -99,13 +100,15 @@ def points(config: DictConfig) -> Iterator[Point]:
             # It is reported when the cells are checked.
             yield point
             continue
-        n_seeds = settings.max_seeds if job.cell.method.depends_on_seed else 1
-        for seed in range(n_seeds):
+        n_setups[job.cell.model.name, job.cell.dataset.name] += 1
+        for seed in range(settings.max_seeds if job.cell.method.depends_on_seed else 1):
             keys = studies.setdefault(job.folder().parent, set())
             keys.add(job.cell.model_copy(update={"seed": seed}).key())
             yield [*point, f"seed={seed}"]
     if len(studies) > 1:
-        raise InputError(f"study: bench.decide needs one study, got {listed(sorted(map(str, studies)))}")
+        raise InputError(f"study: must be one for all cells, got {listed(sorted(map(str, studies)))}")
+    if set(n_setups.values()) == {1}:
+        raise InputError("method: there is nothing to compare; name at least two, such as method=baseline,lora")
     for study, keys in studies.items():
         _require_same(read_plan(study), settings, keys, study / PLAN)
 

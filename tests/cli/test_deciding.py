@@ -73,7 +73,7 @@ def test_the_last_look_is_at_the_most_seeds() -> None:
     [
         (
             ["seed=0,1"],
-            "seed=0,1: bench.decide chooses the seeds itself; leave this out, and set max_seeds for the most of them",
+            "seed=0,1: `tunebench decide` chooses the seeds itself; leave this out, and limit them with max_seeds=10",
         ),
         (["hydra.sweeper.max_seeds=0"], "max_seeds: should be greater than 0, got 0"),
         (["hydra.sweeper.max_seeds=2"], "decide.looks: must rise, and begin with at least 3 seeds, got [2]"),
@@ -87,13 +87,20 @@ def test_mistakes_are_one_sentence(compose: Compose, tmp_path: Path, typed: list
 
 def test_one_study_is_decided_at_a_time(compose: Compose, tmp_path: Path) -> None:
     assert refused(compose, f"runs={tmp_path}", "study=a,b") == (
-        f"study: bench.decide needs one study, got {tmp_path}/a and {tmp_path}/b"
+        f"study: must be one for all cells, got {tmp_path}/a and {tmp_path}/b"
     )
+
+
+def test_one_method_is_not_compared_with_itself(compose: Compose, tmp_path: Path) -> None:
+    nothing = "method: there is nothing to compare; name at least two, such as method=baseline,lora"
+    assert refused(compose, f"runs={tmp_path}", "method=lora") == nothing
+    assert refused(compose, f"runs={tmp_path}", "method=lora", "dataset=events,alpaca") == nothing
+    assert list(points(compose(DECIDE, f"runs={tmp_path}", "method=lora", "method.rank=4,8", multirun=True)))
 
 
 def test_nothing_changes_on_the_way(compose: Compose, tmp_path: Path) -> None:
     (tmp_path / "which").mkdir()
-    own = (f"runs={tmp_path}", "study=which", "hydra.sweeper.max_seeds=5")
+    own = (f"runs={tmp_path}", "study=which", "method=baseline,lora", "hydra.sweeper.max_seeds=5")
 
     def planned(*typed: str) -> list[str]:
         configs = composed(config := compose(DECIDE, *own, *typed, multirun=True), list(points(config)))
