@@ -12,7 +12,6 @@ DEMO_HAS_NO_ARGUMENTS = (
     "tunebench demo takes no arguments, got {!r}; to change the demo, run "
     "`tunebench experiment=demo KEY=VALUE ...` and then `tunebench report --study demo`"
 )
-INTERRUPTED = 130
 
 
 def main() -> int:
@@ -57,4 +56,4 @@ def _report(*arguments: str) -> int:
     try:
         return subprocess.call([sys.executable, "-m", "bench.report", *arguments])
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return output.INTERRUPTED

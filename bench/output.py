@@ -6,10 +6,15 @@ from collections.abc import Callable
 
 UNREAD = 141
 """The exit status that shells give to a command whose reader has left (128 and the number of SIGPIPE)."""
+INTERRUPTED = 130
+"""The same after Ctrl-C (128 and the number of SIGINT)."""
 
 
 def run(command: Callable[[], int]) -> int:
-    """Run a command that only prints. Returns its exit status; it ends quietly once nobody reads what it prints."""
+    """Run a command that only prints. Returns its exit status.
+
+    It ends without a traceback on Ctrl-C, and once nobody reads what it prints.
+    """
     _replace_closed_streams()
     try:
         try:
@@ -19,6 +24,8 @@ def run(command: Callable[[], int]) -> int:
     except BrokenPipeError:
         discard()
         return UNREAD
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 def say(line: str) -> None:

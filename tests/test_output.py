@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bench import output
+
 REPOSITORY = Path(__file__).parents[1]
 
 
@@ -32,6 +34,15 @@ def test_a_command_that_prints_ends_quietly_once_nobody_reads_it(
     arguments: tuple[str, ...], unread: int, tmp_path: Path
 ) -> None:
     assert run(*arguments, stdout=unread, folder=tmp_path) == (141, "")
+
+
+def test_ctrl_c_ends_a_command_without_a_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+    def stopped() -> int:
+        print("half of it")
+        raise KeyboardInterrupt
+
+    assert output.run(stopped) == 130
+    assert capfd.readouterr() == ("half of it\n", "")
 
 
 def test_without_standard_output_there_is_no_traceback(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Reorders and checks what the user typed before Hydra reads it: Hydra accepts flags only in front of overrides."""
 
 import argparse
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import cast, get_origin
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, ElementType, Override, Transformer
+from hydra.errors import OverrideParseException
 
 from bench.cell import Cell
 from bench.configuration import CONF, choices, search_path
@@ -25,6 +27,12 @@ LAUNCHER = "{}: needs -m; without it, Hydra starts the cell here, whatever the l
 MIXED = {"--allow-mixed": "allow_mixed=true"}
 """A flag, as in reports, and the setting it stands for."""
 _RANGE = re.compile(r"""(?<!["'\w])(?:log|uniform|int)\([^()"']*\)""")
+_ONE_TEXT = re.compile(r"""[^,\[\]{}"'\\]+""")
+"""A value that can only be one text: no list, mapping, sweep or quotation."""
+_PART = re.compile(r"""("[^"]*"|'[^']*')|[^\s,:=\[\]{}()"'\\][^,:=\[\]{}()"'\\]*""")
+"""A quotation, or one of the texts in a list, mapping or sweep."""
+_UNREADABLE = re.compile(r"[^\w\s./+$%*@?|-]", re.ASCII)
+"""A character that Hydra reads in quotation marks only, such as in Größe.csv or a&b.csv."""
 _HELP = "see `tunebench --help` and `--hydra-help`"
 
 
@@ -70,9 +78,36 @@ def in_order(arguments: Sequence[str], several: str = MANY) -> list[str]:
 
 
 def _quoted(override: str) -> str:
-    """`override` with the ranges of a search space in quotation marks, since Hydra would call them as functions."""
+    """`override` with everything in quotation marks that Hydra would not read as it is meant.
+
+    Those are ranges of a search space, which it would call as functions, names of files that exist, and texts with
+    characters that it does not know.
+    """
     key, equals, value = override.partition("=")
-    return key + equals + (_RANGE.sub(r'"\g<0>"', value) if ".search" in key else value)
+    if ".search" in key:
+        return key + equals + _RANGE.sub(r'"\g<0>"', value)
+    if _UNREADABLE.search(value) and os.path.exists(value):
+        return key + equals + _in_marks(value)
+    spellings = [override, *(key + equals + spelling for spelling in _spellings(value))]
+    return next((spelling for spelling in spellings if _can_be_read(spelling)), override)
+
+
+def _spellings(value: str) -> Iterator[str]:
+    if _ONE_TEXT.fullmatch(value):
+        yield _in_marks(value)
+    yield _PART.sub(lambda part: part[0] if part[1] or not _UNREADABLE.search(part[0]) else _in_marks(part[0]), value)
+
+
+def _in_marks(text: str) -> str:
+    return '"' + re.sub(r'(\\*)"', r'\1\1\\"', text) + '"'
+
+
+def _can_be_read(override: str) -> bool:
+    try:
+        OverridesParser.create().parse_overrides([override])
+    except OverrideParseException:
+        return False
+    return True
 
 
 def _not_names(override: Override) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Mistakes in what the user typed as sentences: what was given, what is accepted, and which file holds the setting."""
 
 import difflib
+import re
 import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -34,6 +35,7 @@ DEMANDS = {
 }
 """What a setting must be, by the type of pydantic's error."""
 
+_NO_VALUE = re.compile(r"=,|,,|,$")
 LAUNCHERS = {"submitit_slurm": "tunebench[slurm]", "joblib": "tunebench[joblib]"}
 """What to install for launchers that are packages of their own."""
 
@@ -53,6 +55,8 @@ def explain(error: Exception) -> str:
     if isinstance(error, OverrideParseException):
         if "=" not in str(error.override):
             return f"{error.override}: must be KEY=VALUE, such as method=lora; `tunebench --help` lists what there is"
+        if _NO_VALUE.search(str(error.override)):
+            return f"{error.override}: a value is missing next to a comma; separate values by commas alone, as in 0,1,2"
         return f"{error.override}: close all brackets, and quote special characters twice, as in 'KEY=\"VALUE\"'"
     if not isinstance(error, HydraException | OmegaConfBaseException | ValueError):
         traceback.print_exception(error)

@@ -26,7 +26,6 @@ The settings are those of the main command. These matter here:
   generation.max_new_tokens   how long answers may be
 exit status: 0 if training could start with this data; 2 if it would be refused.
 """
-INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str], command: str = "python -m bench.data") -> int:
@@ -37,10 +36,7 @@ def main(arguments: Sequence[str], command: str = "python -m bench.data") -> int
     _without_torch()
     from bench.data.command import run
 
-    try:
-        return run(arguments)
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    return run(arguments)
 
 
 def _without_torch() -> None:

@@ -1,5 +1,9 @@
 """Flags in any position, flags that are refused, and groups that were given no name."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hydra.errors import OverrideParseException
 
@@ -41,6 +45,36 @@ def test_flags_go_first(typed: list[str], ordered: list[str]) -> None:
 )
 def test_ranges_of_a_search_need_no_quotation_marks(typed: str, quoted: str) -> None:
     assert in_order([typed]) == ["--", quoted]
+
+
+@pytest.mark.parametrize(
+    ("typed", "quoted"),
+    [
+        ("dataset.train=Größe.csv", 'dataset.train="Größe.csv"'),
+        ("dataset.train=faq (1).csv", 'dataset.train="faq (1).csv"'),
+        ("dataset.train=a&b=c.csv", 'dataset.train="a&b=c.csv"'),
+        ("dataset.output_column=答案", 'dataset.output_column="答案"'),
+        ("dataset.train=Größe.csv,b.csv,3", 'dataset.train="Größe.csv",b.csv,3'),
+        ("a=[gut, sehr gut!, ä]", 'a=[gut, "sehr gut!", "ä"]'),
+        ("a={b: ä, c: 1}", 'a={b: "ä", c: 1}'),
+        # Hydra reads these as they are
+        ("a='ä'", "a='ä'"),
+        ("dataset.train=my faq.csv", "dataset.train=my faq.csv"),
+        ("seed=0", "seed=0"),
+    ],
+)
+def test_texts_that_hydra_cannot_read_need_no_quotation_marks(typed: str, quoted: str) -> None:
+    assert in_order(["-m", typed]) == ["-m", "--", quoted]
+
+
+@pytest.mark.parametrize("name", ["it's.csv", "a,b.csv", 'the "best".csv', "[1].csv", "Größe, neu.csv"])
+def test_an_existing_file_may_have_any_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compose: Callable[..., Any], name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).touch()
+    _, typed = in_order([f"dataset.train={name}"])
+    assert compose("dataset=records", typed).dataset.train == name
 
 
 @pytest.mark.parametrize(

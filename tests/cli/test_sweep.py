@@ -289,6 +289,10 @@ MISTAKES = {
         ["study='x"],
         "study='x: close all brackets, and quote special characters twice, as in 'KEY=\"VALUE\"'",
     ),
+    "a comma too many": (
+        ["-m", "seed=0,1,"],
+        "seed=0,1,: a value is missing next to a comma; separate values by commas alone, as in 0,1,2",
+    ),
     "a word": (["run"], "run: must be KEY=VALUE, such as method=lora; `tunebench --help` lists what there is"),
     "a class from outside": (
         ["method._target_=os.system"],
