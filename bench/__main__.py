@@ -1,13 +1,20 @@
 """`python -m bench`: composes the cells with Hydra and supervises them one after another."""
 
 import os
+import re
 import signal
 import sys
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from bench import __version__, output
 from bench.cli import help
 from bench.configuration import search_path
+from bench.errors import InputError
+
+_SEVERAL = re.compile(r"""[^\[{(,'"]*,""")
+"""The start of several values: a comma outside of brackets and quotation marks."""
+REFUSED = 2
 
 
 def main() -> int:
@@ -26,6 +33,35 @@ def main() -> int:
     # Without this, Hydra prints its own errors and exits; with it, Hydra raises them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     return sweep.run(sys.argv[1:])
+
+
+def multirun(sweeper: str, own: Collection[str], arguments: Iterable[str]) -> int:
+    """Run the command line with a sweeper of tunebench's, whose `own` settings are typed as in `tune.trials=12`.
+
+    Returns the exit status.
+    """
+    try:
+        sys.argv[1:] = ["-m", f"hydra/sweeper={sweeper}", *_for_hydra(sweeper, own, arguments)]
+    except InputError as error:
+        print(f"{error}\nNothing was started.", file=sys.stderr)
+        return REFUSED
+    return main()
+
+
+def _for_hydra(sweeper: str, own: Collection[str], arguments: Iterable[str]) -> Iterator[str]:
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        group, _, name = key.partition(".")
+        if argument in ("-m", "--multirun"):
+            continue
+        if group != sweeper or not equals:
+            yield argument
+        elif name not in own:
+            raise InputError(f"{key}: there is no such setting; {sweeper} has {', '.join(own)}")
+        elif _SEVERAL.match(value):
+            raise InputError(f"{argument}: must be one value, or a list in brackets, as in [{value}]")
+        else:
+            yield f"hydra.sweeper.{name}={value}"
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """`python -m bench.decide`: adds seeds until it is known which method is the best. See `--help`."""
 
+import re
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -25,7 +26,7 @@ The same command again goes on where it was. Its report says what each look deci
 account: a difference that is not there is found in at most 5 % of studies of one model on one data set.
 exit status: as that of the main command.
 """
-OWN = ("max_seeds", "decide.looks", "decide.max_seeds", "decide.metric")
+OWN = ("max_seeds", "looks", "metric")
 
 
 def main(arguments: Sequence[str], command: str = "python -m bench.decide") -> int:
@@ -33,17 +34,9 @@ def main(arguments: Sequence[str], command: str = "python -m bench.decide") -> i
     if {"-h", "--help"} & set(arguments):
         print(HELP.format(command=command), end="")
         return 0
-    from bench.__main__ import main as sweep
+    from bench.__main__ import multirun
 
-    rest = [argument for argument in arguments if argument not in ("-m", "--multirun")]
-    sys.argv[1:] = ["-m", "hydra/sweeper=decide", *map(for_hydra, rest)]
-    return sweep()
-
-
-def for_hydra(argument: str) -> str:
-    """The sweeper's own settings, as Hydra calls them."""
-    key, equals, value = argument.partition("=")
-    return f"hydra.sweeper.{key.removeprefix('decide.')}{equals}{value}" if key in OWN else argument
+    return multirun("decide", OWN, [re.sub("^(?=max_seeds=)", "decide.", argument) for argument in arguments])
 
 
 if __name__ == "__main__":

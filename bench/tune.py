@@ -33,25 +33,9 @@ def main(arguments: Sequence[str], command: str = "python -m bench.tune") -> int
     if {"-h", "--help"} & set(arguments):
         print(HELP.format(command=command), end="")
         return 0
-    if unknown := [name for name in map(_own_setting, arguments) if name is not None and name not in OWN]:
-        print(f"tune.{unknown[0]}: there is no such setting; tune has {', '.join(OWN)}", file=sys.stderr)
-        print("Nothing was started.", file=sys.stderr)
-        return 2
-    from bench.__main__ import main as sweep
+    from bench.__main__ import multirun
 
-    rest = [argument for argument in arguments if argument not in ("-m", "--multirun")]
-    sys.argv[1:] = ["-m", "hydra/sweeper=tune", *map(for_hydra, rest)]
-    return sweep()
-
-
-def for_hydra(argument: str) -> str:
-    """The sweeper's own settings, as Hydra calls them."""
-    return argument if _own_setting(argument) is None else f"hydra.sweeper.{argument.removeprefix('tune.')}"
-
-
-def _own_setting(argument: str) -> str | None:
-    group, _, name = argument.partition("=")[0].partition(".")
-    return name if group == "tune" else None
+    return multirun("tune", OWN, arguments)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ class DecideSweeper(BatchSweeper):
         return list(deciding.points(config))
 
     def batches(self) -> Iterator[Sequence[sweep.PlannedCell]]:
-        from bench.cli import deciding
+        from bench.cli import deciding, sweeper_settings
 
-        return deciding.Looks(sweep.planned, deciding.settings_of(self.config)).batches()
+        settings = sweeper_settings.settings_of(self.config, deciding.Deciding)
+        return deciding.Looks(sweep.planned, settings).batches()

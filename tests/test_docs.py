@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench import tune
+import bench.__main__
+from bench import decide, tune
 from bench.cli import deciding
 from bench.cli.arguments import in_order
 from bench.cli.compose import job_of
 from bench.cli.points import composed as composed_cells
 from bench.cli.points import points
 from bench.data.request import composed
-from bench.decide import for_hydra
 from bench.report.__main__ import main as report
 
 if TYPE_CHECKING:
@@ -78,10 +78,22 @@ def test_commands_have_settings_that_exist(arguments: list[str], compose: "Calla
 
 
 @pytest.mark.parametrize("arguments", TUNE, ids=" ".join)
-def test_tune_commands_have_trials(arguments: list[str], compose: "Callable[..., DictConfig]") -> None:
-    typed = in_order(["-m", "hydra/sweeper=tune", *map(tune.for_hydra, arguments)])
+def test_tune_commands_have_trials(
+    arguments: list[str], compose: "Callable[..., DictConfig]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed = in_order(_translated(tune.main, arguments, monkeypatch))
     config = compose(*typed[typed.index("--") + 1 :], multirun=True)
     assert all(map(job_of, composed_cells(config, points(config))))
+
+
+def _translated(
+    command: "Callable[[list[str]], int]", arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> list[str]:
+    """What the main command gets of a command with a sweeper of tunebench's."""
+    monkeypatch.setattr(bench.__main__, "main", lambda: 0)
+    monkeypatch.setattr(sys, "argv", ["tunebench"])
+    assert command(arguments) == 0
+    return sys.argv[1:]
 
 
 def _first_value(override: str) -> str:
@@ -96,8 +108,9 @@ def test_commands_that_decide_have_settings_that_exist(
     for name in ("train.json", "dev.json"):
         Path(name).write_text("{}")
     # What was tuned is not here.
-    typed = [for_hydra(argument) for argument in arguments if not argument.startswith("tuned=")]
-    config = compose("hydra/sweeper=decide", *typed, f"runs={tmp_path}", multirun=True)
+    rest = [argument for argument in arguments if not argument.startswith("tuned=")]
+    _, *typed = _translated(decide.main, rest, monkeypatch)
+    config = compose(*typed, f"runs={tmp_path}", multirun=True)
     assert len({job_of(cell).study for cell in composed_cells(config, list(deciding.points(config)))}) == 1
 
 

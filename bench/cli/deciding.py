@@ -6,15 +6,16 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Self
+from typing import Annotated, Any
 
-from omegaconf import DictConfig, OmegaConf, flag_override
-from pydantic import Field, PositiveInt, ValidationError, model_validator
+from omegaconf import DictConfig, flag_override
+from pydantic import Field, Strict, field_validator
 
 from bench import store
 from bench.cli.compose import as_typed, job_of
 from bench.cli.points import Point, composed, grid
 from bench.cli.sweep import PlannedCell
+from bench.cli.sweeper_settings import settings_of
 from bench.errors import InputError
 from bench.record import Record
 from bench.report.compare.comparisons import Comparison, comparisons_of
@@ -32,20 +33,19 @@ from bench.supervisor.progress import console
 class Deciding(Settings):
     """The settings of `tunebench decide`. They do not change a cell's result."""
 
-    looks: tuple[PositiveInt, ...] = Field(min_length=1, strict=False)
+    looks: Annotated[tuple[int, ...], Strict(False)]
     """The numbers of seeds after which the scores are looked at."""
-    max_seeds: PositiveInt
+    max_seeds: int = Field(ge=ENOUGH_SEEDS)
     """The most seeds of a setup, and the last look; later looks are left out."""
     metric: str | None
     """The score that decides, such as `token_f1`; None for the first one whose direction is known."""
 
-    @model_validator(mode="after")
-    def _rising(self) -> Self:
-        if list(self.looks) != sorted(set(self.looks)) or self.seeds[0] < ENOUGH_SEEDS:
-            raise ValueError(
-                f"decide.looks: must rise, and begin with at least {ENOUGH_SEEDS} seeds, got {list(self.seeds)}"
-            )
-        return self
+    @field_validator("looks")
+    @classmethod
+    def _rising(cls, looks: tuple[int, ...]) -> tuple[int, ...]:
+        if list(looks) != sorted(set(looks)) or min(looks, default=ENOUGH_SEEDS) < ENOUGH_SEEDS:
+            raise ValueError(f"must rise, and begin with at least {ENOUGH_SEEDS} seeds, got {list(looks)}")
+        return looks
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -53,39 +53,19 @@ class Deciding(Settings):
         return (*(look for look in self.looks if look < self.max_seeds), self.max_seeds)
 
 
-def settings_of(config: DictConfig) -> Deciding:
-    """What was typed for `tunebench decide`.
+def points(config: DictConfig) -> Iterator[Point]:
+    """Every cell that may run: each combination of what was typed, with as many seeds as may be.
+
+    What no seed changes has one.
 
     Raises:
-        InputError: a setting is wrong, or seeds were typed.
+        InputError: a setting is wrong, seeds were typed, or the study was begun with other settings or cells.
     """
     if typed := [override for override in as_typed(config) if override.lstrip("+").startswith("seed=")]:
         raise InputError(
             f"{typed[0]}: `tunebench decide` chooses the seeds itself; leave this out, and limit them with max_seeds=10"
         )
-    content: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
-    content.pop("_target_")
-    content.pop("params", None)
-    try:
-        return Deciding.model_validate(content)
-    except ValidationError as error:
-        faults = [(".".join(map(str, fault["loc"])), fault["msg"], fault["input"]) for fault in error.errors()]
-        raise InputError("\n".join(_sentence(*fault) for fault in faults)) from error
-
-
-def _sentence(key: str, message: str, given: Any) -> str:
-    if not key:
-        return message.removeprefix("Value error, ")
-    name = key if key == "max_seeds" else f"decide.{key}"
-    return f"{name}: {message.removeprefix('Input ')}, got {given!r}"
-
-
-def points(config: DictConfig) -> Iterator[Point]:
-    """Every cell that may run: each combination of what was typed, with as many seeds as may be.
-
-    What no seed changes has one.
-    """
-    settings = settings_of(config)
+    settings = settings_of(config, Deciding)
     if params := config.hydra.sweeper.params:
         # An experiment may sweep seeds, too.
         with flag_override(config, ["struct", "readonly"], False):

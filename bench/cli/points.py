@@ -10,7 +10,6 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.utils import get_class
 from omegaconf import DictConfig
 
-from bench.cell import Cell
 from bench.cli.compose import as_typed
 from bench.errors import InputError
 
@@ -33,22 +32,6 @@ def points(config: DictConfig) -> list[Point]:
         sweeper: Any = get_class(name)
         return list(sweeper.points(config))
     raise InputError(f"hydra/sweeper: only Hydra's basic sweeper can be used, got {name}; leave this option out")
-
-
-def require_score(config: DictConfig, cell: Cell) -> None:
-    """Raise InputError if one of tunebench's sweepers is to decide by a score that `cell` cannot have.
-
-    Some metrics only tell their scores' names when they score; then the sweeper itself looks, after its first cells.
-    """
-    asked, infos = config.hydra.sweeper.get("metric"), cell.score_info
-    if asked is None or infos is None:
-        return
-    ranking = [name for name, info in infos.items() if info.better]
-    if asked not in ranking:
-        raise InputError(
-            f"{config.hydra.runtime.choices['hydra/sweeper']}.metric: must be a score that the metrics give for "
-            f"dataset={cell.dataset.name} ({', '.join(ranking) or 'none'}), got {asked!r}"
-        )
 
 
 def grid(config: DictConfig) -> list[Point]:

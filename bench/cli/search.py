@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from pydantic import ValidationError
 
 from bench.cli.compose import Composed, as_typed, composition
-from bench.cli.mistakes import demand
 from bench.cli.points import Point, composed, grid
+from bench.cli.sweeper_settings import settings_of
 from bench.cli.tuned import covered
 from bench.errors import InputError
 from bench.tuning.result import SUFFIX, path_of, read
@@ -51,7 +50,7 @@ def searches(config: DictConfig) -> list[Search]:
     typed = {override.lstrip("+~").partition("=")[0] for override in as_typed(config)}
     if refused := [f"{key}: cannot be given here, since {why}" for key, why in OWN.items() if key in typed]:
         raise InputError("\n".join(refused))
-    tune = settings_of(config)
+    tune = settings_of(config, Tune)
     # An experiment may sweep seeds, which a search does not.
     setups = list({tuple(_without("seed", point)): None for point in grid(config)})
     found: dict[str, Search] = {}
@@ -95,20 +94,6 @@ def _about_range(fault: str, known: Iterable[Search]) -> str:
     if path == key or not drawn_from:
         return fault
     return f"method.search.{path}: {re.sub(r'got .*(?= [(])', lambda _: f'got {drawn_from[0]}', demand)}"
-
-
-def settings_of(config: DictConfig) -> Tune:
-    """The settings of the search that were typed.
-
-    Raises:
-        InputError: one is wrong.
-    """
-    content: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
-    own = {name: content[name] for name in Tune.model_fields}
-    try:
-        return Tune.model_validate(own)
-    except ValidationError as error:
-        raise InputError("\n".join(f"tune.{fault['loc'][0]}: {demand(fault)}" for fault in error.errors())) from error
 
 
 def move_to_study(config: DictConfig) -> None:

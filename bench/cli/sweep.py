@@ -19,8 +19,9 @@ from omegaconf import DictConfig, OmegaConf
 from bench import store
 from bench.cli import arguments, check, mistakes, place, slurm, tuned
 from bench.cli.compose import as_typed, job_of
-from bench.cli.points import composed, points, require_score
+from bench.cli.points import composed, points
 from bench.cli.search import about_ranges
+from bench.cli.sweeper_settings import require_score
 from bench.configuration import CONF
 from bench.errors import InputError
 from bench.job import Job

@@ -75,10 +75,11 @@ def test_the_last_look_is_at_the_most_seeds() -> None:
             ["seed=0,1"],
             "seed=0,1: `tunebench decide` chooses the seeds itself; leave this out, and limit them with max_seeds=10",
         ),
-        (["hydra.sweeper.max_seeds=0"], "max_seeds: should be greater than 0, got 0"),
-        (["hydra.sweeper.max_seeds=2"], "decide.looks: must rise, and begin with at least 3 seeds, got [2]"),
-        (["hydra.sweeper.looks=[5,3]"], "decide.looks: must rise, and begin with at least 3 seeds, got [5, 3, 10]"),
-        (["hydra.sweeper.looks=[3,x]"], "decide.looks.1: should be a valid integer, got 'x'"),
+        (["hydra.sweeper.max_seeds=2"], "decide.max_seeds: must be at least 3, got 2"),
+        (["hydra.sweeper.looks=[2,5]"], "decide.looks: must rise, and begin with at least 3 seeds, got [2, 5]"),
+        (["hydra.sweeper.looks=[5,3]"], "decide.looks: must rise, and begin with at least 3 seeds, got [5, 3]"),
+        (["hydra.sweeper.looks=[3,x]"], "decide.looks.1: must be a whole number, got 'x'"),
+        (["hydra.sweeper.looks=3"], "decide.looks: must be a list, got 3"),
     ],
 )
 def test_mistakes_are_one_sentence(compose: Compose, tmp_path: Path, typed: list[str], sentence: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import bench.__main__
-from bench import console, tune
+from bench import console, decide, tune
 from bench.tuning.result import read
 
 Bench = Callable[..., subprocess.CompletedProcess[str]]
@@ -78,12 +78,27 @@ def test_both_commands_choose_the_sweeper(monkeypatch: pytest.MonkeyPatch, comma
     assert typed == [["-m", "hydra/sweeper=tune", "method=lora", *own]]
 
 
-def test_a_setting_of_the_search_that_there_is_not(capsys: pytest.CaptureFixture[str]) -> None:
-    assert tune.main(["method=lora", "tune.trails=3"]) == 2
-    assert capsys.readouterr().err == (
-        "tune.trails: there is no such setting; tune has trials, seed, train_seed, metric, train_limit, epochs\n"
-        "Nothing was started.\n"
-    )
+@pytest.mark.parametrize(
+    ("command", "typed", "sentence"),
+    [
+        (
+            tune.main,
+            "tune.trails=3",
+            "tune.trails: there is no such setting; tune has trials, seed, train_seed, metric, train_limit, epochs",
+        ),
+        (decide.main, "decide.look=[3]", "decide.look: there is no such setting; decide has max_seeds, looks, metric"),
+        (
+            decide.main,
+            "decide.looks=3,5",
+            "decide.looks=3,5: must be one value, or a list in brackets, as in [3,5]",
+        ),
+    ],
+)
+def test_mistakes_in_settings_of_the_whole_command(
+    command: Callable[[list[str]], int], typed: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(["method=lora", typed]) == 2
+    assert capsys.readouterr().err == f"{sentence}\nNothing was started.\n"
 
 
 def test_its_help(capsys: pytest.CaptureFixture[str]) -> None:

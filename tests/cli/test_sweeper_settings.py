@@ -1,4 +1,4 @@
-"""What can be said of a sweep's cells before any of them starts."""
+"""Whether the cells of a sweep can have the score that decides."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 from bench.cli import sweep
 from bench.cli.compose import job_of
-from bench.cli.points import require_score
+from bench.cli.sweeper_settings import require_score
 from bench.errors import InputError
 
 if TYPE_CHECKING:
