@@ -18,6 +18,7 @@ from bench.cli.tuned import identities
 from bench.errors import InputError
 from bench.record import Record
 from bench.record_sections import ScoreInfo
+from bench.report.wording import listed
 from bench.supervisor.progress import console, warn
 from bench.tuning import result
 from bench.tuning.result import FOLDER, SUFFIX, SearchResult, Trial
@@ -43,6 +44,9 @@ def conclude(searches: Sequence[Search], study: str, runs: Path, next_command: s
         console.print(said(each))
     if any(not each.complete for each in results):
         console.print("The search is not complete: type the same command again, and it goes on.")
+        return
+    if nothing := [each.title for each in results if each.chosen is None]:
+        console.print(f"Nothing was chosen for {listed(nothing)}; the records in {runs}/{study}{SUFFIX} say why.")
         return
     console.print(f"What was chosen: {runs}/{study}{SUFFIX}/{FOLDER}/*.yaml. To use it:\n  {next_command}")
 
@@ -123,10 +127,11 @@ def found(search: Search, study: str) -> SearchResult:
 
 
 def _metric(wanted: str | None, records: Sequence[Record]) -> tuple[str | None, ScoreInfo | None]:
-    """The score that decides, and how to read it."""
+    """The score that decides, and how to read it; None if no trial has one that ranks."""
     infos = {name: info for record in records for name, info in (record.score_info or {}).items()}
-    ranking = [name for name, info in infos.items() if info.better]
-    if wanted is not None and infos and wanted not in ranking:
+    had = {name for name in infos if any(_score(record, name) is not None for record in records)}
+    ranking = [name for name, info in infos.items() if info.better and name in had]
+    if wanted is not None and ranking and wanted not in ranking:
         raise InputError(
             f"tune.metric: no trial has a score {wanted!r} that ranks; choose one of {', '.join(ranking)} and type the "
             "command again, which runs no trial twice"

@@ -38,7 +38,7 @@ class Trial(Settings):
     @property
     def ended(self) -> bool:
         """Whether it needs no further run: it has a score, or it failed and so spent its share of the budget."""
-        return self.status not in ("not run", "interrupted", "queued", "running")
+        return self.status not in ("not run", "interrupted")
 
 
 class SearchResult(Settings):

@@ -270,6 +270,11 @@ def test_a_score_that_is_missing_or_infinite_wins_nothing(ended: Ended) -> None:
     assert found.said(nothing) == "lora on tiny and events: none of 3 trials has a score"
 
 
+def test_a_score_that_no_trial_has_does_not_decide(ended: Ended) -> None:
+    result = ended([{"bertscore_f1": None, "token_f1": 0.2}, {"bertscore_f1": None, "token_f1": 0.6}])
+    assert (result.metric, result.trial) == ("token_f1", 1)
+
+
 @pytest.mark.parametrize("missing", [None, "interrupted"])
 def test_nothing_is_chosen_before_all_trials_have_ended(ended: Ended, missing: str | None) -> None:
     result = ended([{"token_f1": 0.2}, missing])
@@ -294,8 +299,11 @@ def test_the_end_names_the_files_and_the_next_command(
     ended: Ended, compose: Compose, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     expected = ended([{"token_f1": 0.2}, {"token_f1": 0.6}])
-    config = compose(
-        TUNE, "method=baseline,lora", f"runs={tmp_path}", "study=t1", "hydra.sweeper.trials=2", multirun=True
+    typed = ("method=baseline,lora", f"runs={tmp_path}", "study=t1", "hydra.sweeper.trials=2", "hydra/launcher=gpus")
+    config = compose(TUNE, *typed, multirun=True)
+    assert found.next_command(config) == (
+        f"python -m bench -m method=baseline,lora runs={tmp_path} hydra/launcher=gpus seed=0,1,2 tuned=t1 "
+        "study=t1-final"
     )
     capsys.readouterr()
     found.conclude(search.searches(config)[:0], "t1", tmp_path, found.next_command(config))

@@ -34,11 +34,10 @@ def test_all_trials_run_under_any_launcher(
     assert (done.returncode, done.stderr) == (0, "")
     assert "1 of 2  learning rate 0.000157  ok" in done.stdout
     assert "2 of 2  learning rate 0.0283  ok" in done.stdout
-    assert done.stdout.splitlines()[-3] == "full on tiny and events: none of 2 trials has a score"
-    assert done.stdout.splitlines()[-1].startswith(
-        "  python -m bench -m tracker=none telemetry.hz=2 method=baseline,full "
-    )
-    assert done.stdout.splitlines()[-1].endswith(" seed=0,1,2 tuned=t1 study=t1-final")
+    assert done.stdout.splitlines()[-2:] == [
+        "full on tiny and events: none of 2 trials has a score",
+        f"Nothing was chosen for full on tiny and events; the records in {tmp_path}/t1-tune say why.",
+    ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t1-tune"]
     found = read(tmp_path / FILE)
     assert [trial.status for trial in found.trials] == ["ok", "ok"]
