@@ -20,7 +20,8 @@ from bench.settings import Settings
 from bench.tuning.space import Space, flat, put
 
 LEARNING_RATE = "learning_rate"
-NOT_OF_THE_CELL = {"method": "search", "model": "learning_rate_factor"}
+FACTOR = "learning_rate_factor"
+NOT_OF_THE_CELL = {"method": "search", "model": FACTOR}
 """Settings in the YAML files of these groups that say how a search tries values, and change no cell."""
 
 
@@ -111,8 +112,13 @@ def composition(config: DictConfig) -> Composed:
         method |= {field: value for field, value in own.items() if f"method.{field}" not in typed}
         for path in covered(configured, typed):
             put(method, path, configured[path])
-        read = {"search": method.pop("search", None)}, {"learning_rate_factor": model.pop("learning_rate_factor", 1.0)}
-        searched = Searched.model_validate({"method": read[0], "model": read[1]})
+        factor = model.pop(FACTOR, 1.0)
+        if "model.path" in typed and f"model.{FACTOR}" not in typed:
+            # The file's factor is that of the model that it names, such as the embedded one.
+            factor = 1.0
+        searched = Searched.model_validate(
+            {"method": {"search": method.pop("search", None)}, "model": {FACTOR: factor}}
+        )
     space = searched.method
     # A range that was given for this very model is meant as it is.
     if "search" not in own and not covered({f"search.{LEARNING_RATE}"}, typed):

@@ -17,7 +17,8 @@ examples:
   {command} dataset=records dataset.train=faq.csv
   {command} dataset=records dataset.name=faq dataset.train=faq.csv \\
       dataset.instruction_column=question dataset.input_column=null dataset.output_column=answer
-  {command} dataset=squad_v2 dataset.train=train.json dataset.test=dev.json model.path=~/models/qwen
+  {command} dataset=squad_v2 dataset.train=train.json dataset.test=dev.json \\
+      model=local model.path=~/models/qwen
 
 The settings are those of the main command. These matter here:
   dataset, dataset.*          which data, and how it is read; without columns, those of the file are listed

@@ -22,7 +22,7 @@ ENOUGH_STEPS = 30
 MIXED = 0.3
 """The share of Chinese characters above which texts are taken for Chinese."""
 LARGE_DOCUMENT = 0.2
-"""The share of a split above which a document is called large: intervals then hang on it."""
+"""The share of a split above which a document is called large, if it also has twice its even share."""
 
 
 def warnings(inspection: Inspection) -> list[str]:
@@ -47,7 +47,7 @@ def _documents(inspection: Inspection) -> Iterator[str]:
         )
     elif part.n_documents < ENOUGH_DOCUMENTS:
         yield f"Test has only {part.n_documents} documents: {_unknown(inspection)} {_more_documents(inspection)}"
-    if part.n_documents > 1 and part.largest_document_share > LARGE_DOCUMENT:
+    if part.n_documents > 1 and part.largest_document_share > max(LARGE_DOCUMENT, 2 / part.n_documents):
         yield (
             f"One document has {share(part.largest_document_share)} of the test examples, and the scores depend "
             "on it. Check that the documents are told apart as they should be."
@@ -58,9 +58,9 @@ def _unknown(inspection: Inspection) -> str:
     if not inspection.cell.prompt.asks:
         return f"intervals will be wide, and methods hard to tell apart; {ENOUGH_DOCUMENTS} are a good beginning."
     return (
-        "a score of 50 % would be known to about "
-        f"±{half_width_points(inspection.test.n_documents):.0f} percentage points (95 %), so that methods must "
-        "differ by as much to be told apart; 100 documents give ±10, 400 give ±5."
+        "the 95 % interval of a score of 50 % would be about "
+        f"±{half_width_points(inspection.test.n_documents):.0f} percentage points, and methods must differ by as much "
+        "to be told apart; 100 documents give ±10, 400 give ±5."
     )
 
 

@@ -23,6 +23,7 @@ LONGEST_PROMPT = 3_000
 """Characters of a stretch of a prompt that are shown; of a longer one, the middle is left out."""
 MARKS = "⟦⟧"
 """Stand around what is trained; on a terminal, it has a colour, too."""
+TRIAL = "with the embedded model; for yours, add model=local model.path=FOLDER"
 
 
 def report(inspection: Inspection, typed: Sequence[str], width: int) -> Iterator[RenderableType]:
@@ -195,8 +196,7 @@ def advice(inspection: Inspection) -> RenderableType:
 def next_commands(inspection: Inspection, typed: Sequence[str], width: int) -> RenderableType:
     """What to type for a first run."""
     lines = [Text(folded(words, width), "cyan") for words in first_run(inspection, typed)]
-    trial = "with the embedded model; add model.path=... for yours" if inspection.cell.model.path == EMBEDDED else ""
-    return section("A first run", trial, Group(*lines))
+    return section("A first run", TRIAL if inspection.cell.model.path == EMBEDDED else "", Group(*lines))
 
 
 def likely(settings: Sequence[str], found: Table, typed: Sequence[str], width: int) -> RenderableType:

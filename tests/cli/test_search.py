@@ -108,6 +108,9 @@ def test_a_models_size_shifts_learning_rates_unless_they_are_typed(compose: Comp
 
     assert space("model=llama1b") == {"learning_rate": "log(1e-06, 0.001)"}
     assert space("model=tiny") == {"learning_rate": "log(3e-05, 0.03)"}
+    # The factor is the embedded model's, not that of another one which takes its place
+    assert space("model=tiny", "model.path=my/model") == {"learning_rate": "log(1e-06, 0.001)"}
+    assert space("model.path=my/model", "model.learning_rate_factor=3") == {"learning_rate": "log(3e-06, 0.003)"}
     assert space("model=tiny", 'method.search.learning_rate="log(1e-4, 1e-2)"') == {
         "learning_rate": "log(0.0001, 0.01)"
     }

@@ -23,13 +23,13 @@ MISTAKES: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
     ),
     "few documents": (
         {"test": {"n_documents": 16}},
-        "Test has only 16 documents: a score of 50 % would be known to about ±24 percentage points (95 %), so "
-        "that methods must differ by as much to be told apart; 100 documents give ±10, 400 give ±5. Add data.",
+        "Test has only 16 documents: the 95 % interval of a score of 50 % would be about ±24 percentage points, and "
+        "methods must differ by as much to be told apart; 100 documents give ±10, 400 give ±5. Add data.",
     ),
     "few documents are used": (
         {"cell": {"dataset.test_limit": 16}, "test": {"n_documents": 16}},
-        "Test has only 16 documents: a score of 50 % would be known to about ±24 percentage points (95 %), so "
-        "that methods must differ by as much to be told apart; 100 documents give ±10, 400 give ±5. Raise "
+        "Test has only 16 documents: the 95 % interval of a score of 50 % would be about ±24 percentage points, and "
+        "methods must differ by as much to be told apart; 100 documents give ±10, 400 give ±5. Raise "
         "dataset.test_limit.",
     ),
     "a large document": (

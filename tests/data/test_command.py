@@ -93,7 +93,7 @@ Warnings
   1. Training on 60 sequences takes 12 steps of 16, which changes a model little. Add data, or raise
      train.epochs or lower train.effective_batch.
 
-A first run  with the embedded model; add model.path=... for yours
+A first run  with the embedded model; for yours, add model=local model.path=FOLDER
   tunebench -m method=baseline,lora seed=0,1,2 study=events dataset.train_documents=30 \\
       dataset.tune_documents=20 dataset.test_documents=110 dataset.questions_per_document=2
   tunebench report --study events
@@ -144,7 +144,7 @@ def test_a_table_is_shown_from_its_columns_to_the_first_run(data: Run, faq: Path
         "  test              2           1              100 %",
     ]
     assert sections[-1] == [
-        "A first run  with the embedded model; add model.path=... for yours",
+        "A first run  with the embedded model; for yours, add model=local model.path=FOLDER",
         "  tunebench -m method=baseline,lora seed=0,1,2 study=faq dataset=records dataset.name=faq \\",
         "      dataset.train=faq.csv dataset.instruction_column=Question dataset.input_column=null \\",
         "      dataset.output_column=Answer dataset.cluster_column=page",
