@@ -8,10 +8,14 @@ import sys
 
 from bench import output
 
-DEMO_HAS_NO_ARGUMENTS = (
-    "tunebench demo takes no arguments, got {!r}; to change the demo, run "
-    "`tunebench experiment=demo KEY=VALUE ...` and then `tunebench report --study demo`"
-)
+DEMO = "to change the demo, run `tunebench experiment=demo KEY=VALUE ...` and then `tunebench report --study demo`"
+DEMO_HELP = f"""\
+Train and score a tiny embedded model with four methods on embedded data, and write the report.
+
+usage: tunebench demo
+
+It runs on the CPU in two to five minutes, and takes no arguments; {DEMO}.
+"""
 
 
 def main() -> int:
@@ -37,8 +41,11 @@ def _run() -> int:
             return tune(arguments, "tunebench tune")
         case ["demo"]:
             return _sweep("experiment=demo") or _report("--study", "demo")
+        case ["demo", "-h" | "--help", *_]:
+            print(DEMO_HELP, end="")
+            return 0
         case ["demo", *arguments]:
-            print(DEMO_HAS_NO_ARGUMENTS.format(" ".join(arguments)), file=sys.stderr)
+            print(f"tunebench demo takes no arguments, got {' '.join(arguments)!r}; {DEMO}", file=sys.stderr)
             return 2
         case arguments:
             return _sweep(*arguments)

@@ -103,6 +103,12 @@ def test_demo_takes_no_arguments(tunebench: Run) -> None:
     )
 
 
+def test_the_demo_says_what_it_does(tunebench: Run) -> None:
+    done = tunebench("demo", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Train and score a tiny embedded model with four methods")
+
+
 def test_demo_runs_the_experiment_and_then_its_report(monkeypatch: pytest.MonkeyPatch) -> None:
     from bench import console
 

@@ -22,6 +22,7 @@ SEVERAL = {
 }
 """The groups that more than one choice can be made of: metrics and trackers."""
 MANY = "{}: several values need -m, which runs a cell for each; write a list in brackets, as in [0,1]"
+ONE = "{}: must be one value for all cells; write a list in brackets, as in [3,5]"
 NO_FOLDER = "hydra.searchpath: there is no folder {}; name one as in hydra.searchpath=[file://./conf]"
 LAUNCHER = "{}: needs -m; without it, Hydra starts the cell here, whatever the launcher"
 MIXED = {"--allow-mixed": "allow_mixed=true"}
@@ -67,8 +68,12 @@ def in_order(arguments: Sequence[str], several: str = MANY) -> list[str]:
     overrides = [_quoted(override) for override in overrides]
     parsed = OverridesParser.create().parse_overrides(overrides)
     faults = [fault for override in parsed for fault in _not_names(override)]
-    if not known.multirun:
-        faults += [several.format(override.input_line) for override in parsed if override.is_sweep_override()]
+    swept = [override for override in parsed if override.is_sweep_override()]
+    if known.multirun:
+        for_all = [str(override.input_line) for override in swept if override.key_or_group.startswith("hydra.")]
+        faults += [ONE.format(typed.removeprefix("hydra.sweeper.")) for typed in for_all]
+    else:
+        faults += [several.format(override.input_line) for override in swept]
     faults += [NO_FOLDER.format(folder) for folder in search_path(overrides) if not folder.is_dir()]
     if not (known.multirun or known.cfg or known.info):
         faults += [LAUNCHER.format(typed.input_line) for typed in parsed if typed.key_or_group == "hydra/launcher"]

@@ -35,6 +35,8 @@ DEMANDS = {
 }
 """What a setting must be, by the type of pydantic's error."""
 
+COMMANDS = ("data", "decide", "demo", "report", "tune")
+"""The words that the command line may begin with."""
 _NO_VALUE = re.compile(r"=,|,,|,$")
 LAUNCHERS = {"submitit_slurm": "tunebench[slurm]", "joblib": "tunebench[joblib]"}
 """What to install for launchers that are packages of their own."""
@@ -54,6 +56,8 @@ def explain(error: Exception) -> str:
         return _key(cause)
     if isinstance(error, OverrideParseException):
         if "=" not in str(error.override):
+            if close := difflib.get_close_matches(str(error.override), COMMANDS, n=1):
+                return f"{error.override}: there is no such command. Did you mean `tunebench {close[0]}`?"
             return f"{error.override}: must be KEY=VALUE, such as method=lora; `tunebench --help` lists what there is"
         if _NO_VALUE.search(str(error.override)):
             return f"{error.override}: a value is missing next to a comma; separate values by commas alone, as in 0,1,2"

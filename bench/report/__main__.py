@@ -26,7 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     # Every core has work of its own: threads of NumPy's linear algebra would only compete with it
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parser.exit(2, f"{unknown[0]}: there is no such option; see `tunebench report --help`{_meant(unknown[0])}\n")
     request = Request(**{field.name: getattr(options, field.name) for field in fields(Request)})
     try:
         folders = find_studies(options.runs, options.study)
@@ -42,6 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "`tunebench model=tiny method=baseline`, and report again."
         )
     return 1 if False in reported else 0
+
+
+def _meant(typed: str) -> str:
+    """How a study is chosen, if this may be its name, or a setting as the main command has them."""
+    return "" if typed.startswith("-") else f"; --study {typed.rpartition('=')[2]} reports one study"
 
 
 def _parser() -> argparse.ArgumentParser:

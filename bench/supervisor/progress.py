@@ -4,7 +4,7 @@ import contextlib
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple, Self
@@ -45,7 +45,7 @@ console = Terminal(highlight=False, markup=False, emoji=False, soft_wrap=True)
 run_times_s: list[float] = []
 """How long each cell took that this process has run to its end so far."""
 warned: set[str] = set()
-"""What has been said about the data, so that a sweep says it once."""
+"""What has been said about data and scores, so that a sweep says it once."""
 
 
 class Place(NamedTuple):
@@ -73,6 +73,7 @@ class Line(Sink):
         self._remedy, self._advice = remedy, RAISE
         self._start_s = time.monotonic()
         self._phases: set[str] = set()
+        self._score_settings: Mapping[str, str] = {}
         self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._task = self._progress.add_task(title, total=None, detail="starting")
 
@@ -103,6 +104,10 @@ class Line(Sink):
                 self._show(f"generate  {event.answered}/{event.n_examples}", event.answered, event.n_examples)
             case protocol.Warned():
                 announce(self._title, event.message)
+            case protocol.Scored():
+                self._score_settings = event.score_settings
+            case protocol.Missing():
+                self._warn_of_scores(event.reasons)
 
     def close(self, record: Record) -> None:
         """Print how the cell ended, and how long the rest of the sweep may take."""
@@ -125,7 +130,16 @@ class Line(Sink):
         self._phases.add(phase)
 
     def _warn_of(self, data: Data) -> None:
-        if (text := data_warning(data, self._advice)) and text not in warned:
+        self._say_once(data_warning(data, self._advice))
+
+    def _warn_of_scores(self, reasons: Mapping[str, str]) -> None:
+        for path, reason in reasons.items():
+            section, _, name = path.partition(".")
+            if section == "scores" and reason != "random_weights":
+                self._say_once(f"no {name}: {self._score_settings.get(name, reason)}")
+
+    def _say_once(self, text: str) -> None:
+        if text and text not in warned:
             warned.add(text)
             announce(self._title, text)
 

@@ -110,6 +110,13 @@ def test_what_hydra_accepts_is_left_to_it(typed: str) -> None:
     assert in_order(["-m", typed]) == ["-m", "--", typed]
 
 
+def test_settings_of_a_sweep_have_one_value() -> None:
+    for typed, named in (("hydra.sweeper.looks=3,5", "looks=3,5"), ("hydra.verbose=a,b", "hydra.verbose=a,b")):
+        with pytest.raises(InputError) as caught:
+            in_order(["-m", typed])
+        assert str(caught.value) == f"{named}: must be one value for all cells; write a list in brackets, as in [3,5]"
+
+
 def test_a_folder_of_own_choices_that_is_not_there() -> None:
     with pytest.raises(InputError) as caught:
         in_order(["hydra.searchpath=[file://./tests,file://nowhere]"])

@@ -294,6 +294,7 @@ MISTAKES = {
         "seed=0,1,: a value is missing next to a comma; separate values by commas alone, as in 0,1,2",
     ),
     "a word": (["run"], "run: must be KEY=VALUE, such as method=lora; `tunebench --help` lists what there is"),
+    "a misspelt command": (["reprot"], "reprot: there is no such command. Did you mean `tunebench report`?"),
     "a class from outside": (
         ["method._target_=os.system"],
         "method: _target_ must name a class of tunebench, got 'os.system'; to let the code of os run with your rights, "

@@ -26,6 +26,11 @@ MISTAKES: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
         "Test has only 16 documents: the 95 % interval of a score of 50 % would be about ±24 percentage points, and "
         "methods must differ by as much to be told apart; 100 documents give ±10, 400 give ±5. Add data.",
     ),
+    "few documents, none larger than others": (
+        {"test": {"n_documents": 3, "largest_document_share": 0.34}},
+        "Test has only 3 documents: the 95 % interval of a score of 50 % would be about ±50 percentage points, and "
+        "methods must differ by as much to be told apart; 100 documents give ±10, 400 give ±5. Add data.",
+    ),
     "few documents are used": (
         {"cell": {"dataset.test_limit": 16}, "test": {"n_documents": 16}},
         "Test has only 16 documents: the 95 % interval of a score of 50 % would be about ±24 percentage points, and "

@@ -319,6 +319,17 @@ def test_a_number_of_traces_that_is_none_is_refused(capsys):
     assert capsys.readouterr().err.endswith("argument --traces: must be a whole number of at least 0, got '-1'\n")
 
 
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [("faq", "; --study faq reports one study"), ("study=faq", "; --study faq reports one study"), ("--stduy", "")],
+)
+def test_what_is_no_option_is_answered_in_one_sentence(typed, hint, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([typed])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"{typed}: there is no such option; see `tunebench report --help`{hint}\n"
+
+
 def test_a_file_among_the_studies_is_listed(write_cell, runs, tmp_path, capsys):
     write_cell("baseline")
     (runs / "notes.txt").write_text("mine")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.protocol import AnyEvent, Step, Warned
+from bench.protocol import AnyEvent, Missing, Scored, Step, Warned
 from bench.record import Record
 from bench.record_sections import Error, LeftOut, SplitCounts
 from bench.supervisor import progress
@@ -166,6 +166,7 @@ def test_one_line_for_each_phase_where_there_is_no_terminal(
         "tiny lora  validate",
         "tiny lora  generate",
         "tiny lora  score",
+        "tiny lora  no bertscore_f1: encoder_not_available",
         "tiny lora  latency",
         "tiny lora  save",
         "tiny lora  ok  token_f1 0.625  28 s",
@@ -177,6 +178,23 @@ def test_a_sweep_warns_of_its_data_once(printed: Printed, cell_events: list[AnyE
     for _ in range(2):
         progress.Line("tiny lora").handle(prepared)
     assert printed().count("dropped") == 1
+
+
+def test_a_sweep_says_once_which_score_is_missing_and_why(printed: Printed) -> None:
+    scores = {"token_f1": 0.5, "bertscore_f1": None}
+    why = "roberta-large is not on this machine, and the hub cannot be reached"
+    for _ in range(2):
+        line = progress.Line("tiny lora")
+        line.handle(Scored(scores=scores, score_settings={"bertscore_f1": why}, score_info={}))
+        line.handle(Missing(reasons={"scores.bertscore_f1": "encoder_not_available"}))
+    assert printed() == f"tiny lora  no bertscore_f1: {why}\n"
+
+
+def test_scores_of_random_weights_are_not_missed(printed: Printed) -> None:
+    line = progress.Line("tiny lora")
+    line.handle(Scored(scores={"bleu": None}, score_settings={"bleu": "version:2.6.0"}, score_info={}))
+    line.handle(Missing(reasons={"scores.bleu": "random_weights"}))
+    assert printed() == ""
 
 
 def test_what_lets_longer_examples_in_depends_on_the_context(printed: Printed, cell_events: list[AnyEvent]) -> None:

@@ -1,5 +1,6 @@
 """Finds the studies. Imports nothing slow, so that an unchanged report is recognised at once."""
 
+import difflib
 import re
 from pathlib import Path
 
@@ -16,7 +17,7 @@ def find_studies(runs: Path, name: str | None = None) -> list[Path]:
     """The folder of every study under `runs`, or of the one called `name`, in the order of their names.
 
     Raises:
-        InputError: there is no such folder, no study in it, or no study of that name.
+        InputError: there is no such folder, no study in it or no study of that name, or `runs` is a study itself.
     """
     folders = sorted((entry for entry in visible(runs) if entry.is_dir()), key=lambda entry: natural(entry.name))
     if not folders:
@@ -24,9 +25,14 @@ def find_studies(runs: Path, name: str | None = None) -> list[Path]:
             f"{runs} holds no runs: run `tunebench -m model=tiny method=baseline,lora` first, "
             "or name another folder with --runs."
         )
+    if any((folder / "record.json").is_file() for folder in folders):
+        here = runs.resolve()
+        raise InputError(f"{runs} is one study: report it with --runs {here.parent} --study {here.name}")
     known = [folder.name for folder in folders]
     if name is not None and name not in known:
-        raise InputError(f"--study: {runs} holds no study {name!r}, only {', '.join(known)}.")
+        close = difflib.get_close_matches(Path(name).name, known, n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise InputError(f"--study: {runs} holds no study {name!r}, only {', '.join(known)}.{hint}")
     return [folder for folder in folders if name is None or folder.name == name]
 
 

@@ -34,7 +34,17 @@ def test_an_unknown_study_is_answered_with_the_known_ones(write_cell, runs):
     write_cell(study="squad")
     with pytest.raises(InputError) as caught:
         read_studies(runs, "../demo")
-    assert str(caught.value) == f"--study: {runs} holds no study '../demo', only demo, squad."
+    assert str(caught.value) == f"--study: {runs} holds no study '../demo', only demo, squad. Did you mean demo?"
+    with pytest.raises(InputError) as caught:
+        read_studies(runs, "other")
+    assert str(caught.value) == f"--study: {runs} holds no study 'other', only demo, squad."
+
+
+def test_a_study_in_the_place_of_all_studies_is_answered_with_what_to_type(write_cell, runs):
+    write_cell(study="demo")
+    with pytest.raises(InputError) as caught:
+        read_studies(runs / "demo")
+    assert str(caught.value) == f"{runs}/demo is one study: report it with --runs {runs} --study demo"
 
 
 def test_many_cells_are_read_by_all_cores_to_the_same_study(write_cell, runs, monkeypatch):
