@@ -78,7 +78,8 @@ def _key(cause: OmegaConfBaseException) -> str:
         return f"{key}: {str(cause).splitlines()[0]}"
     elsewhere = _elsewhere(name, cause.parent_node) if isinstance(cause.parent_node, DictConfig) else []
     hint = f". Did you mean {listed(elsewhere, 'or')}?" if elsewhere else _suggestion(name, accepted)
-    return f"{_no_such_setting(key, parent, accepted)}{hint}"
+    chosen = cause.parent_node.get("name") if isinstance(cause.parent_node, DictConfig) else None
+    return f"{_no_such_setting(key, f'{parent}={chosen}' if chosen else parent, accepted)}{hint}"
 
 
 def _elsewhere(name: str, node: DictConfig) -> list[str]:

@@ -188,14 +188,14 @@ MISTAKES = {
     ),
     "a misspelled setting": (
         ["method.rnak=8"],
-        "method.rnak: there is no such setting; method has adapter_dtype, alpha, dropout, learning_rate, name, rank, "
-        "search, target_modules. Did you mean rank?",
+        "method.rnak: there is no such setting; method=lora has adapter_dtype, alpha, dropout, learning_rate, name, "
+        "rank, search, target_modules. Did you mean rank?",
     ),
     "a setting that was renamed": (
         ["dataset.validation=faq.csv"],
-        "dataset.validation: there is no such setting; dataset has language, name, questions_per_document, seed, test, "
-        "test_documents, test_limit, train, train_documents, train_limit, tune, tune_documents, tune_limit. "
-        "Did you mean test?",
+        "dataset.validation: there is no such setting; dataset=events has language, name, questions_per_document, "
+        "seed, test, test_documents, test_limit, train, train_documents, train_limit, tune, tune_documents, "
+        "tune_limit. Did you mean test?",
     ),
     "a setting of another group": (
         ["generation.max_length=64"],

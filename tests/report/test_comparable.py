@@ -72,8 +72,8 @@ def test_the_cheapest_is_said_to_follow_the_best_and_by_how_much(write_cell, gro
     answer, reason = picked(group())["Within 5 % of the best Token F1, least training time"]
     assert answer == "qlora"
     assert reason.startswith(
-        "qlora 0.7900, with 2.00 s of training time. The most expensive one that comes so close, lora, takes 30.0 s of "
-        "training time."
+        "qlora 0.7900, with 2.00 s of training time. The most expensive one that comes this close, lora, takes 30.0 s "
+        "of training time."
     )
     assert "The best is lora 0.8000: a difference of 0.0100, p below 0.001." in reason
 

@@ -100,6 +100,6 @@ def test_a_study_without_token_f1_has_its_report_and_its_data_s_losses_in_it(wri
     assert capsys.readouterr().err == ""
     losses = "tiny: 7 of 60 references are longer than an answer can be (generation.max_new_tokens=32)."
     text = (tmp_path / "demo" / "report.md").read_text()
-    assert text.index(f"**Note:** {losses}") < text.index("### Which method, then?")
+    assert text.index(f"**Note:** {losses}") < text.index("### Which method?")
     assert f"**Warning:** {losses}" in (tmp_path / "demo" / "tables" / "model-tiny.md").read_text()
     assert losses in (tmp_path / "demo" / "index.html").read_text()

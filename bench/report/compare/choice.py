@@ -1,4 +1,4 @@
-"""Answers to "which method, then?": what the numbers of each comparison say, and how sure that is."""
+"""Answers to "which method?": what the numbers of each comparison say, and how sure that is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -156,7 +156,7 @@ def _cheapest_close(scored: list[Setup], score: Quantity) -> Pick:
     least, cheapest = min(known, key=lambda pair: pair[0])
     reason = [f"{_with_score(cheapest, score)}, with {_amount(least, cost)}.", _dearest(known, cost)]
     if unsure := [setup.label for setup in by_mean if setup not in close]:
-        reason.append(f"{listed(unsure)}: close by the mean, but the interval of the difference reaches farther.")
+        reason.append(f"{listed(unsure)}: close by the mean, but not by the whole interval of the difference.")
     if not measured:
         reason.append(f"Energy was not measured ({_unmeasured(scored)}), so time decides.")
     if cheapest is not leader:
@@ -170,10 +170,10 @@ def _dearest(known: Sequence[tuple[float, Setup]], cost: Quantity) -> str:
     """What the others cost that come so close to the best."""
     (least, cheapest), (most, dearest) = (pick(known, key=lambda pair: pair[0]) for pick in (min, max))
     if len(known) == 1:
-        return f"Only {cheapest.label} comes so close."
+        return f"Only {cheapest.label} comes this close."
     if least == most:
-        return "All others that come so close take as much."
-    return f"The most expensive one that comes so close, {dearest.label}, takes {_amount(most, cost)}."
+        return "All others that come this close take as much."
+    return f"The most expensive one that comes this close, {dearest.label}, takes {_amount(most, cost)}."
 
 
 def _fitting(comparison: Comparison, scored: list[Setup], score: Quantity, size_gb: float) -> Pick:

@@ -250,8 +250,8 @@ def _key(trained: Sequence[Setup], untrained: Sequence[Setup], losses: Mapping[s
     stretches = sorted({losses[cell.folder].stretch for cell in cells})
     if stretches:
         steps = "step" if stretches == [1] else f"{' or '.join(map(str, stretches))} steps"
-        smoothed = f"its other lines are smoothed over {100 // WINDOW} % of the training"
-        sentences.append(f"Faint lines are the training loss of every {steps}; {smoothed}.")
+        smoothed = f"Other lines of training loss are smoothed over {100 // WINDOW} % of the training"
+        sentences.append(f"Faint lines are the training loss of every {steps}. {smoothed}.")
     if any(not cell.ok for cell in cells):
         sentences.append("A cross marks where a cell stopped that did not end ok.")
     return sentences + omissions("Without a curve", {setup.label: _reason(setup) for setup in untrained})

@@ -108,7 +108,7 @@ def _key(effects: Sequence[Effect]) -> list[str]:
     if not all(effect.interval for effect in effects):
         sentences.append("White marks have no interval; the table says why.")
     if any(effect.p_adjusted is not None for effect in effects):
-        sentences.append("p values are of no difference, adjusted for all comparisons within the model (Holm).")
+        sentences.append("p values test for no difference, adjusted (Holm) for all comparisons of the model.")
     if any(effect.p_adjusted is None for effect in effects):
         sentences.append(f"{DASH} marks what was not tested.")
     return sentences

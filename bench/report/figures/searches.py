@@ -92,8 +92,8 @@ def _line(ax: Axes, each: Searched, look: Look) -> None:
 def _key(rows: Sequence[Sequence[Searched]]) -> list[str]:
     """How to read the lines, and whether the leader depends on the number of trials."""
     sentences = [
-        "Lines: the mean of the best tune score over all choices of so many of the trials that were made.",
-        "Dashed: what so many new trials find at least, with a chance of 97.5 %; upwards, nothing is known.",
+        "Lines: mean of the best tune score over all subsets of that many trials.",
+        "Dashed: lower bound of the best of as many new trials, with a probability of 97.5 %; no upper bound is known.",
     ]
     named = len(rows) > 1
     for row in rows:

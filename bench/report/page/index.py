@@ -91,7 +91,7 @@ def _sections(contents: Contents) -> list[PageSection]:
     picks = templates.html("picks.html", all_picks=contents.picks)
     problems = templates.html("problems.html", problems=contents.problems) if contents.problems else Markup()
     return [
-        PageSection("picks", "Which method, then?", picks),
+        PageSection("picks", "Which method?", picks),
         _tables("results", "Results", contents.tables, subjects),
         _figures(contents.charts),
         _tables("costs", "Costs", contents.tables, subjects),

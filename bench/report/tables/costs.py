@@ -50,9 +50,9 @@ def cost_tables(comparisons: Sequence[Comparison]) -> list[Table]:
     cells = [cell for comparison in comparisons for cell in comparison.ok]
     carbon = _carbon(cells)
     energies = (*ENERGIES, CARBON) if carbon else ENERGIES
-    time = "Phases exclude each other: evaluation during training counts as validate alone."
-    memory = "All are peaks, and no two measure the same thing. 1 GB is 1,000,000,000 bytes."
-    train = "The same figures as over the whole cell, in the train phase alone, without evaluation."
+    time = "Phases do not overlap: evaluation during training counts as validate, not as train."
+    memory = "Each column is the peak of another quantity: compare within a column. 1 GB is 1,000,000,000 bytes."
+    train = "As over the whole cell, but in the train phase only, without evaluation."
     kinds = (
         CostTable("costs-time", "Time", TIMES, time),
         CostTable("costs-energy", "Energy and power", energies, carbon, _energy_method, _aliasing),
@@ -115,7 +115,7 @@ def _latency(cells: Sequence[StoredCell]) -> str:
     batches = numbers_of(cells, lambda cell: cell.record.latency and cell.record.latency.batched.batch)
     runs = numbers_of(cells, lambda cell: cell.record.latency and cell.record.latency.single.n_runs)
     return (
-        "First token: time from the prompt to it. Next token: mean time of each further one. Output: generated tokens "
-        f"of the whole batch per second, the median of all runs. Batched: {batches or 'no'} prompts at once. Runs "
-        f"behind each percentile: {runs or 'none'}."
+        "First token: time from the prompt to the first token. Next token: mean time of each further token. Output: "
+        "generated tokens of the whole batch per second, median of all runs. Batched: "
+        f"{batches or 'no'} prompts at once. Runs behind each percentile: {runs or 'none'}."
     )

@@ -22,9 +22,10 @@ def summary(study: Study) -> str:
 def facts(study: Study) -> dict[str, str]:
     """Each fact about the study by its title."""
     cells = study.cells
+    counted_in = {cell.dataset for cell in cells if cell.record.data}
     lines = {
         "Model": listed(dict.fromkeys(cell.model for cell in cells)),
-        "Data set": distinct([_data(cell) for cell in cells]),
+        "Data set": distinct([_data(cell) for cell in cells if cell.record.data or cell.dataset not in counted_in]),
         "Seeds": listed(map(str, sorted({cell.seed for cell in cells})))
         + (", added until methods differed (tunebench decide)" if study.plan else ""),
         **({"Learning rates": _learning_rates(study)} if any(cell.trains for cell in cells) else {}),

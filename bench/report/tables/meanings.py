@@ -9,12 +9,12 @@ MEANINGS = {
     "power.idle_power_w": "the mean right before the cell",
     "power.peak_sampled_power_w": "the highest sample of the GPU boards' power over the whole cell",
     "power.coverage": "the share of the time that samples of power stand for",
-    "power.residual_percent": "how far the integral of these samples is above the energy counter",
+    "power.residual_percent": "by how much the integral of these samples exceeds the energy counter",
     "power.throttled_s": "the time in which a board had lowered its clocks",
     "host.package_energy_j": "of the machine's CPU packages, other programs included (RAPL)",
     "host.cpu_s": "of the cell's processes in all phases, over all cores",
-    "seconds": "everything from start to record, more than the phases together, and most in the first cell of a sweep, "
-    "which waits for imports",
+    "seconds": "from start to record, longer than all phases together, above all in the first cell of a sweep, which "
+    "waits for imports",
     "memory.device_peak_bytes": "in use on the cell's GPUs together, other programs included (NVML, sampled)",
     "memory.process_device_peak_bytes": "held by the cell's processes according to the driver, sampled once a second",
     "memory.torch_reserved_peak_bytes": "taken from the GPU by torch's CUDA allocator",

@@ -189,17 +189,19 @@ def _unsure(comparison: Comparison) -> list[str]:
     if 1 in seeds:
         sentences.append("With one seed, this is about these trained models and not about their methods.")
     if 2 in seeds:
-        sentences.append(f"Two seeds are too few: in simulations, their intervals hold the truth in {TWO_SEEDS}.")
+        sentences.append(
+            f"Two seeds are too few: in simulations, their intervals contain the true value in {TWO_SEEDS}."
+        )
     documents = min((n for setup in setups if (n := setup.n_documents)), default=SIMULATED_DOCUMENTS)
     if documents < SIMULATED_DOCUMENTS:
         sentences.append(f"Intervals over fewer than {SIMULATED_DOCUMENTS} documents were not simulated.")
     elif documents < ENOUGH_FOR_CLASSES and any(_has_classes(score) for score in comparison.scores.values()):
         sentences.append(
             f"Macro F1 over fewer than {ENOUGH_FOR_CLASSES} documents lacks rarer answers: in simulations, intervals "
-            f"hold the truth in {FEW_CLASSES}."
+            f"contain the true value in {FEW_CLASSES}."
         )
     if any(_is_near_a_bound(setup, score) for setup in setups for score in comparison.scores.values()):
-        sentences.append(f"Near the bounds of a score, in simulations, intervals hold the truth in {NEAR}.")
+        sentences.append(f"Near the bounds of a score, in simulations, intervals contain the true value in {NEAR}.")
     return sentences
 
 
@@ -225,10 +227,11 @@ def _bold(comparison: Comparison, leading: Mapping[str, frozenset[str]]) -> tupl
         )
     if any(leading.values()):
         return (
-            "Bold: may be the best. These are the best mean and those that cannot be told apart from it: the p of "
-            "the difference, adjusted (Holm) for all methods of this table in that score, is 0.05 or more. Nothing is "
-            "bold if that is true of all, or if a difference cannot be tested. The best of several means is too good "
-            f"on average: of four equal methods, in simulations, its interval holds the truth in {LEADER}.",
+            "Bold: may be the best. That is the best mean, and each that does not differ significantly from it: the p "
+            "of the difference, adjusted (Holm) for all methods of this table in that score, is 0.05 or more. Nothing "
+            "is bold if that holds for all methods, or if a difference cannot be tested. The best of several means is "
+            "too good on average: with four equal methods, in simulations, its interval contains the true value in "
+            f"{LEADER}.",
         )
     why = dict.fromkeys(filter(None, (setup.too_few_seeds for setup in comparison.setups if setup.ok)))
     if why and len(comparison.setups) > 1:

@@ -98,9 +98,10 @@ def looked_at(comparisons: Sequence[Comparison]) -> tuple[str, ...]:
     if not any(each.decision for each in comparisons):
         return ()
     return (
-        "Seeds were added until methods differed. p is of no difference at any look (Pocock's boundary) and adjusted "
-        "(Holm) for all pairs of methods; a difference is that at the last look that both reached. Intervals contain "
-        "the truth at all looks together in 95 % of studies. Other scores are not tested, since one chose the seeds.",
+        "Seeds were added until methods differed. p tests for no difference at any look (Pocock's boundary), adjusted "
+        "(Holm) for all pairs of methods. A difference is from the last look that both methods reached. Intervals "
+        "contain the true value at all looks together in 95 % of studies. Other scores are not tested, since the seeds "
+        "were not chosen for them.",
     )
 
 

@@ -9,11 +9,11 @@ from bench.report.render.table import Column, Row, Table, TableCell
 from bench.report.statistics.expected_best import Best
 from bench.report.wording import counted, listed, printable
 
-WINNERS = "The tune score is that of the chosen trial. As the best of several it is too good; scores on test are not."
+WINNERS = "The tune score is of the chosen trial. As the best of several, it is too optimistic; test scores are not."
 MEANING = (
-    "Each number is the mean of the best score over all choices of so many of the trials. So methods are compared with "
-    "equal budgets, but not tested. Brackets contain the best of so many new trials with a chance of at least 95 %. "
-    "Where the trials say too little, they reach to the bound of the score. Every trial was trained once."
+    "Each number is the mean of the best score over all subsets of that many trials. Methods are thus compared at "
+    "equal budgets, but not tested. Brackets contain the best of as many new trials with a probability of at least "
+    "95 %; where there are too few trials to say, they reach to the bound of the score. Every trial was trained once."
 )
 FEWER = "the search has fewer trials"
 RESUMED = "some trials were resumed, and only their last runs count"
@@ -120,7 +120,7 @@ def _curves(searches: Sequence[Searched]) -> list[Table]:
     columns = [_column(k, k in shown, _show(drawn)) for k in range(1, longest + 1)]
     table = Table(
         name="expected-best",
-        title="Expected best tune score of so many trials",
+        title="Expected best tune score by number of trials",
         columns=(*_names(drawn), *columns),
         rows=tuple(_row(each, longest) for each in drawn),
         remarks=(*_leaders(drawn), MEANING, *_failures(drawn)),

@@ -47,7 +47,7 @@ def test_what_is_best_cheapest_and_fits(write_seeds, runs, picks):
     # Training takes 30 of the 36 s that every such cell takes; 0.3 is not within 5 %
     assert answers["Within 5 % of the best Token F1, least training time"] == (
         "lora",
-        "lora 0.8000, with 30.0 s of training time. All others that come so close take as much. Energy was not "
+        "lora 0.8000, with 30.0 s of training time. All others that come this close take as much. Energy was not "
         "measured (no NVML device on this machine), so time decides.",
     )
     assert answers["Fits in 1 GB"] == ("none", "The smallest peak process memory is 2.00 GB.")
@@ -73,7 +73,7 @@ def test_the_cost_is_that_of_training_and_not_of_the_latency_benchmark(write_see
     answer, reason = picks()["Within 5 % of the best Token F1, least training time"]
     assert answer == "lora"
     assert reason.startswith(
-        "lora 0.7000, with 20.0 s of training time. The most expensive one that comes so close, qlora, takes 25.0 s "
+        "lora 0.7000, with 20.0 s of training time. The most expensive one that comes this close, qlora, takes 25.0 s "
         "of training time."
     )
 
@@ -138,7 +138,7 @@ def test_close_is_what_the_whole_interval_is(write_seeds, answer_lines, make_rec
     write_seeds("qlora", scores={"token_f1": 0.79}, answered=lines)
     answer, reason = picks()["Within 5 % of the best Token F1, least training time"]
     assert answer == "lora"
-    assert "qlora: close by the mean, but the interval of the difference reaches farther." in reason
+    assert "qlora: close by the mean, but not by the whole interval of the difference." in reason
 
 
 def test_the_basis_is_documents_and_seeds(write_cell, write_seeds, runs):

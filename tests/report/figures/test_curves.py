@@ -78,8 +78,8 @@ def test_thick_lines_are_means_over_the_seeds_that_ended_ok(write_cell, figures)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["lora, 2 seeds"]
     assert figure.texts[1].get_text().replace("\n", " ") == (
         "Thick lines are means over seeds, thin lines are single seeds. Faint lines are the training loss of every "
-        "step; its other lines are smoothed over 5 % of the training. A cross marks where a cell stopped that did not "
-        "end ok."
+        "step. Other lines of training loss are smoothed over 5 % of the training. A cross marks where a cell stopped "
+        "that did not end ok."
     )
 
 

@@ -46,8 +46,8 @@ def test_effects_are_drawn_with_interval_and_p(write_cell, written):
     assert figure.texts[0].get_text() == "tiny: difference from baseline"
     assert figure.texts[-1].get_text().replace("\n", " ") == (
         "Right of the black line, a setup scores higher than the reference. Horizontal lines are 95 % confidence "
-        "intervals. White marks have no interval; the table says why. p values are of no difference, adjusted for all "
-        f"comparisons within the model (Holm). {DASH} marks what was not tested."
+        "intervals. White marks have no interval; the table says why. p values test for no difference, adjusted (Holm) "
+        f"for all comparisons of the model. {DASH} marks what was not tested."
     )
 
 

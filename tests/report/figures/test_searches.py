@@ -41,9 +41,9 @@ def test_a_line_for_each_method_and_what_is_found_at_least(write_cell, write_sea
     assert ax.get_ylabel() == "Expected best Token F1"
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["lora, 2 trials", "toplayer, 4 trials"]
     assert key(figure) == (
-        "Lines: the mean of the best tune score over all choices of so many of the trials that were made. Dashed: what "
-        "so many new trials find at least, with a chance of 97.5 %; upwards, nothing is known. The leader depends on "
-        "the number of trials: toplayer at 1 and lora at 2."
+        "Lines: mean of the best tune score over all subsets of that many trials. Dashed: lower bound of the best of "
+        "as many new trials, with a probability of 97.5 %; no upper bound is known. The leader depends on the number "
+        "of trials: toplayer at 1 and lora at 2."
     )
     assert (overlaps(figure), outside(figure)) == ([], [])
 

@@ -81,7 +81,7 @@ def test_parts_are_in_reading_order_and_listed(contents):
         )
     )
     assert re.findall(r'<section class="part" id="part-([a-z]+)">\n<h2>(.*)</h2>', page) == [
-        ("picks", "Which method, then?"),
+        ("picks", "Which method?"),
         ("results", "Results"),
         ("figures", "Figures"),
         ("costs", "Costs"),

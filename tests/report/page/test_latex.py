@@ -75,7 +75,7 @@ def test_all_tables_and_figures_are_in_it_and_wide_tables_are_turned(contents):
         "\\end{description}\n"
         "\n"
         "\\noindent\\textbf{Note:} 50 \\% left out.\n"
-        "\\section*{Which method, then?}\n"
+        "\\section*{Which method?}\n"
         "\\subsection*{tiny\\_1}\n"
         "\\noindent From 12 documents, 3 seeds.\n"
         "\n"

@@ -41,7 +41,7 @@ def test_everything_is_in_it_in_reading_order(contents):
         "\n"
         "**Note:** Examples were left out.\n"
         "\n"
-        "### Which method, then?\n"
+        "### Which method?\n"
         "\n"
         "**tiny**, from 12 documents, 3 seeds\n"
         "\n"

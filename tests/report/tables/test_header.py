@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from bench.record_sections import Error, SplitCounts
@@ -46,6 +48,20 @@ def test_endings_are_counted(write_cell, study):
     write_cell("baseline")
     write_cell("lora", **OOM)
     assert summary(study()) == "2 cells: 1 ok and 1 out of memory."
+
+
+def test_data_that_a_failed_cell_did_not_reach_are_those_of_the_others(write_cell, study):
+    def header():
+        found = study()
+        record = found.cells[0].record
+        failed = record.model_copy(update={"data": None, "missing": record.missing | {"data": "not_reached"}})
+        cells = [replace(found.cells[0], record=failed), *found.cells[1:]]
+        return facts(replace(found, cells=tuple(cells)))["Data set"]
+
+    write_cell("lora", **OOM)
+    assert header() == "events (the cell ended before this)"
+    write_cell("qlora")
+    assert header() == f"events: {DATA}"
 
 
 def test_cautions_are_of_the_deciding_score_and_of_the_data(write_cell, study):

@@ -33,7 +33,7 @@ def test_what_each_search_tried_cost_and_found(write_cell, write_search, tables_
     assert table.footnotes == ("no NVML device on this machine", "no trial has a score")
     assert remarks(table) == [
         "Trials are compared by Token F1 on the tune split.",
-        "The tune score is that of the chosen trial. As the best of several it is too good; scores on test are not.",
+        "The tune score is of the chosen trial. As the best of several, it is too optimistic; test scores are not.",
         "Failed: trials without a score, which count as trials. Time: of all trials together, failed ones included. "
         "Energy: of the GPU boards in all trials together.",
     ]
@@ -71,9 +71,10 @@ def test_the_expected_best_by_number_of_trials(write_cell, write_search, tables_
     assert {cell.note for cell in table.rows[1].cells[5:]} == {"the search has fewer trials"}
     assert remarks(table)[0] == "tiny: toplayer has the best expected score at every number of trials up to 2."
     assert remarks(table)[1] == (
-        "Each number is the mean of the best score over all choices of so many of the trials. So methods are compared "
-        "with equal budgets, but not tested. Brackets contain the best of so many new trials with a chance of at least "
-        "95 %. Where the trials say too little, they reach to the bound of the score. Every trial was trained once."
+        "Each number is the mean of the best score over all subsets of that many trials. Methods are thus compared at "
+        "equal budgets, but not tested. Brackets contain the best of as many new trials with a probability of at least "
+        "95 %; where there are too few trials to say, they reach to the bound of the score. Every trial was trained "
+        "once."
     )
     assert remarks(table)[2] == "A trial that failed spent its part of the budget and found nothing: it counts as 0."
 

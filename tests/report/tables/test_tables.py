@@ -29,7 +29,7 @@ CONSTANT = "no interval: it is the same for all documents"
 BRACKETS = (
     "In brackets, scores: 95 % intervals over documents alone; one seed says nothing about other seeds. With one seed, "
     "this is about these trained models and not about their methods. Intervals over fewer than 20 documents were not "
-    "simulated. Near the bounds of a score, in simulations, intervals hold the truth in 91 to 98 % of studies."
+    "simulated. Near the bounds of a score, in simulations, intervals contain the true value in 91 to 98 % of studies."
 )
 
 
@@ -199,8 +199,8 @@ def test_all_cells(tables_of, small):
         "<sup>b</sup> the cell did not end ok\n"
         "\n"
         "Step time: the median of the steps after warm-up. Throughput: tokens trained on per second of the steps after "
-        "warm-up, without padding. Cell time: everything from start to record, more than the phases together, and most "
-        "in the first cell of a sweep, which waits for imports.\n"
+        "warm-up, without padding. Cell time: from start to record, longer than all phases together, above all in the "
+        "first cell of a sweep, which waits for imports.\n"
     )
     assert columns_of(table, "scores.perplexity") == [("3.5",), ("3.5",), ("",)]
 
@@ -388,8 +388,8 @@ def test_bold_says_what_it_means_and_of_which_family(tables_of, write_cell, runs
     assert [row.cells[at].bold for row in table.rows] == [False, True, True]
     (meaning,) = (remark for remark in table.remarks if remark.startswith("Bold"))
     assert meaning.startswith(
-        "Bold: may be the best. These are the best mean and those that cannot be told apart from it: the p of the "
-        "difference, adjusted (Holm) for all methods of this table in that score, is 0.05 or more."
+        "Bold: may be the best. That is the best mean, and each that does not differ significantly from it: the p of "
+        "the difference, adjusted (Holm) for all methods of this table in that score, is 0.05 or more."
     )
 
 
