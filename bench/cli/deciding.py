@@ -24,7 +24,7 @@ from bench.report.compare.setups import ENOUGH_SEEDS
 from bench.report.read.plan import PLAN, Plan, read_plan
 from bench.report.read.problem import Problem
 from bench.report.read.study import read_study
-from bench.report.statistics.stopping import Look
+from bench.report.statistics.stopping import Pair
 from bench.report.wording import counted, listed
 from bench.settings import Settings
 from bench.supervisor.progress import console
@@ -132,10 +132,9 @@ class Looks:
             comparisons = self._looked()
             labels = {setup: label for setup in going_on if (label := self._goes_on(setup, comparisons))}
             going_on = [*labels]
-            last = number == len(self.settings.seeds) - 1 or not going_on
             for comparison in comparisons:
                 self._say(comparison, n_seeds)
-            if last:
+            if n_seeds == self.settings.max_seeds or not going_on:
                 self._conclude(comparisons)
                 return
             self._say_what_next(labels, n_seeds, self.settings.seeds[number + 1])
@@ -182,7 +181,7 @@ class Looks:
         look = decision.looks[-1]
         console.print(f"\n{comparison.title}, after {counted(n_seeds, 'seed')}:", style="bold")
         for pair in look.pairs:
-            console.print(f"  {_pair(look, pair.one, pair.other, self.settings.seeds[-1])}")
+            console.print(f"  {_said(pair, self.settings.max_seeds)}")
         for label, why in decision.left_out.items():
             console.print(f"  {label} was not compared ({why})")
 
@@ -202,15 +201,14 @@ class Looks:
         for comparison in comparisons:
             if comparison.decision:
                 console.print(f"\n{comparison.title}: {' '.join(comparison.decision.sentences())}")
-                console.print(_why(comparison.decision.looks, self.settings.seeds[-1]))
+                console.print(comparison.decision.why_stopped())
 
 
 def _without_seed(cell: PlannedCell) -> str:
     return json.dumps(cell.job.cell.model_dump(mode="json", exclude={"seed"}), sort_keys=True)
 
 
-def _pair(look: Look, one: str, other: str, most: int) -> str:
-    pair = next(pair for pair in look.pairs if (pair.one, pair.other) == (one, other))
+def _said(pair: Pair, most: int) -> str:
     found = pair.repeated
     within = f" [{found.interval.low:.4f}, {found.interval.high:.4f}]" if found.interval else ""
     verdict = {
@@ -218,15 +216,15 @@ def _pair(look: Look, one: str, other: str, most: int) -> str:
         "open": "open",
         "futile": f"too close for these documents and {most} seeds",
     }[pair.state]
-    return f"{one} less {other}: {found.difference:.4f}{within}, p {pair.p_adjusted:.3g}: {verdict}"
+    return f"{pair.one} less {pair.other}: {found.difference:.4f}{within}, p {pair.p_adjusted:.3g}: {verdict}"
 
 
 def _cost(ended: Sequence[Record], n_cells: int) -> tuple[float, float | None]:
     """Seconds and joules of as many more cells, by the mean of those of the setup that ran; None if not measured."""
-    energies = [record.power.energy_j for record in ended if record.power and record.power.energy_j is not None]
-    seconds = n_cells * fmean(record.seconds for record in ended) if n_cells else 0.0
     if not n_cells:
-        return seconds, 0.0
+        return 0.0, 0.0
+    energies = [record.power.energy_j for record in ended if record.power and record.power.energy_j is not None]
+    seconds = n_cells * fmean(record.seconds for record in ended)
     return seconds, n_cells * fmean(energies) if len(energies) == len(ended) else None
 
 
@@ -235,16 +233,6 @@ def _spent(costs: Sequence[tuple[float, float | None]]) -> str:
     energies = [joules for _, joules in costs if joules is not None]
     energy = f" and {math.fsum(energies) / 1000:.3g} kJ" if len(energies) == len(costs) else ""
     return f", about {math.fsum(seconds for seconds, _ in costs) / 60:.3g} min{energy}"
-
-
-def _why(looks: Sequence[Look], most: int) -> str:
-    if not looks:
-        return "Stopped because nothing can be compared."
-    if looks[-1].n_seeds == most:
-        return f"Stopped because {most} seeds are the most (max_seeds)."
-    if len(looks[-1].may_be_best) == 1:
-        return f"Stopped because {looks[-1].may_be_best[0]} is better than all others."
-    return "Stopped because more seeds would hardly tell apart those that may be the best."
 
 
 def _noted(comparison: Comparison) -> dict[str, Any]:

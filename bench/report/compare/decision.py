@@ -27,6 +27,8 @@ class Decision:
     left_out: Mapping[str, str]
     """Labels of setups that cannot be compared, and in words, why."""
     n_documents: int
+    lost: Collection[str] = ()
+    """Labels of setups that get no more seeds, because a cell of theirs did not end ok."""
 
     @property
     def alpha(self) -> float:
@@ -52,6 +54,22 @@ class Decision:
             made = listed(str(look.n_seeds) for look in self.looks)
             begun = f"{title} was looked at after {made} of at most {self.planned[-1]} seeds"
         return [f"{text}." for text in (begun, *self.told_apart(), *self.not_told_apart(), *out)]
+
+    def why_stopped(self) -> str:
+        """Why no setup gets more seeds, in a sentence."""
+        last = self.looks[-1] if self.looks else None
+        if last is None or not last.pairs:
+            return "Stopped because nothing can be compared."
+        if last.n_seeds == self.planned[-1]:
+            return f"Stopped because {last.n_seeds} seeds are the most (max_seeds)."
+        if len(last.may_be_best) == 1:
+            compared = " that were compared" if self.left_out else ""
+            return f"Stopped because {last.may_be_best[0]} is better than all others{compared}."
+        pairs = ({pair.one, pair.other} for pair in last.pairs if pair.state == "open")
+        undecided = set[str]().union(*(pair for pair in pairs if pair <= {*last.may_be_best}))
+        if lost := [label for label in last.may_be_best if label in undecided and label in self.lost]:
+            return f"Stopped because not all cells of {listed(lost)} ended ok."
+        return "Stopped because more seeds would hardly tell apart those that may be the best."
 
     def n_better(self, label: str, among: Collection[str]) -> int:
         """How many of these setups the one with this label is worse than."""
@@ -117,7 +135,7 @@ def decision_of(plan: Plan, setups: Sequence[Setup], scores: Mapping[str, Quanti
     n_planned = (plan.n_setups.get(cell.record.key, 0) for setup in planned for cell in setup.cells)
     looks = looks_at(spreads, plan.looks, max(len(planned), *n_planned), sign, lost=lost)
     n_documents = next((spread.n_clusters for spread in spreads.values()), 0)
-    return Decision(score, plan.looks, tuple(looks), left_out, n_documents)
+    return Decision(score, plan.looks, tuple(looks), left_out, n_documents, lost)
 
 
 def _undecided(plan: Plan, setups: Sequence[Setup], why: str) -> Decision:

@@ -73,6 +73,37 @@ def test_what_was_told_apart_is_said_with_the_look(study, runs):
     ]
 
 
+@pytest.mark.parametrize(
+    ("n_seeds", "lora", "looks", "why"),
+    [
+        ({"lora": 3, "toplayer": 3}, 0.6, LOOKS, "lora is better than all others"),
+        ({"lora": 3, "toplayer": 3}, 0.5, LOOKS, "more seeds would hardly tell apart those that may be the best"),
+        ({"lora": 3, "toplayer": 3}, 0.6, (3,), "3 seeds are the most (max_seeds)"),
+        ({"lora": 3, "toplayer": 2}, 0.6, LOOKS, "nothing can be compared"),
+    ],
+)
+def test_why_a_study_stopped(study, runs, n_seeds, lora, looks, why):
+    study(n_seeds, {"lora": lora, "toplayer": 0.5}, looks=looks)
+    assert comparison_of(runs).decision.why_stopped() == f"Stopped because {why}."
+
+
+def test_a_study_that_a_failed_cell_stopped_says_so(study, write_cell, runs):
+    study({"lora": 4, "toplayer": 5}, {"lora": 0.56, "toplayer": 0.5}, seed_sd=0.03)
+    assert set(comparison_of(runs).decision.going_on) == {"lora", "toplayer"}
+    write_cell("lora", seed=4, **OOM)
+    decision = comparison_of(runs).decision
+    assert decision.going_on == ()
+    assert decision.why_stopped() == "Stopped because not all cells of lora ended ok."
+
+
+def test_a_winner_is_one_of_those_that_were_compared(study, write_cell, runs):
+    study({"lora": 3, "toplayer": 3, "full": 0}, {"lora": 0.6, "toplayer": 0.5, "full": 0.5})
+    write_cell("full", seed=0, **OOM)
+    assert comparison_of(runs).decision.why_stopped() == (
+        "Stopped because lora is better than all others that were compared."
+    )
+
+
 def test_differences_are_those_of_the_looks_and_not_of_all_seeds(study, runs):
     study({"lora": 5, "toplayer": 3}, {"lora": 0.6, "toplayer": 0.5})
     comparison = comparison_of(runs)
