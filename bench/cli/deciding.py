@@ -129,7 +129,7 @@ class Looks:
             yield [
                 cell for setup in going_on for seed, cell in self.by_setup[setup].items() if before <= seed < n_seeds
             ]
-            comparisons = self._looked()
+            comparisons = self._looked(n_seeds)
             labels = {setup: label for setup in going_on if (label := self._goes_on(setup, comparisons))}
             going_on = [*labels]
             for comparison in comparisons:
@@ -140,14 +140,20 @@ class Looks:
             self._say_what_next(labels, n_seeds, self.settings.seeds[number + 1])
             before = n_seeds
 
-    def _looked(self) -> list[Comparison]:
-        """The comparisons with what is decided so far, which is written down, too."""
+    def _looked(self, n_seeds: int) -> list[Comparison]:
+        """The comparisons with what is decided so far, which is written down, too.
+
+        Seeds that this look does not ask for are left out: of a command that was stopped, some may not have ended well,
+        and would keep their setup from going on.
+        """
         study = read_study(self.study, n_traces=0)
-        comparisons = comparisons_of(study.cells, study.predictions)
+        later = {_key(cell) for own in self.by_setup.values() for seed, cell in own.items() if seed >= n_seeds}
+        cells = [cell for cell in study.cells if cell.record.key not in later]
+        comparisons = comparisons_of(cells, study.predictions)
         score = (study.plan and study.plan.score) or decisive(comparisons, self.settings.metric)
-        keys = tuple(sorted(cell.job.cell.key() for own in self.by_setup.values() for cell in own.values()))
-        plan = Plan(score=score, looks=self.settings.seeds, cells=keys, n_setups=self._n_setups())
-        comparisons = comparisons_of(study.cells, study.predictions, plan)
+        n_setups = self._n_setups()
+        plan = Plan(score=score, looks=self.settings.seeds, cells=tuple(sorted(n_setups)), n_setups=n_setups)
+        comparisons = comparisons_of(cells, study.predictions, plan)
         noted = [_noted(comparison) for comparison in comparisons if comparison.decision]
         text = plan.model_copy(update={"decided": noted}).model_dump_json(indent=1)
         store.write_atomically(self.study / PLAN, f"{text}\n")
@@ -155,14 +161,14 @@ class Looks:
 
     def _n_setups(self) -> dict[str, int]:
         """By the key of each cell, how many setups have its model and data set."""
-        cells = [cell.job.cell for own in self.by_setup.values() for cell in own.values()]
         compared = [next(iter(own.values())).job.cell for own in self.by_setup.values()]
         counts = Counter((cell.model.name, cell.dataset.name) for cell in compared)
-        return {cell.key(): counts[cell.model.name, cell.dataset.name] for cell in cells}
+        cells = (cell for own in self.by_setup.values() for cell in own.values())
+        return {_key(cell): counts[cell.job.cell.model.name, cell.job.cell.dataset.name] for cell in cells}
 
     def _goes_on(self, setup: str, comparisons: Iterable[Comparison]) -> str | None:
         """What the setup is called if it needs more seeds; None if not."""
-        keys = {cell.job.cell.key() for cell in self.by_setup[setup].values()}
+        keys = set(map(_key, self.by_setup[setup].values()))
         return next(
             (
                 own.label
@@ -202,6 +208,11 @@ class Looks:
             if comparison.decision:
                 console.print(f"\n{comparison.title}: {' '.join(comparison.decision.sentences())}")
                 console.print(comparison.decision.why_stopped())
+
+
+def _key(cell: PlannedCell) -> str:
+    # Not computed again, since a data file that it depends on may be gone by now.
+    return cell.folder.name.rpartition("-")[2]
 
 
 def _without_seed(cell: PlannedCell) -> str:

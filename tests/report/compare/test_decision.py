@@ -3,6 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bench.cli.deciding import Deciding, Looks
+from bench.cli.sweep import PlannedCell
 from bench.record_sections import Error, ScoreInfo
 from bench.report.compare.choice import choices
 from bench.report.compare.comparisons import comparisons_of
@@ -94,6 +96,21 @@ def test_a_study_that_a_failed_cell_stopped_says_so(study, write_cell, runs):
     decision = comparison_of(runs).decision
     assert decision.going_on == ()
     assert decision.why_stopped() == "Stopped because not all cells of lora ended ok."
+
+
+def test_a_study_that_was_stopped_between_two_looks_goes_on(study, write_cell, runs, default_job):
+    study({"lora": 3, "toplayer": 3}, {"lora": 0.56, "toplayer": 0.5}, seed_sd=0.03)
+    write_cell("lora", seed=3, status="interrupted", error=Error(type="Interrupted", message="stopped", phase="train"))
+    planned = []
+    for method in ("lora", "toplayer"):
+        for seed in range(5):
+            own = {"seed": seed, "method": default_job.cell.method.model_copy(update={"name": method})}
+            job = default_job.model_copy(update={"cell": default_job.cell.model_copy(update=own)})
+            folder = runs / "demo" / f"tiny-{method}-events-s{seed}-{method}{seed}"
+            planned.append(PlannedCell(job, folder, [], None, done=False))
+    batches = Looks(planned, Deciding(looks=LOOKS, max_seeds=10, metric=None)).batches()
+    assert [cell.folder.name[-5:] for cell in next(batches)] == ["lora0", "lora1", "lora2", "ayer0", "ayer1", "ayer2"]
+    assert [cell.folder.name[-5:] for cell in next(batches)] == ["lora3", "lora4", "ayer3", "ayer4"]
 
 
 def test_a_winner_is_one_of_those_that_were_compared(study, write_cell, runs):
