@@ -126,9 +126,16 @@ class Looks:
         going_on = list(self.by_setup)
         before = 0
         for number, n_seeds in enumerate(self.settings.seeds):
-            yield [
+            batch = [
                 cell for setup in going_on for seed, cell in self.by_setup[setup].items() if before <= seed < n_seeds
             ]
+            yield batch
+            if n_missing := sum(not _has_ended(cell) for cell in batch):
+                console.print(
+                    f"\nThe look after {n_seeds} seeds needs {counted(n_missing, 'cell')} more: type the same command "
+                    "again, and it goes on."
+                )
+                return
             comparisons = self._looked(n_seeds)
             labels = {setup: label for setup in going_on if (label := self._goes_on(setup, comparisons))}
             going_on = [*labels]
@@ -213,6 +220,12 @@ class Looks:
 def _key(cell: PlannedCell) -> str:
     # Not computed again, since a data file that it depends on may be gone by now.
     return cell.folder.name.rpartition("-")[2]
+
+
+def _has_ended(cell: PlannedCell) -> bool:
+    """Whether it has spent its part of the budget, well or not; another machine may run it at this moment."""
+    record = store.read_record(cell.folder)
+    return record is not None and record.status != "interrupted"
 
 
 def _without_seed(cell: PlannedCell) -> str:

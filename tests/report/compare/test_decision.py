@@ -98,9 +98,9 @@ def test_a_study_that_a_failed_cell_stopped_says_so(study, write_cell, runs):
     assert decision.why_stopped() == "Stopped because not all cells of lora ended ok."
 
 
-def test_a_study_that_was_stopped_between_two_looks_goes_on(study, write_cell, runs, default_job):
-    study({"lora": 3, "toplayer": 3}, {"lora": 0.56, "toplayer": 0.5}, seed_sd=0.03)
-    write_cell("lora", seed=3, status="interrupted", error=Error(type="Interrupted", message="stopped", phase="train"))
+@pytest.fixture
+def looks(runs, default_job):
+    """The looks at five seeds of two methods, and at more."""
     planned = []
     for method in ("lora", "toplayer"):
         for seed in range(5):
@@ -108,9 +108,29 @@ def test_a_study_that_was_stopped_between_two_looks_goes_on(study, write_cell, r
             job = default_job.model_copy(update={"cell": default_job.cell.model_copy(update=own)})
             folder = runs / "demo" / f"tiny-{method}-events-s{seed}-{method}{seed}"
             planned.append(PlannedCell(job, folder, [], None, done=False))
-    batches = Looks(planned, Deciding(looks=LOOKS, max_seeds=10, metric=None)).batches()
-    assert [cell.folder.name[-5:] for cell in next(batches)] == ["lora0", "lora1", "lora2", "ayer0", "ayer1", "ayer2"]
-    assert [cell.folder.name[-5:] for cell in next(batches)] == ["lora3", "lora4", "ayer3", "ayer4"]
+    return Looks(planned, Deciding(looks=LOOKS, max_seeds=10, metric=None))
+
+
+def keys(batch):
+    return [cell.folder.name.rpartition("-")[2] for cell in batch]
+
+
+def test_a_study_that_was_stopped_between_two_looks_goes_on(study, write_cell, looks):
+    study({"lora": 3, "toplayer": 3}, {"lora": 0.56, "toplayer": 0.5}, seed_sd=0.03)
+    write_cell("lora", seed=3, status="interrupted", error=Error(type="Interrupted", message="stopped", phase="train"))
+    batches = looks.batches()
+    assert keys(next(batches)) == ["lora0", "lora1", "lora2", "toplayer0", "toplayer1", "toplayer2"]
+    assert keys(next(batches)) == ["lora3", "lora4", "toplayer3", "toplayer4"]
+
+
+def test_no_look_is_made_without_all_its_cells(study, looks, runs, capsys):
+    study({"lora": 3, "toplayer": 2}, {"lora": 0.6, "toplayer": 0.5})
+    before = (runs / "demo" / PLAN).read_text()
+    assert len(list(looks.batches())) == 1
+    assert capsys.readouterr().out == (
+        "\nThe look after 3 seeds needs 1 cell more: type the same command again, and it goes on.\n"
+    )
+    assert (runs / "demo" / PLAN).read_text() == before
 
 
 def test_a_winner_is_one_of_those_that_were_compared(study, write_cell, runs):
