@@ -1,7 +1,6 @@
 """`python -m bench`: composes the cells with Hydra and supervises them one after another."""
 
 import os
-import re
 import signal
 import sys
 from collections.abc import Collection, Iterable, Iterator
@@ -12,8 +11,6 @@ from bench.cli import help
 from bench.configuration import search_path
 from bench.errors import InputError
 
-_SEVERAL = re.compile(r"""[^\[{(,'"]*,""")
-"""The start of several values: a comma outside of brackets and quotation marks."""
 REFUSED = 2
 
 
@@ -58,8 +55,6 @@ def _for_hydra(sweeper: str, own: Collection[str], arguments: Iterable[str]) -> 
             yield argument
         elif name not in own:
             raise InputError(f"{key}: there is no such setting; {sweeper} has {', '.join(own)}")
-        elif _SEVERAL.match(value):
-            raise InputError(f"{argument}: must be one value, or a list in brackets, as in [{value}]")
         else:
             yield f"hydra.sweeper.{name}={value}"
 

@@ -70,8 +70,9 @@ def in_order(arguments: Sequence[str], several: str = MANY) -> list[str]:
     faults = [fault for override in parsed for fault in _not_names(override)]
     swept = [override for override in parsed if override.is_sweep_override()]
     if known.multirun:
+        sweeper = next((each.value() for each in parsed if each.key_or_group == "hydra/sweeper"), "hydra.sweeper")
         for_all = [str(override.input_line) for override in swept if override.key_or_group.startswith("hydra.")]
-        faults += [ONE.format(typed.removeprefix("hydra.sweeper.")) for typed in for_all]
+        faults += [ONE.format(typed.replace("hydra.sweeper", str(sweeper), 1)) for typed in for_all]
     else:
         faults += [several.format(override.input_line) for override in swept]
     faults += [NO_FOLDER.format(folder) for folder in search_path(overrides) if not folder.is_dir()]

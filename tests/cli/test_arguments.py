@@ -111,9 +111,9 @@ def test_what_hydra_accepts_is_left_to_it(typed: str) -> None:
 
 
 def test_settings_of_a_sweep_have_one_value() -> None:
-    for typed, named in (("hydra.sweeper.looks=3,5", "looks=3,5"), ("hydra.verbose=a,b", "hydra.verbose=a,b")):
+    for typed, named in (("hydra.sweeper.looks=3,5", "decide.looks=3,5"), ("hydra.verbose=a,b", "hydra.verbose=a,b")):
         with pytest.raises(InputError) as caught:
-            in_order(["-m", typed])
+            in_order(["-m", "hydra/sweeper=decide", typed])
         assert str(caught.value) == f"{named}: must be one value for all cells; write a list in brackets, as in [3,5]"
 
 

@@ -86,11 +86,6 @@ def test_both_commands_choose_the_sweeper(monkeypatch: pytest.MonkeyPatch, comma
             "tune.trails: there is no such setting; tune has trials, seed, train_seed, metric, train_limit, epochs",
         ),
         (decide.main, "decide.look=[3]", "decide.look: there is no such setting; decide has max_seeds, looks, metric"),
-        (
-            decide.main,
-            "decide.looks=3,5",
-            "decide.looks=3,5: must be one value, or a list in brackets, as in [3,5]",
-        ),
     ],
 )
 def test_mistakes_in_settings_of_the_whole_command(
