@@ -154,7 +154,7 @@ class Looks:
         and would keep their setup from going on.
         """
         study = read_study(self.study, n_traces=0)
-        later = {_key(cell) for own in self.by_setup.values() for seed, cell in own.items() if seed >= n_seeds}
+        later = {cell.key for own in self.by_setup.values() for seed, cell in own.items() if seed >= n_seeds}
         cells = [cell for cell in study.cells if cell.record.key not in later]
         comparisons = comparisons_of(cells, study.predictions)
         score = (study.plan and study.plan.score) or decisive(comparisons, self.settings.metric)
@@ -171,11 +171,11 @@ class Looks:
         compared = [next(iter(own.values())).job.cell for own in self.by_setup.values()]
         counts = Counter((cell.model.name, cell.dataset.name) for cell in compared)
         cells = (cell for own in self.by_setup.values() for cell in own.values())
-        return {_key(cell): counts[cell.job.cell.model.name, cell.job.cell.dataset.name] for cell in cells}
+        return {cell.key: counts[cell.job.cell.model.name, cell.job.cell.dataset.name] for cell in cells}
 
     def _goes_on(self, setup: str, comparisons: Iterable[Comparison]) -> str | None:
         """What the setup is called if it needs more seeds; None if not."""
-        keys = set(map(_key, self.by_setup[setup].values()))
+        keys = {cell.key for cell in self.by_setup[setup].values()}
         return next(
             (
                 own.label
@@ -215,11 +215,6 @@ class Looks:
             if comparison.decision:
                 console.print(f"\n{comparison.title}: {' '.join(comparison.decision.sentences())}")
                 console.print(comparison.decision.why_stopped())
-
-
-def _key(cell: PlannedCell) -> str:
-    # Not computed again, since a data file that it depends on may be gone by now.
-    return cell.folder.name.rpartition("-")[2]
 
 
 def _has_ended(cell: PlannedCell) -> bool:

@@ -22,6 +22,7 @@ from bench.report.wording import listed
 from bench.supervisor.progress import console, warn
 from bench.tuning import result
 from bench.tuning.result import FOLDER, SUFFIX, SearchResult, Trial
+from bench.tuning.space import spelled
 
 Better = Literal["higher", "lower"]
 _OF_THE_SEARCH = re.compile(r"[+~]*(study|hydra/sweeper|hydra\.sweeper\.\w+|hydra\.mode)=")
@@ -67,7 +68,7 @@ def said(found: SearchResult) -> str:
     failed = f", {found.n_failed} of them without a score" if found.n_failed else ""
     if found.chosen is None:
         return f"{found.title}: none of {found.n_trials} trials has a score"
-    settings = " ".join(f"{path}={value}" for path, value in found.chosen.items())
+    settings = " ".join(f"{path}={spelled(value)}" for path, value in found.chosen.items())
     error = "" if found.score_error is None else f" (standard error {found.score_error:.2g})"
     ties = f"; trial {', '.join(map(str, found.tied))} scored the same, and the first is taken" if found.tied else ""
     return (
@@ -84,19 +85,18 @@ def found(search: Search, study: str) -> SearchResult:
     """
     planned = {tuple(cell.overrides): cell for cell in sweep.planned}
     cells = [planned[tuple(point)] for point in search.points]
-    folders = [cell.folder for cell in cells]
-    records = [store.read_record(folder) for folder in folders]
+    records = [store.read_record(cell.folder) for cell in cells]
     metric, info = _metric(search.tune.metric, [record for record in records if record])
     better: Better = (info and info.better) or "higher"
     trials = tuple(
         Trial(
             trial=number,
             settings=search.drawn(number),
-            key=folder.name.rpartition("-")[2],
+            key=cell.key,
             status=record.status if record else "not run",
             score=_score(record, metric),
         )
-        for number, (folder, record) in enumerate(zip(folders, records, strict=True))
+        for number, (cell, record) in enumerate(zip(cells, records, strict=True))
     )
     best = _best(trials, better) if all(trial.ended for trial in trials) else []
     winner = best[0] if best else None
@@ -112,7 +112,7 @@ def found(search: Search, study: str) -> SearchResult:
         metric=metric,
         better=better,
         score=winner.score if winner else None,
-        score_error=_standard_error(folders[winner.trial], metric, info) if winner else None,
+        score_error=_standard_error(cells[winner.trial].folder, metric, info) if winner else None,
         tied=tuple(trial.trial for trial in best[1:]),
         n_trials=len(trials),
         n_failed=sum(trial.ended and trial.score is None for trial in trials),

@@ -1,6 +1,5 @@
 """The search of `python -m bench.tune`: which trials there are."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from bench.cli.tuned import covered
 from bench.errors import InputError
 from bench.tuning.result import SUFFIX, path_of, read
 from bench.tuning.settings import Tune
-from bench.tuning.space import Space
+from bench.tuning.space import Space, spelled
 
 OWN = {
     "seed": "every trial is trained with tune.train_seed",
@@ -145,13 +144,8 @@ def _trial(search: Search, trial: int) -> Iterator[str]:
         yield f"train.epochs={tune.epochs}"
     if tune.train_limit is not None:
         yield f"dataset.train_limit={tune.train_limit}"
-    yield from (f"method.{path}={_written(value)}" for path, value in search.drawn(trial).items())
+    yield from (f"method.{path}={spelled(value)}" for path, value in search.drawn(trial).items())
 
 
 def _without(key: str, point: Point) -> Iterator[str]:
     return (override for override in point if override.partition("=")[0] != key)
-
-
-def _written(value: Any) -> str:
-    plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z_][\w.-]*", value)
-    return str(value) if plain else json.dumps(value)

@@ -49,6 +49,11 @@ class PlannedCell(NamedTuple):
     done: bool
     """Whether that record is kept, so that the cell need not run."""
 
+    @property
+    def key(self) -> str:
+        """The cell's key as of the start."""
+        return self.folder.name.rpartition("-")[2]
+
 
 planned: list[PlannedCell] = []
 """The cells of this command, in order; empty in the workers of Hydra's other launchers."""

@@ -13,7 +13,7 @@ from bench.record_sections import Tuning
 from bench.settings import Part
 from bench.tuning import result
 from bench.tuning.result import SearchResult
-from bench.tuning.space import flat, put
+from bench.tuning.space import flat, put, spelled
 
 Names = Mapping[str, str]
 """The names of a cell's `model`, `method` and `dataset`."""
@@ -90,8 +90,8 @@ def remarks(jobs: Sequence[Job]) -> Iterator[str]:
         settings = flat(job.cell.method.model_dump(mode="json"))
         for path in job.tuning.overridden:
             yield (
-                f"method.{path}={settings.get(path)} was typed, and is used for {job.cell.method.name} in place of "
-                f"what the search {job.tuning.study} chose."
+                f"method.{path}={spelled(settings.get(path))} was typed, and is used for {job.cell.method.name} in "
+                f"place of what the search {job.tuning.study} chose."
             )
 
 

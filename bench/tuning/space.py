@@ -1,5 +1,6 @@
 """Search spaces: the values that a search may give a method's settings, and how they are drawn."""
 
+import json
 import math
 import random
 import re
@@ -111,7 +112,7 @@ class OneOf(Settings):
         )
 
     def __str__(self) -> str:
-        return f"[{', '.join(map(str, self.values))}]"
+        return f"[{', '.join(map(spelled, self.values))}]"
 
 
 Choice = Log | Uniform | Whole | OneOf
@@ -143,6 +144,12 @@ def choice(given: Any) -> Choice:
         else ""
     )
     raise ValueError(f"must be {ACCEPTED}, got {given!r}{hint}")
+
+
+def spelled(value: Any) -> str:
+    """A value as it is typed on the command line, such as `null` or `["q_proj"]`."""
+    plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z_][\w.-]*", value)
+    return str(value) if plain else json.dumps(value)
 
 
 Written = Annotated[Choice, BeforeValidator(choice), PlainSerializer(str)]

@@ -60,6 +60,12 @@ def test_what_is_no_range(written: Any, message: str) -> None:
     assert fault["msg"] == f"Value error, {message}"
 
 
+def test_values_are_written_as_they_are_typed() -> None:
+    assert str(choice([["q_proj", "v_proj"], "all-linear", None, 3e-05, True])) == (
+        '[["q_proj", "v_proj"], all-linear, null, 3e-05, true]'
+    )
+
+
 def test_settings_inside_settings_have_dotted_paths() -> None:
     space = Space.model_validate({"search": {"learning_rate": "log(1e-5, 1e-2)", "config": {"r": [8, 16]}}})
     assert space.written() == {"learning_rate": "log(1e-05, 0.01)", "config.r": "[8, 16]"}
