@@ -52,20 +52,26 @@ def translations(texts: Iterable[str], checkpoint: str) -> dict[str, str]:
     """The translation of each of the texts by the checkpoint in a local folder, made greedily, sentence by sentence.
 
     Raises:
-        InputError: the folder is no translation checkpoint that can be loaded, or another process hangs that translates
-            with it.
+        InputError: the folder is no translation checkpoint that can be loaded, another process hangs that translates
+            with it, or the translations cannot be kept.
     """
     file = (
         cache_folder() / f"{hashlib.sha256(json.dumps(checkpoint_digests(checkpoint)).encode()).hexdigest()[:16]}.jsonl"
     )
     pieces = {text: _pieces(text) for text in dict.fromkeys(texts)}
     wanted = dict.fromkeys(piece for own in pieces.values() for piece in own)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(file, checkpoint):
-        known = _read(file)
-        missing = [piece for piece in wanted if piece not in known]
-        if missing:
-            known |= _made(missing, checkpoint, file)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(file, checkpoint):
+            known = _read(file)
+            missing = [piece for piece in wanted if piece not in known]
+            if missing:
+                known |= _made(missing, checkpoint, file)
+    except OSError as error:
+        raise InputError(
+            f"dataset.translate: translations cannot be kept in {file.parent} ({error.strerror}); make room there, or "
+            "name another folder in the environment variable TUNEBENCH_CACHE"
+        ) from error
     # What the checkpoint translates to nothing stays as it is: an empty answer would mean to abstain
     return {text: " ".join(known[piece] or piece for piece in own) for text, own in pieces.items()}
 

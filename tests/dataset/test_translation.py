@@ -96,6 +96,19 @@ def test_without_torch_only_what_is_translated_already_is_given(
     )
 
 
+def test_a_cache_that_cannot_be_written_is_one_sentence(
+    t5_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TUNEBENCH_CACHE", str(tmp_path / "file"))
+    with pytest.raises(InputError) as caught:
+        translations(TEXTS, str(t5_checkpoint))
+    assert str(caught.value) == (
+        f"dataset.translate: translations cannot be kept in {tmp_path}/file/translations (Not a directory); make room "
+        "there, or name another folder in the environment variable TUNEBENCH_CACHE"
+    )
+
+
 def test_a_process_that_hangs_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
