@@ -1,7 +1,7 @@
 """The search of `python -m bench.tune`: which trials there are."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -70,16 +70,13 @@ def searches(config: DictConfig) -> list[Search]:
     return list(found.values())
 
 
-def about_ranges(config: DictConfig, faults: Iterable[str]) -> list[str]:
+def about_ranges(config: DictConfig, faults: Iterable[str]) -> Iterator[str]:
     """Faults of a sweep's cells; those of values that a search drew as faults of the ranges that they are from."""
-    if config.hydra.runtime.choices.get("hydra/sweeper") != "tune":
-        return [*faults]
-    try:
-        known = searches(config)
-    except InputError:
-        # There is no search, for the faults that were given.
-        return [*faults]
-    return [*dict.fromkeys(_about_range(fault, known) for fault in faults)]
+    known: Sequence[Search] | None = None
+    for fault in faults:
+        if known is None:
+            known = searches(config) if config.hydra.runtime.choices.get("hydra/sweeper") == "tune" else ()
+        yield _about_range(fault, known)
 
 
 def _about_range(fault: str, known: Iterable[Search]) -> str:

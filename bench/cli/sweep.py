@@ -135,13 +135,13 @@ def plan(configs: Iterable[DictConfig], reworded: Callable[[Iterable[str]], Iter
     """Fill `planned`. If anything is wrong, list all faults, as `reworded`, and exit with status 2."""
     faults: dict[str, None] = {}
     try:
-        for fault in _faults(configs):
+        for fault in reworded(_faults(configs)):
             faults[fault] = None
     except Exception as error:
         faults.update(dict.fromkeys(mistakes.explain(error).splitlines()))
     if faults:
         # Hydra turns exceptions of callbacks into warnings and goes on, but not this one.
-        sys.exit(refuse("\n".join(reworded(faults))))
+        sys.exit(refuse("\n".join(faults)))
     place.publish([cell.overrides for cell in planned])
 
 

@@ -83,14 +83,25 @@ def test_a_drawn_value_that_cannot_be_is_blamed_on_its_range(
 def test_faults_for_a_model_are_blamed_on_the_range_of_their_method(compose: Compose) -> None:
     config = compose(TUNE, "method=lora,toplayer", multirun=True)
     blocks = "must be at most 1, the blocks this model has, got {} (model tiny, method {})"
-    assert search.about_ranges(
-        config,
-        [f"method.blocks: {blocks.format(2, 'toplayer')}", f"method.blocks: {blocks.format(2, 'other')}", "tiny: no"],
-    ) == [
+    faults = [
+        f"method.blocks: {blocks.format(2, 'toplayer')}",
+        f"method.blocks: {blocks.format(2, 'other')}",
+        "tiny: no",
+    ]
+    assert list(search.about_ranges(config, faults)) == [
         f"method.search.blocks: {blocks.format('[1, 2]', 'toplayer')}",
         f"method.blocks: {blocks.format(2, 'other')}",
         "tiny: no",
     ]
+
+
+def test_a_choice_that_there_is_not_is_one_sentence(compose: Compose, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        sweep.Plan().on_multirun_start(compose(TUNE, "model=tiny,huge", multirun=True))
+    assert capsys.readouterr().err == (
+        "model: there is no 'huge'; choose one of hub, llama1b, llama3b, llama8b, local, mistral7b, tiny\n"
+        "Nothing was started.\n"
+    )
 
 
 def test_a_range_does_not_change_what_a_cell_is(compose: Compose) -> None:
