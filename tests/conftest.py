@@ -51,6 +51,7 @@ from bench.record_sections import (
 from bench.supervisor.account import Account
 from bench.telemetry.reading import Reading
 from bench.telemetry.sampler import Log, Recording
+from tests.small_models import SENTENCES, byte_level_tokenizer, small, write
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -59,14 +60,6 @@ if TYPE_CHECKING:
     from bench.model import Model
 
 CONF = Path(__file__).parents[1] / "conf"
-
-SENTENCES = (
-    "Militia carried out a live-fire drill near Orsha on 3 May with four howitzers.",
-    "Question: Who carried out the drill? Answer: the coastal brigade, on Monday.",
-    "An accident at the depot injured seven sailors; the navy sent a rescue ship.",
-    "Below is an instruction that describes a task. Write a response to the request.",
-)
-
 
 EVALUATION = Evaluation(step=2, epoch=1.0, loss=2.25)
 LATENCY = LatencyAtBatch(
@@ -168,67 +161,22 @@ def make_cell(default_job: Job) -> Callable[..., Cell]:
     return cell
 
 
-def make_tokenizer(**tokens: str) -> "PreTrainedTokenizerFast":
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bpe.decoder = decoders.ByteLevel()
-    bpe.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
-    trainer = trainers.BpeTrainer(
-        vocab_size=384,
-        special_tokens=["<s>", "</s>", "<pad>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    bpe.train_from_iterator(SENTENCES, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=bpe, bos_token="<s>", eos_token="</s>", model_max_length=256, **tokens
-    )
-
-
 @pytest.fixture(scope="session")
 def tokenizer() -> "PreTrainedTokenizerFast":
-    """Byte-level BPE that puts a BOS before every text, as Llama's does, and no EOS after it; it pads on the left."""
-    return make_tokenizer(pad_token="<pad>", padding_side="left")
+    """It pads on the left, with a token of its own."""
+    return byte_level_tokenizer(pad_token="<pad>", padding_side="left")
 
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory, tokenizer: "PreTrainedTokenizerFast") -> Path:
     """A Llama of two blocks and 64 dimensions with random weights and tied embeddings, and its tokenizer."""
-    return write_checkpoint(tmp_path_factory.mktemp("tied"), tokenizer, tie_word_embeddings=True)
+    return write(tmp_path_factory.mktemp("tied"), small(tie_word_embeddings=True), tokenizer)
 
 
 @pytest.fixture(scope="session")
 def untied_checkpoint(tmp_path_factory: pytest.TempPathFactory, tokenizer: "PreTrainedTokenizerFast") -> Path:
     """The same with an output embedding of its own."""
-    return write_checkpoint(tmp_path_factory.mktemp("untied"), tokenizer, tie_word_embeddings=False)
-
-
-def write_checkpoint(folder: Path, tokenizer: "PreTrainedTokenizerFast", *, tie_word_embeddings: bool) -> Path:
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=256,
-        tie_word_embeddings=tie_word_embeddings,
-        # Large weights, so that answers differ from one another and no two tokens are all but equally likely.
-        initializer_range=0.4,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    return write(tmp_path_factory.mktemp("untied"), small(tie_word_embeddings=False), tokenizer)
 
 
 @pytest.fixture

@@ -1,13 +1,9 @@
 """The verdicts on a record, as far as they can be had without a GPU."""
 
-import sys
-from pathlib import Path
+from gpu_check import Verdict, line, of_record
 
 from bench.machine import Gpu
 from bench.record import Record
-
-sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
-from gpu_check import Verdict, line, of_record
 
 
 def test_a_cell_without_a_gpu_is_told_of_line_by_line(record: Record) -> None:

@@ -1,16 +1,11 @@
 """What the scale benchmark computes itself; the studies that it makes take minutes, and show what they are good for."""
 
-import sys
-from pathlib import Path
-
 import pytest
+from report_scale import Cost, Row, grid, phases_of, scaled, table, verdicts, whole
 
 from bench.metric import Answer
 from bench.metric.answer_macro_f1 import AnswerMacroF1
 from bench.metric.bleu import Bleu
-
-sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
-from report_scale import Cost, Row, grid, phases_of, scaled, table, verdicts, whole
 
 
 def answered(number: int, prediction: str, reference: str) -> Answer:

@@ -1,12 +1,7 @@
 """The simulated studies behind docs/statistics.md: their truth is what they score on very many documents."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 import simulated
 
 KINDS = ("mean", "exact match 0.6", "exact match 0.97", "skewed F1", "macro F1", "corpus BLEU", "perplexity")

@@ -1,17 +1,12 @@
 """What the telemetry benchmark computes from the steps that it measured; measuring them takes minutes."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+from telemetry_overhead import Block, Change, change, summarise, table, verdicts
 
 from bench.telemetry.gather import Gathered
 from bench.telemetry.reading import Reading
 from bench.telemetry.sampler import Recording
-
-sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
-from telemetry_overhead import Block, Change, change, summarise, table, verdicts
 
 BLOCK_S = 3.0
 

@@ -1,6 +1,7 @@
 """Each method on tiny models of many architectures: trained, saved, and loaded again to the same answers."""
 
 from collections.abc import Callable
+from functools import cache
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
@@ -17,65 +18,40 @@ from bench.child.train import train
 from bench.encode import Encoded, Room, encode
 from bench.example import Example
 from bench.tokenizer import load_tokenizer
+from tests.small_models import small, write
 
 MakeCell = Callable[..., Cell]
 Base = Callable[..., Loaded]
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "llama": {"tie_word_embeddings": True},
-    "mistral": {"sliding_window": 24},
-    "mixtral": {"num_local_experts": 4},
+    "mistral": {},
+    "mixtral": {},
     "qwen2": {},
-    "qwen2_moe": {"num_experts": 4, "moe_intermediate_size": 64, "shared_expert_intermediate_size": 64},
-    "qwen3": {"head_dim": 32},
+    "qwen2_moe": {},
+    "qwen3": {},
     # Tied, their scaled embeddings would repeat the last token of the prompt.
-    "gemma2": {"head_dim": 32, "sliding_window": 24, "tie_word_embeddings": False},
-    "gemma3_text": {"head_dim": 32, "sliding_window": 24, "tie_word_embeddings": False},
-    "phi3": {"pad_token_id": 2},
+    "gemma2": {"tie_word_embeddings": False},
+    "gemma3_text": {"tie_word_embeddings": False},
+    "phi3": {},
     "olmo2": {},
-    "gpt2": {"n_inner": 128, "max_position_embeddings": 128},
+    "gpt2": {"max_position_embeddings": 128},
     "gpt_neox": {},
-    "falcon": {"ffn_hidden_size": 128},
-    "opt": {"ffn_dim": 128, "word_embed_proj_dim": 64, "max_position_embeddings": 128},
+    "falcon": {},
+    "opt": {"max_position_embeddings": 128},
     "bloom": {},
 }
 METHODS = ("baseline", "lora", "qlora", "toplayer", "full")
 
 
-def architecture(name: str) -> dict[str, Any]:
-    """Two blocks of 64 dimensions with two heads; the vocabulary is padded to more than the tokenizer has."""
-    return {
-        "model_type": name,
-        "vocab_size": 1344,
-        "hidden_size": 64,
-        "intermediate_size": 128,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 2,
-        "max_position_embeddings": 256,
-        # Large weights, so that answers differ from one another and no two tokens are all but equally likely.
-        "initializer_range": 0.3,
-        "bos_token_id": 0,
-        "eos_token_id": 1,
-    } | ARCHITECTURES[name]
-
-
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Gives the folder of a checkpoint with random weights and the embedded tokenizer."""
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
-
+    """Gives the folder of a checkpoint with the embedded tokenizer, which has fewer tokens than the vocabulary."""
     tokenizer = load_tokenizer(tiny.FOLDER, trust_remote_code=False)
-    written: dict[str, Path] = {}
 
+    @cache
     def folder(name: str) -> Path:
-        if name not in written:
-            written[name] = tmp_path_factory.mktemp(name)
-            torch.manual_seed(0)
-            AutoModelForCausalLM.from_config(AutoConfig.for_model(**architecture(name))).save_pretrained(written[name])
-            tokenizer.save_pretrained(str(written[name]))
-        return written[name]
+        return write(tmp_path_factory.mktemp(name), small(name, vocab_size=1344, **ARCHITECTURES[name]), tokenizer)
 
     return folder
 

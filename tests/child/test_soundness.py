@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import PreTrainedModel
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 from trl.trainer.utils import add_fused_lm_head
 
@@ -18,35 +18,13 @@ from bench.child.run import run
 from bench.child.soundness import require_causal, require_loss, require_packing
 from bench.errors import InputError
 from bench.model import Model
+from tests.small_models import small, write
 
-SMALL = {
-    "vocab_size": 384,
-    "hidden_size": 32,
-    "intermediate_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 128,
-    "initializer_range": 0.3,
-    "bos_token_id": 0,
-    "eos_token_id": 1,
-    "pad_token_id": 2,
-}
-OWN: dict[str, dict[str, Any]] = {
-    "bamba": {"mamba_n_heads": 4, "mamba_d_head": 16, "mamba_d_state": 4},
-    "gemma3_text": {"head_dim": 16},
-    "gpt_oss": {"head_dim": 16, "num_local_experts": 4},
-    "mamba": {"state_size": 4},
-    "mixtral": {"num_local_experts": 4},
-    "rwkv": {"attention_hidden_size": 32},
-}
 KEEPS_ALL_APART = ("llama", "mixtral", "gemma3_text", "gpt2", "gpt_neox")
 
 
-def small(kind: str, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
-    torch.manual_seed(0)
-    config = AutoConfig.for_model(kind, **SMALL | OWN.get(kind, {}))
-    model: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=dtype)
+def named(kind: str) -> PreTrainedModel:
+    model = small(kind)
     model.name_or_path = "mine"
     return model
 
@@ -58,7 +36,7 @@ def packed() -> DataCollatorForLanguageModeling:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("kind", KEEPS_ALL_APART)
 def test_most_are_sound(kind: str, dtype: torch.dtype) -> None:
-    model = small(kind, dtype)
+    model = small(kind, dtype=dtype)
     require_causal(model, batch=8)
     require_packing(model, packed())
     add_fused_lm_head(model)
@@ -91,7 +69,7 @@ def test_a_hybrid_without_its_kernels() -> None:
 
 def test_an_encoder_sees_what_it_is_to_predict() -> None:
     with pytest.raises(InputError) as caught:
-        require_causal(small("roberta"), batch=1)
+        require_causal(named("roberta"), batch=1)
     assert str(caught.value) == (
         "mine is a roberta model that sees the tokens which it is to predict, so that it is no causal language model; "
         "take another"
@@ -133,16 +111,14 @@ def test_training_does_not_begin(
     packing: bool,
     message: str,
 ) -> None:
-    small(kind).save_pretrained(tmp_path / "model")
-    tokenizer.save_pretrained(tmp_path / "model")
+    write(tmp_path / "model", small(kind), tokenizer)
     cell = make_cell({"method": "full", "train.packing": packing})
     with pytest.raises(InputError, match=message):
         training(cell, small_model(path=str(tmp_path / "model")), tmp_path / "checkpoints")
 
 
 def test_a_cell_ends_before_it_asks_an_encoder(make_cell: Callable[..., Cell], tokenizer: Any, tmp_path: Path) -> None:
-    small("roberta").save_pretrained(tmp_path / "model")
-    tokenizer.save_pretrained(tmp_path / "model")
+    write(tmp_path / "model", small("roberta"), tokenizer)
     cell = make_cell({"model": "local", "model.path": str(tmp_path / "model"), "method": "baseline"})
     receiver, sender = Pipe(duplex=False)
     with receiver, pytest.raises(InputError, match="sees the tokens which it is to predict"):

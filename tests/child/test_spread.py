@@ -13,7 +13,7 @@ import yaml
 from accelerate import dispatch_model
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, TrainingArguments
+from transformers import PreTrainedModel, TrainingArguments
 
 from bench.child import device, load
 from bench.configuration import CONF
@@ -21,6 +21,7 @@ from bench.errors import InputError
 from bench.job import Job
 from bench.method import Method
 from bench.model import Model
+from tests.small_models import small
 
 CPU, FIRST = torch.device("cpu"), torch.device("cuda:0")
 BLIND = {"untyped_storage", "data_ptr", "requires_grad_", "_make_subclass", "_has_compatible_shallow_copy_type"}
@@ -103,22 +104,8 @@ def test_tensors_of_two_gpus_do_not_mix() -> None:
     assert (first[:1] * torch.tensor(2.0)).device == FIRST
 
 
-def small(tied: bool = False) -> PreTrainedModel:
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=64,
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        attention_bias=True,
-        tie_word_embeddings=tied,
-        pad_token_id=0,
-        bos_token_id=1,
-        eos_token_id=2,
-    )
-    return LlamaForCausalLM(config)
+def llama(tied: bool = False) -> PreTrainedModel:
+    return small(attention_bias=True, tie_word_embeddings=tied)
 
 
 def outcome(method: Method, base: PreTrainedModel) -> Any:
@@ -159,9 +146,9 @@ SPREAD = [name for name in NAMES if name not in ("adalora", "peft")]
 @pytest.mark.parametrize("name", SPREAD)
 def test_a_spread_model_learns_and_answers_as_on_one_device(name: str) -> None:
     tied = name in ("lora", "full", "toplayer")
-    expected = outcome(settings(name), small(tied))
+    expected = outcome(settings(name), llama(tied))
     with TwoGpus():
-        assert outcome(settings(name), spread(small(tied))) == expected
+        assert outcome(settings(name), spread(llama(tied))) == expected
 
 
 @pytest.mark.parametrize("method", ["lora", "toplayer"])
@@ -189,7 +176,7 @@ def test_adalora_needs_one_gpu(default_job: Job) -> None:
     with pytest.raises(ValueError, match="gpus_per_cell: must be 1 for method=adalora, which compares"):
         Job.model_validate(content)
     with TwoGpus():
-        model = settings("adalora").prepare(spread(small()))
+        model = settings("adalora").prepare(spread(llama()))
         with pytest.raises(RuntimeError, match=r"^stack: expected all tensors to be on the same device"):
             settings("adalora").penalty(model)
 

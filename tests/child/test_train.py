@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import MixtralConfig, MixtralForCausalLM
 
 from bench import protocol
 from bench.cell import Cell
@@ -20,6 +19,7 @@ from bench.encode import Encoded, Room, encode
 from bench.example import Example
 from bench.job import Job
 from bench.model import Model
+from tests.small_models import small, write
 
 Make = Callable[..., Any]
 
@@ -31,28 +31,6 @@ RECIPE = {
     "train.warmup_fraction": 0.0,
     "generation.batch": 4,
 }
-
-
-def write_mixture_of_experts(folder: Path, tokenizer: Any) -> Path:
-    """A Mixtral of two blocks with four experts each and random weights."""
-    torch.manual_seed(0)
-    config = MixtralConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        num_local_experts=4,
-        router_aux_loss_coef=0.5,
-        max_position_embeddings=256,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    MixtralForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
 
 
 def mean_nll(model: Any, tokenizer: Any, encoded: Sequence[Encoded]) -> float:
@@ -237,7 +215,7 @@ def test_a_mixture_of_experts_trains_on_completions_and_answers(
     tmp_path: Path,
 ) -> None:
     """In batches with padding, a model whose configuration asks for router logits cannot generate."""
-    checkpoint = write_mixture_of_experts(tmp_path / "moe", tokenizer)
+    checkpoint = write(tmp_path / "moe", small("mixtral", router_aux_loss_coef=0.5), tokenizer)
     model = small_model(path=str(checkpoint))
     fresh = load(model, None, 0)
     one_step = {"train.epochs": 1, "train.effective_batch": N_EXAMPLES, "train.micro_batch": N_EXAMPLES}
@@ -252,7 +230,7 @@ def test_a_mixture_of_experts_trains_on_completions_and_answers(
 def test_a_mixture_of_experts_saved_for_its_router_logits_answers_without_training(
     small_model: Callable[..., Model], tokenizer: Any, examples: Sequence[Example], default_job: Job, tmp_path: Path
 ) -> None:
-    folder = write_mixture_of_experts(tmp_path / "moe", tokenizer)
+    folder = write(tmp_path / "moe", small("mixtral", router_aux_loss_coef=0.5), tokenizer)
     config = json.loads((folder / "config.json").read_text()) | {"output_router_logits": True}
     (folder / "config.json").write_text(json.dumps(config))
     loaded = load(small_model(path=str(folder)), None, 0)

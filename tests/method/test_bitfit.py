@@ -4,16 +4,13 @@ from typing import Any
 import pytest
 
 from bench.errors import InputError
+from tests.small_models import small
 
 Make = Callable[..., Any]
 
 
 def gpt2() -> Any:
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    return AutoModelForCausalLM.from_config(
-        AutoConfig.for_model("gpt2", n_layer=1, n_embd=8, n_head=2, vocab_size=16, n_positions=8)
-    )
+    return small("gpt2", num_hidden_layers=1)
 
 
 def test_the_biases_and_nothing_else_are_trained(method: Make, trained_names: Make) -> None:

@@ -5,6 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from bench.errors import InputError
+from tests.small_models import small
 
 Make = Callable[..., Any]
 
@@ -139,11 +140,7 @@ def test_one_name_is_a_list_of_one(method: Make) -> None:
 def test_a_layer_that_computes_queries_keys_and_values_stands_for_each_of_them(
     method: Make, trained_names: Make, architecture: str, layer: str
 ) -> None:
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 16}
-    fixed = {"gpt2": {"n_inner": 8}, "mpt": {"d_model": 8, "n_layers": 1, "n_heads": 2}, "phi3": {"pad_token_id": 0}}
-    base = AutoModelForCausalLM.from_config(AutoConfig.for_model(architecture, **sizes, **fixed.get(architecture, {})))
+    base: Any = small(architecture, num_hidden_layers=1)
     for targets in (["q_proj", "v_proj"], ["k_proj"]):
         model = method("lora", target_modules=targets).prepare(base)
         names = {f"base_model.model.{layer}.lora_{matrix}.default.weight" for matrix in "AB"}
@@ -152,20 +149,14 @@ def test_a_layer_that_computes_queries_keys_and_values_stands_for_each_of_them(
 
 
 def test_layers_that_peft_refuses(method: Make) -> None:
-    from transformers import MambaConfig, MambaForCausalLM
-
-    base = MambaForCausalLM(MambaConfig(hidden_size=8, state_size=4, num_hidden_layers=1, vocab_size=16))
     with pytest.raises(InputError) as caught:
-        method("lora", target_modules=["out_proj"]).prepare(base)
+        method("lora", target_modules=["out_proj"]).prepare(small("mamba"))
     assert str(caught.value).startswith("method.target_modules: peft refuses them for this model: ")
     assert "Module 'out_proj' is incompatible with Mamba-based models" in str(caught.value)
 
 
 def test_gpt2s_transposed_layers_can_get_adapters(method: Make, trained_names: Make) -> None:
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    base = AutoModelForCausalLM.from_config(AutoConfig.for_model("gpt2", n_layer=1, n_embd=8, n_head=2, vocab_size=16))
-    model = method("lora", target_modules=["c_attn"]).prepare(base)
+    model = method("lora", target_modules=["c_attn"]).prepare(small("gpt2", num_hidden_layers=1))
     layer = "base_model.model.transformer.h.0.attn.c_attn.lora_{}.default.weight"
     assert trained_names(model) == {layer.format("A"), layer.format("B")}
 

@@ -1,13 +1,8 @@
-import sys
-from pathlib import Path
-
 from fontTools.ttLib import TTFont
+from make_figure_font import make
 from matplotlib import font_manager
 
 from bench.report.figures import face
-
-sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
-from make_figure_font import make
 
 
 def test_the_font_has_the_characters_of_figures():
