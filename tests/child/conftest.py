@@ -105,3 +105,9 @@ def run(make_cell: Callable[..., Cell], small_model: "Callable[..., Model]", tmp
         return Run(make_cell({**method, **RECIPE, **dropout, **changes}), small_model(), tmp_path / folder, stop)
 
     return go
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm() -> None:
+    """As in the fork server: otherwise garbage collection visits all modules in each training, which takes 0.25 s."""
+    import bench.child.warm  # noqa: F401
