@@ -1,6 +1,7 @@
 """Mistakes in what the user typed as sentences: what was given, what is accepted, and which file holds the setting."""
 
 import difflib
+import os
 import re
 import traceback
 from collections.abc import Mapping, Sequence
@@ -56,6 +57,8 @@ def explain(error: Exception) -> str:
         return _key(cause)
     if isinstance(error, OverrideParseException):
         if "=" not in str(error.override):
+            if os.path.isfile(str(error.override)):
+                return f"{error.override}: must be KEY=VALUE; for a data file, type dataset.train={error.override}"
             if close := difflib.get_close_matches(str(error.override), COMMANDS, n=1):
                 return f"{error.override}: there is no such command. Did you mean `tunebench {close[0]}`?"
             return f"{error.override}: must be KEY=VALUE, such as method=lora; `tunebench --help` lists what there is"

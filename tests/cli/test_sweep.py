@@ -293,6 +293,10 @@ MISTAKES = {
         ["-m", "seed=0,1,"],
         "seed=0,1,: a value is missing next to a comma; separate values by commas alone, as in 0,1,2",
     ),
+    "a file alone": (
+        [str(Path(__file__))],
+        f"{Path(__file__)}: must be KEY=VALUE; for a data file, type dataset.train={Path(__file__)}",
+    ),
     "a word": (["run"], "run: must be KEY=VALUE, such as method=lora; `tunebench --help` lists what there is"),
     "a misspelt command": (["reprot"], "reprot: there is no such command. Did you mean `tunebench report`?"),
     "a class from outside": (

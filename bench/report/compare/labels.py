@@ -1,5 +1,6 @@
 """How setups are called: the method's name, and the settings that distinguish setups of one method."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -40,8 +41,13 @@ def _swept(setups: Sequence[StoredCell]) -> list[str]:
 def _label(cell: StoredCell, swept: Sequence[str]) -> str:
     names = Counter(path.rpartition(".")[2] for path in swept)
     own = [path for path in swept if path in cell.settings]
-    settings = [f"{_short(path, names)}={cell.settings[path]}" for path in own]
+    settings = [f"{_short(path, names)}={_value(cell.settings[path])}" for path in own]
     return f"{cell.method} ({', '.join(settings)})" if settings else cell.method
+
+
+def _value(text: str) -> str:
+    """A setting's value; a list of texts without the quotation marks that none of them needs."""
+    return re.sub(r'"([\w./-]+)"', r"\1", text) if text.startswith("[") else text
 
 
 def _short(path: str, names: Counter[str]) -> str:

@@ -34,6 +34,8 @@ PER_PAGE = 3
 """Comparisons on a page."""
 FAR_APART = 30
 """If the largest cost is more than this many times the smallest, the axis is logarithmic."""
+LABEL = 24, 3
+"""Characters on a line of a point's label, and lines. If a label of a page is longer, setups are numbered."""
 LEGEND_COLUMNS = 6
 BEST: dict[str, Any] = {"markersize": 7, "markeredgecolor": "black", "markeredgewidth": 1.1, "zorder": 4}
 OTHER: dict[str, Any] = {"markersize": 5, "markeredgecolor": "white", "markeredgewidth": 0.4, "zorder": 3}
@@ -122,7 +124,8 @@ def _page(rows: Sequence[tuple[Comparison, list[_Panel]]], score: str, looks: Ma
     candidates = [each for row in drawn for panel in row for each in panel.candidates]
     crowded = any(len(panel.candidates) > MOST_LABELS for row in drawn for panel in row)
     methods = list(dict.fromkeys(each.setup.method for each in candidates)) if crowded else []
-    key = _key(candidates, any(map(_is_wide, drawn)), crowded)
+    numbers = _numbers(candidates)
+    key = _key(candidates, any(map(_is_wide, drawn)), crowded) + _settings(numbers)
     canvas = Canvas(WIDTH, key, 0.06 + 0.17 * -(-len(methods) // LEGEND_COLUMNS))
     layouts = [_boxes(row, max(map(len, drawn))) for row in drawn]
     for (comparison, panels), layout in zip(rows, layouts, strict=True):
@@ -138,7 +141,7 @@ def _page(rows: Sequence[tuple[Comparison, list[_Panel]]], score: str, looks: Ma
     lines = iter(grid)
     for (comparison, _), row, layout in zip(rows, drawn, layouts, strict=True):
         own = [next(lines) for _ in layout]
-        _draw_row([ax for line in own for ax in line], row, looks)
+        _draw_row([ax for line in own for ax in line], row, looks, numbers)
         for first, *others in own:
             first.set_ylabel(comparison.scores[score].title)
             first.yaxis.set_label_coords(-0.5 / (first.get_position().width * WIDTH), 0.5)
@@ -164,7 +167,9 @@ def _is_wide(row: Sequence[_Panel]) -> bool:
     return any(len(panel.candidates) > MOST_BESIDE for panel in row)
 
 
-def _draw_row(axes: Sequence[Axes], row: Sequence[_Panel], looks: Mapping[str, Look]) -> None:
+def _draw_row(
+    axes: Sequence[Axes], row: Sequence[_Panel], looks: Mapping[str, Look], numbers: Mapping[str, str]
+) -> None:
     """The panels of one comparison, with the same axis of the score."""
     drawn = [_intervals(panel) for panel in row]
     ends = [score for panel, lines in zip(row, drawn, strict=True) for _, score in _ends(panel, lines)]
@@ -175,7 +180,8 @@ def _draw_row(axes: Sequence[Axes], row: Sequence[_Panel], looks: Mapping[str, L
         ax.grid(color=FAINT, linewidth=0.6)
         ax.add_collection(LineCollection(intervals, colors=GREY, linewidths=0.7, zorder=2), autolim=False)
         _draw_points(ax, panel, looks)
-        label_points(ax, _labels(panel), [each.at for each in panel.candidates], intervals + _draw_front(ax, panel))
+        points = [each.at for each in panel.candidates]
+        label_points(ax, _labels(panel, numbers), points, intervals + _draw_front(ax, panel))
 
 
 def _intervals(panel: _Panel) -> list[Line]:
@@ -206,12 +212,29 @@ def _draw_front(ax: Axes, panel: _Panel) -> list[Line]:
     return level + upright
 
 
-def _labels(panel: _Panel) -> list[tuple[str, Pair]]:
+def _numbers(candidates: Sequence[_Candidate]) -> dict[str, str]:
+    """Short names such as `lora 2` by label, if a label is too long to stand beside a point; otherwise none."""
+    methods = {each.setup.label: each.setup.method for each in candidates}
+    width, n_lines = LABEL
+    if len(methods) > MOST_LABELS or all(len(wrapped(label, width)) <= n_lines for label in methods):
+        return {}
+    setups = [(label, method) for label, method in methods.items() if label != method]
+    before = [[other for _, other in setups[:at]] for at in range(len(setups))]
+    return {label: f"{method} {own.count(method) + 1}" for (label, method), own in zip(setups, before, strict=True)}
+
+
+def _settings(numbers: Mapping[str, str]) -> list[str]:
+    """What the numbers stand for: `lora 2: rank=8.`"""
+    return [f"{name}: {label.partition(' (')[2].removesuffix(')') or label}." for label, name in numbers.items()]
+
+
+def _labels(panel: _Panel, numbers: Mapping[str, str]) -> list[tuple[str, Pair]]:
     """The setups that are named, and where they are."""
     on_front = panel.front
     others = [index for index in range(len(panel.candidates)) if index not in on_front]
     named = [panel.candidates[index] for index in (*on_front, *others)[:MOST_LABELS]]
-    return [("\n".join(wrapped(each.setup.label, 24, 3)), each.at) for each in named]
+    texts = [numbers.get(each.setup.label, each.setup.label) for each in named]
+    return [("\n".join(wrapped(text, *LABEL)), each.at) for text, each in zip(texts, named, strict=True)]
 
 
 def _explain_looks(figure: Figure, methods: Sequence[str], looks: Mapping[str, Look], bottom: float) -> None:

@@ -49,5 +49,14 @@ def test_choices_of_a_group_are_shown_as_they_are_typed(labels_of):
     assert labels_of({"metric": {}}, {"metric": {"bleu": {"name": "bleu"}}})[1] == "lora (metric=bleu)"
 
 
+def test_lists_are_shown_without_quotation_marks(labels_of):
+    settings = [{"method": {"target_modules": modules}} for modules in (["q_proj", "v_proj"], ["a, b"], "all-linear")]
+    assert labels_of(*settings) == [
+        "lora (target_modules=[q_proj, v_proj])",
+        'lora (target_modules=["a, b"])',
+        "lora (target_modules=all-linear)",
+    ]
+
+
 def test_one_setup_needs_no_settings(labels_of):
     assert labels_of({"method": {"rank": 4}}) == ["lora"]

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -154,6 +155,28 @@ def test_no_label_overlaps_another_or_leaves_the_figure(
     named = sum(text.startswith("lora (") or text == "lora" for text, _ in texts_of(figure))
     assert named >= {1: 2, 4: 8, 12: 22, 100: 6}[n_setups]
     assert len(figure.legends) == (n_setups == 100)
+
+
+def test_labels_that_do_not_fit_beside_points_are_numbered(write_cell, written, overlaps, outside):
+    modules = ["q_proj", "k_proj", "v_proj", "o_proj"], ["gate_proj", "up_proj", "down_proj"]
+    for at, (own, rate) in enumerate(product(modules, (0.001, 0.005))):
+        settings = {"target_modules": own, "learning_rate": rate}
+        write_cell("lora", folder=f"{at}", method_settings=settings, device_bytes=at * 10**9)
+    write_cell("baseline", device_bytes=10**9)
+    (figure,) = tradeoff_figures(written())
+    assert [sorted(texts(ax)) for ax in figure.axes] == [["baseline", "lora 1", "lora 2", "lora 3", "lora 4"]] * 2
+    assert (
+        figure.texts[-1]
+        .get_text()
+        .replace("\n", " ")
+        .endswith(
+            "lora 1: target_modules=[gate_proj, up_proj, down_proj], learning_rate=0.001. "
+            "lora 2: target_modules=[q_proj, k_proj, v_proj, o_proj], learning_rate=0.001. "
+            "lora 3: target_modules=[gate_proj, up_proj, down_proj], learning_rate=0.005. "
+            "lora 4: target_modules=[q_proj, k_proj, v_proj, o_proj], learning_rate=0.005."
+        )
+    )
+    assert (overlaps(figure), outside(figure)) == ([], [])
 
 
 def test_two_dozen_methods_are_all_named_in_wide_panels_below_each_other(
