@@ -11,7 +11,9 @@ import pytest
 
 import bench.__main__
 from bench import console, decide, tune
+from bench.cli.deciding import Deciding
 from bench.tuning.result import read
+from bench.tuning.settings import Tune
 
 Bench = Callable[..., subprocess.CompletedProcess[str]]
 Start = Callable[..., subprocess.Popen[str]]
@@ -93,6 +95,11 @@ def test_mistakes_in_settings_of_the_whole_command(
 ) -> None:
     assert command(["method=lora", typed]) == 2
     assert capsys.readouterr().err == f"{sentence}\nNothing was started.\n"
+
+
+def test_the_settings_that_can_be_typed_are_all_there_are() -> None:
+    assert tuple(Tune.model_fields) == tune.OWN
+    assert sorted(decide.OWN) == sorted(Deciding.model_fields)
 
 
 def test_its_help(capsys: pytest.CaptureFixture[str]) -> None:
