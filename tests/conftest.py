@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
-import yaml
 
 from bench.cell import Cell
-from bench.cli.compose import NOT_OF_THE_CELL, job_of
+from bench.cli.compose import job_of
+from bench.configuration import CONF
 from bench.example import Example
 from bench.job import Job
 from bench.machine import Environment
@@ -51,6 +51,7 @@ from bench.record_sections import (
 from bench.supervisor.account import Account
 from bench.telemetry.reading import Reading
 from bench.telemetry.sampler import Log, Recording
+from tests.shipped import shipped
 from tests.small_models import SENTENCES, byte_level_tokenizer, small, write
 
 if TYPE_CHECKING:
@@ -59,7 +60,6 @@ if TYPE_CHECKING:
 
     from bench.model import Model
 
-CONF = Path(__file__).parents[1] / "conf"
 
 EVALUATION = Evaluation(step=2, epoch=1.0, loss=2.25)
 LATENCY = LatencyAtBatch(
@@ -152,9 +152,7 @@ def make_cell(default_job: Job) -> Callable[..., Cell]:
         for key, value in (changes or {}).items():
             *parents, last = key.split(".")
             if isinstance(value, str) and (CONF / key).is_dir():
-                value = yaml.safe_load((CONF / key / f"{value}.yaml").read_text())
-                # How a search tries values is no part of a cell.
-                value.pop(NOT_OF_THE_CELL.get(key), None)
+                value = shipped(key, value)
             reduce(getitem, parents, content)[last] = value
         return Cell.model_validate(content)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 from pydantic import ValidationError
 
 from bench.chat import Chat
@@ -15,11 +14,12 @@ from bench.encode import Encoded, Room, encode
 from bench.errors import InputError
 from bench.example import Example, Message
 from bench.prompt import Prompt
+from tests.shipped import shipped
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast as Tokenizer
 
-CONF = yaml.safe_load((Path(__file__).parents[1] / "conf/prompt/chat.yaml").read_text())
+SETTINGS = shipped("prompt", "chat")
 WIDE = Room(10_000, 0)
 TOKENS = [
     *("<|im_start|>", "<|im_end|>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
@@ -48,7 +48,7 @@ TALK = conversation("Who left?", "A ship.", "When?", "On Monday.", "Why?")
 
 
 def chat(**changes: Any) -> Chat:
-    prompt = Prompt.model_validate(CONF | changes)
+    prompt = Prompt.model_validate(SETTINGS | changes)
     assert isinstance(prompt, Chat)
     return prompt
 

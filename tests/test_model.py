@@ -5,27 +5,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 from pydantic import ValidationError
 
 from bench.cell import Cell
 from bench.cli.compose import job_of
 from bench.errors import InputError
 from bench.model import Model, name_of
+from tests.shipped import shipped
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 Compose = Callable[..., "DictConfig"]
 
-CONF = Path(__file__).parents[1] / "conf" / "model"
-
 
 def model(choice: str, **changes: Any) -> Model:
-    settings = yaml.safe_load((CONF / f"{choice}.yaml").read_text())
-    # How a search tries values is no part of a model.
-    settings.pop("learning_rate_factor")
-    return Model.model_validate(settings | changes)
+    return Model.model_validate(shipped("model", choice, **changes))
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,17 @@
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 from pydantic import ValidationError
 
 from bench.chat import Chat
 from bench.errors import InputError
 from bench.example import Example
 from bench.prompt import Prompt, Template
+from tests.shipped import shipped
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-CONF = Path(__file__).parents[1] / "conf" / "prompt"
 
 CHAT_TEMPLATE = """\
 {{ bos_token }}{% for message in messages %}{% if message.role == 'system' and 'forbidden' in message.content %}
@@ -23,7 +21,7 @@ CHAT_TEMPLATE = """\
 
 
 def prompt(name: str, **changes: Any) -> Prompt:
-    return Prompt.model_validate(yaml.safe_load((CONF / f"{name}.yaml").read_text()) | changes)
+    return Prompt.model_validate(shipped("prompt", name, **changes))
 
 
 def example(question: str, context: str = "") -> Example:
@@ -54,7 +52,7 @@ def tokenizer() -> "PreTrainedTokenizerFast":
 @pytest.mark.parametrize(("name", "kind"), [("squad", Template), ("alpaca", Template), ("chat", Chat)])
 def test_configuration_lists_every_field(name: str, kind: type[Prompt]) -> None:
     assert isinstance(prompt(name), kind)
-    assert set(yaml.safe_load((CONF / f"{name}.yaml").read_text())) == {"_target_", *kind.model_fields}
+    assert set(shipped("prompt", name)) == {"_target_", *kind.model_fields}
 
 
 def test_squad_form(tokenizer: "PreTrainedTokenizerFast") -> None:

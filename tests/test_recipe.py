@@ -1,13 +1,12 @@
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from pydantic import ValidationError
 
 from bench.recipe import Recipe
+from tests.shipped import shipped
 
-SETTINGS = yaml.safe_load((Path(__file__).parents[1] / "conf/train/default.yaml").read_text())
+SETTINGS = shipped("train", "default")
 
 
 def faults(**changes: Any) -> list[tuple[tuple[int | str, ...], str]]:

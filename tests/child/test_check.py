@@ -6,32 +6,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 from huggingface_hub import constants
 
 from bench.child import check
-from bench.cli.compose import NOT_OF_THE_CELL
 from bench.dataset import Dataset
 from bench.job import Job
 from bench.method import Method
 from bench.metric import Metric
 from bench.model import Model
 from bench.recipe import Recipe
+from tests.shipped import shipped
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-CONF = Path(__file__).parents[2] / "conf"
 COMMIT = 40 * "c"
 OTHERWISE = "point model.path at a local copy, or measure resources alone with model.weights=random."
 
 
 def part(group: str, choice: str, **changes: Any) -> Any:
-    settings = yaml.safe_load((CONF / group / f"{choice}.yaml").read_text()) | changes
-    # How a search tries values is no part of a cell.
-    settings.pop(NOT_OF_THE_CELL.get(group), None)
     kinds = {"dataset": Dataset, "method": Method, "metric": Metric, "model": Model, "train": Recipe}
-    return kinds[group].model_validate(settings)
+    return kinds[group].model_validate(shipped(group, choice, **changes))
 
 
 Faults = Callable[..., list[str]]

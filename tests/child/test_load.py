@@ -11,19 +11,18 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
 from bench import tiny
 from bench.child.load import context_length, count_parameters, device, load, precision, skeleton
-from bench.cli.compose import NOT_OF_THE_CELL
+from bench.configuration import CONF
 from bench.errors import InputError
 from bench.method import Method
 from bench.model import Model
+from tests.shipped import shipped
 
 if TYPE_CHECKING:
     from transformers import BitsAndBytesConfig
 
-CONF = Path(__file__).parents[2] / "conf"
 
 SmallModel = Callable[..., Model]
 
@@ -45,18 +44,10 @@ SMALL = {
 SMALL_TOTAL = 2 * 640 * 128 + 3 * (2 * 128**2 + 2 * 128 * 64 + 3 * 128 * 192 + 2 * 128) + 128
 
 
-def setting(group: str, name: str, **changes: Any) -> dict[str, Any]:
-    loaded = yaml.safe_load((CONF / group / f"{name}.yaml").read_text())
-    assert isinstance(loaded, dict)
-    # How a search tries values is no part of a cell.
-    loaded.pop(NOT_OF_THE_CELL[group], None)
-    return loaded | changes
-
-
 def quantised(bits: int) -> "BitsAndBytesConfig":
     import torch
 
-    found = Method.model_validate(setting("method", "qlora", bits=bits)).quantization(torch.float32)
+    found = Method.model_validate(shipped("method", "qlora", bits=bits)).quantization(torch.float32)
     assert found is not None
     return found
 
@@ -90,8 +81,8 @@ def test_parameters_are_those_published(
 ) -> None:
     import torch
 
-    described = Model.model_validate(setting("model", model))
-    chosen = Method.model_validate(setting("method", method, **settings))
+    described = Model.model_validate(shipped("model", model))
+    chosen = Method.model_validate(shipped("method", method, **settings))
     base = skeleton(described, None)
     with torch.device("meta"):
         prepared = chosen.prepare(base)
@@ -103,7 +94,7 @@ def test_parameters_are_those_published(
 def test_quantised_weights_count_unpacked(bits: int) -> None:
     import torch
 
-    loaded = load(Model.model_validate(setting("model", "tiny", **random(SMALL))), quantised(bits), seed=0)
+    loaded = load(Model.model_validate(shipped("model", "tiny", **random(SMALL))), quantised(bits), seed=0)
     packed = loaded.base.model.layers[0].mlp.up_proj.weight
     assert packed.dtype == {4: torch.uint8, 8: torch.int8}[bits]
     assert packed.numel() == {4: 128 * 192 // 2, 8: 128 * 192}[bits]
@@ -155,7 +146,7 @@ def test_a_skeleton_of_a_local_checkpoint(small_model: SmallModel, checkpoint: P
 def test_a_method_that_does_not_fit_is_refused_by_the_skeleton(
     small_model: SmallModel, checkpoint: Path, method: str, settings: dict[str, Any], message: str
 ) -> None:
-    chosen = Method.model_validate(setting("method", method, **settings))
+    chosen = Method.model_validate(shipped("method", method, **settings))
     with pytest.raises(InputError) as caught:
         chosen.prepare(skeleton(small_model(), checkpoint))
     assert str(caught.value) == message
@@ -170,7 +161,7 @@ def test_a_skeleton_without_a_configuration(small_model: SmallModel, tmp_path: P
 def test_random_weights_have_the_architecture_and_its_spread() -> None:
     import torch
 
-    loaded = load(Model.model_validate(setting("model", "tiny", **random(SMALL))), None, seed=3)
+    loaded = load(Model.model_validate(shipped("model", "tiny", **random(SMALL))), None, seed=3)
     assert (loaded.context_length, loaded.revision) == (200, None)
     assert count_parameters(loaded.base)[1] == SMALL_TOTAL
     for name, weight in loaded.base.named_parameters():
@@ -187,14 +178,14 @@ def test_random_weights_have_the_architecture_and_its_spread() -> None:
 def test_random_weights_depend_on_the_seed() -> None:
     import torch
 
-    model = Model.model_validate(setting("model", "tiny", **random(SMALL)))
+    model = Model.model_validate(shipped("model", "tiny", **random(SMALL)))
     one, same, other = (load(model, None, seed).base.lm_head.weight for seed in (0, 0, 1))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
 
 
 def test_random_weights_of_a_tied_model_stay_tied() -> None:
-    tied = Model.model_validate(setting("model", "tiny", **random(SMALL | {"tie_word_embeddings": True})))
+    tied = Model.model_validate(shipped("model", "tiny", **random(SMALL | {"tie_word_embeddings": True})))
     base = load(tied, None, seed=0).base
     assert base.lm_head.weight is base.model.embed_tokens.weight
     assert count_parameters(base)[1] == SMALL_TOTAL - 640 * 128
@@ -217,7 +208,7 @@ def test_random_weights_of_a_tied_model_stay_tied() -> None:
 )
 def test_an_architecture_that_cannot_be(architecture: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError) as caught:
-        load(Model.model_validate(setting("model", "tiny", **random(SMALL | architecture))), None, seed=0)
+        load(Model.model_validate(shipped("model", "tiny", **random(SMALL | architecture))), None, seed=0)
     assert str(caught.value) == message
 
 
@@ -262,7 +253,7 @@ def test_biases_are_drawn_as_zeros() -> None:
     import torch
 
     gpt2 = {"model_type": "gpt2", "vocab_size": 384, "n_embd": 32, "n_layer": 1, "n_head": 2, "n_positions": 64}
-    loaded = load(Model.model_validate(setting("model", "tiny", **random(gpt2))), None, seed=0)
+    loaded = load(Model.model_validate(shipped("model", "tiny", **random(gpt2))), None, seed=0)
     weights = dict(loaded.base.named_parameters())
     assert torch.equal(weights["transformer.h.0.attn.c_attn.bias"].cpu(), torch.zeros(96))
     assert torch.equal(weights["transformer.ln_f.weight"].cpu(), torch.ones(32))
@@ -531,7 +522,7 @@ def test_the_settings_of_the_studys_models_are_those_of_the_table() -> None:
         "llama8b": {"rope_type": "default", "rope_theta": 500_000.0},
     }
     for name, row in rows.items():
-        architecture = Model.model_validate(setting("model", name)).architecture
+        architecture = Model.model_validate(shipped("model", name)).architecture
         assert architecture is not None
         assert tuple(architecture[field] for field in fields) == row
         assert architecture["rope_parameters"] == ropes[name]

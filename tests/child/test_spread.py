@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 from accelerate import dispatch_model
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 from transformers import PreTrainedModel, TrainingArguments
 
 from bench.child import device, load
-from bench.configuration import CONF
+from bench.configuration import choices
 from bench.errors import InputError
 from bench.job import Job
 from bench.method import Method
 from bench.model import Model
+from tests.shipped import shipped
 from tests.small_models import small
 
 CPU, FIRST = torch.device("cpu"), torch.device("cuda:0")
@@ -133,13 +133,10 @@ def outcome(method: Method, base: PreTrainedModel) -> Any:
 
 
 def settings(name: str) -> Method:
-    content = yaml.safe_load((CONF / "method" / f"{name}.yaml").read_text())
-    # How a search tries values is no part of a method.
-    content.pop("search", None)
-    return Method.model_validate(content)
+    return Method.model_validate(shipped("method", name))
 
 
-NAMES = sorted(path.stem for path in (CONF / "method").glob("*.yaml"))
+NAMES = choices("method")
 SPREAD = [name for name in NAMES if name not in ("adalora", "peft")]
 
 

@@ -1,8 +1,14 @@
-"""A translation model that is made on the spot."""
+"""An empty folder for each test, and a translation model that is made on the spot."""
 
 from pathlib import Path
 
 import pytest
+
+
+@pytest.fixture(autouse=True)
+def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that tests name their files as users do, without a folder."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="session")

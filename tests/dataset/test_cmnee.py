@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from bench.dataset import Dataset
 from bench.dataset.cmnee import KINDS, Cmnee
 from bench.dataset.overlap import require_disjoint
 from bench.dataset.translation import cache_folder, checkpoint_digests
 from bench.errors import InputError
+from tests.shipped import shipped
 
-SETTINGS = yaml.safe_load((Path(__file__).parents[2] / "conf/dataset/cmnee.yaml").read_text())
+SETTINGS = shipped("dataset", "cmnee")
 TEXT = "5月3日，奥西亚海军在北港附近试射了两枚海鹰导弹。导弹和一艘靶船被毁，三名水兵受伤。"
 
 
@@ -44,8 +44,7 @@ def document(id: str, events: list[dict[str, Any]], text: str = TEXT) -> dict[st
 
 
 @pytest.fixture(autouse=True)
-def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def _in_own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TUNEBENCH_CACHE", str(tmp_path / "cache"))
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from random import Random
 
 import pytest
-import yaml
 
 from bench.dataset import Dataset
 from bench.dataset.events import KINDS, Events, Kind, shuffled, write_report
 from bench.dataset.phrases import Phrase, pick
 from bench.errors import InputError
 from bench.example import fingerprint
+from tests.shipped import shipped
 
 SETTINGS = {
     "name": "events",
@@ -37,9 +37,9 @@ def events(**changed: object) -> Events:
 
 
 def test_the_shipped_configuration_gives_2100_training_300_tune_and_450_test_questions() -> None:
-    shipped = yaml.safe_load(Path("conf/dataset/events.yaml").read_text())
-    assert shipped.keys() == SETTINGS.keys() | {"_target_"}
-    splits = Dataset.model_validate(shipped).load()
+    settings = shipped("dataset", "events")
+    assert settings.keys() == SETTINGS.keys() | {"_target_"}
+    splits = Dataset.model_validate(settings).load()
     assert [len(split) for split in splits.parts().values()] == [2100, 300, 450]
     assert len({example.cluster for example in splits.test}) == 150
 

@@ -18,11 +18,6 @@ KINDS = "name a .json, .jsonl, .csv, .tsv or .txt file (with or without .gz), or
 RECORDS = [{"id": "a", "text": 'one,\n"two"'}, {"id": "b", "text": "äö 漢\u2028字"}]
 
 
-@pytest.fixture(autouse=True)
-def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
 def write(name: str, content: str | bytes) -> str:
     Path(name).write_bytes(content.encode() if isinstance(content, str) else content)
     return name

@@ -14,14 +14,13 @@ from typing import Any
 
 import pandas
 import pytest
-import yaml
 from pydantic import ValidationError
 
 from bench.dataset import Dataset
+from tests.shipped import shipped
 
-CONF = Path(__file__).parents[2] / "conf" / "dataset"
-SQUAD = yaml.safe_load((CONF / "squad_v2.yaml").read_text()) | {"tune_fraction": 0}
-ALPACA = yaml.safe_load((CONF / "alpaca.yaml").read_text()) | {"tune_fraction": 0}
+SQUAD = shipped("dataset", "squad_v2", tune_fraction=0)
+ALPACA = shipped("dataset", "alpaca", tune_fraction=0)
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 REMEDY = (
     "name local files with dataset.train=PATH dataset.test=PATH, "

@@ -3,24 +3,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from bench.dataset import Dataset
 from bench.dataset.messages import Messages
 from bench.dataset.overlap import require_disjoint
 from bench.errors import InputError
 from bench.example import Example, Message, Splits, Step
+from tests.shipped import shipped
 
-SETTINGS = yaml.safe_load((Path(__file__).parents[2] / "conf/dataset/messages.yaml").read_text())
+SETTINGS = shipped("dataset", "messages")
 ROLES = "system, developer, user, human, assistant, gpt, tool, function, observation"
 
 HI = {"role": "user", "content": "Hi"}
 HELLO = {"role": "assistant", "content": "Hello"}
-
-
-@pytest.fixture(autouse=True)
-def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 def loaded(records: list[dict[str, Any]], **changes: Any) -> Splits:

@@ -3,22 +3,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from pydantic import ValidationError
 
 from bench.dataset import Dataset
 from bench.dataset.quality import Quality, similarity, word_sequences
 from bench.example import Splits, Step
+from tests.shipped import shipped
 
-SETTINGS = yaml.safe_load((Path(__file__).parents[2] / "conf/dataset/records.yaml").read_text())
+SETTINGS = shipped("dataset", "records")
 OFF = SETTINGS["quality"]
 
 Row = tuple[str, str, str]
-
-
-@pytest.fixture(autouse=True)
-def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 def write(name: str, rows: list[Row]) -> str:

@@ -3,7 +3,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from bench.dataset import Dataset
 from bench.dataset.overlap import require_disjoint
@@ -11,17 +10,13 @@ from bench.dataset.records import Records
 from bench.dataset.split import Fractions, hold_out
 from bench.errors import InputError
 from bench.example import Example, Step
+from tests.shipped import shipped
 
-SETTINGS = yaml.safe_load((Path(__file__).parents[2] / "conf/dataset/records.yaml").read_text())
+SETTINGS = shipped("dataset", "records")
 
 CAPITAL = {"instruction": "Name the capital of France.", "input": "", "output": "Paris"}
 SUM = {"instruction": "Add the numbers.", "input": "1, 2", "output": "3"}
 ORDER = {"instruction": "Sort the numbers.", "input": " 1,  2", "output": "1, 2"}
-
-
-@pytest.fixture(autouse=True)
-def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 def write(name: str, records: list[dict[str, Any]]) -> str:

@@ -3,14 +3,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from bench.dataset import Dataset
 from bench.dataset.squad_v2 import SquadV2
 from bench.errors import InputError
 from bench.example import Example
+from tests.shipped import shipped
 
-SETTINGS = yaml.safe_load((Path(__file__).parents[2] / "conf/dataset/squad_v2.yaml").read_text())
+SETTINGS = shipped("dataset", "squad_v2")
 
 CAT = {
     "context": "The cat sat on the mat.",
@@ -53,8 +53,7 @@ WEATHER = Example(id="q4", cluster="Rain", question="What happened?", context="I
 
 
 @pytest.fixture(autouse=True)
-def _in_folder_with_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def _files(in_empty_folder: None) -> None:
     write("train.json", [{"title": "Cats", "paragraphs": [CAT]}])
     write("test.json", [{"title": "Rain", "paragraphs": [RAIN]}])
 

@@ -6,20 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from bench.dataset import Dataset
 from bench.dataset.overlap import require_disjoint
 from bench.errors import InputError
 from bench.example import Example, Splits, Step
+from tests.shipped import shipped
 
-SETTINGS = yaml.safe_load((Path(__file__).parents[2] / "conf/dataset/records.yaml").read_text())
+SETTINGS = shipped("dataset", "records")
 COLUMNS = {"input_column": None, "cluster_column": "document"}
-
-
-@pytest.fixture(autouse=True)
-def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 def library(*documents: str, n: int = 4, suffix: str = "") -> list[dict[str, str]]:

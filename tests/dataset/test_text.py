@@ -3,19 +3,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from bench.dataset import Dataset
 from bench.dataset.text import Text
 from bench.errors import InputError
 from bench.example import Splits, Step
+from tests.shipped import shipped
 
-SETTINGS = yaml.safe_load((Path(__file__).parents[2] / "conf/dataset/text.yaml").read_text())
-
-
-@pytest.fixture(autouse=True)
-def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+SETTINGS = shipped("dataset", "text")
 
 
 def loaded(records: list[dict[str, Any]], **changes: Any) -> Splits:

@@ -5,17 +5,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
 from bench.method import Method
+from tests.shipped import shipped
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
     from bench.model import Model
-
-CONF = Path(__file__).parents[2] / "conf" / "method"
 
 Load = Callable[..., "PreTrainedModel"]
 
@@ -24,13 +22,7 @@ Load = Callable[..., "PreTrainedModel"]
 def method() -> Callable[..., Method]:
     """Gives a shipped method with changes."""
 
-    def shipped(name: str, **changes: Any) -> Method:
-        settings = yaml.safe_load((CONF / f"{name}.yaml").read_text())
-        # How a search tries values is no part of a method.
-        settings.pop("search", None)
-        return Method.model_validate(settings | changes)
-
-    return shipped
+    return lambda name, **changes: Method.model_validate(shipped("method", name, **changes))
 
 
 @pytest.fixture

@@ -1,26 +1,18 @@
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from pydantic import ValidationError
 
 from bench.telemetry import Telemetry
 from bench.telemetry.host import Host
 from bench.telemetry.nvml import Nvml
-
-FOLDER = Path(__file__).parents[2] / "conf" / "telemetry"
-
-
-def shipped() -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load((FOLDER / "default.yaml").read_text())
-    return content
+from tests.shipped import shipped
 
 
 def test_the_shipped_settings_are_the_defaults_and_list_every_field() -> None:
-    content = shipped()
+    content = shipped("telemetry", "default")
     settings = Telemetry.model_validate(content)
     assert settings == Telemetry(name="default", gpu=Nvml(name="nvml"), host=Host(name="host"))
     assert set(content) == {*Telemetry.model_fields, "_target_"}
@@ -32,7 +24,7 @@ def test_the_shipped_settings_are_the_defaults_and_list_every_field() -> None:
 @pytest.mark.parametrize("hz", [0.5, 20.5, -1.0, float("nan"), "10"])
 def test_a_rate_that_is_refused(hz: Any) -> None:
     with pytest.raises(ValidationError, match="hz"):
-        Telemetry.model_validate(shipped() | {"hz": hz})
+        Telemetry.model_validate(shipped("telemetry", "default") | {"hz": hz})
 
 
 @pytest.mark.parametrize("given", ["carbon_intensity_g_per_kwh", "carbon_intensity_source"])
@@ -41,7 +33,7 @@ def test_an_intensity_needs_its_source(given: str) -> None:
     with pytest.raises(
         ValidationError, match="go together: give the figure and say where it is from, or leave both null"
     ):
-        Telemetry.model_validate(shipped() | {given: value})
+        Telemetry.model_validate(shipped("telemetry", "default") | {given: value})
 
 
 @pytest.mark.parametrize(
