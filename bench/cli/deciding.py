@@ -27,7 +27,7 @@ from bench.report.read.study import read_study
 from bench.report.statistics.stopping import Pair
 from bench.report.wording import counted, listed
 from bench.settings import Settings
-from bench.supervisor.progress import console
+from bench.supervisor.progress import console, duration
 
 
 class Deciding(Settings):
@@ -100,9 +100,10 @@ def _require_same(plan: Plan | Problem | None, settings: Deciding, keys: Collect
     if isinstance(plan, Problem):
         raise InputError(f"{path}: cannot be read as the looks of this study; restore it, or choose another study")
     if plan.looks != settings.seeds or (settings.metric and plan.score not in (None, settings.metric)):
+        looked = f"{plan.score or 'scores'} after {listed(map(str, plan.looks))} seeds"
         raise InputError(
-            f"{path}: this study looks at {plan.score} after {listed(map(str, plan.looks))} seeds; go on with these "
-            "settings (max_seeds, decide.looks, decide.metric), or choose another study"
+            f"{path}: this study looks at {looked}; go on with these settings (max_seeds, decide.looks, "
+            "decide.metric), or choose another study"
         )
     if set(plan.cells) != set(keys):
         raise InputError(
@@ -248,10 +249,10 @@ def _cost(ended: Sequence[Record], n_cells: int) -> tuple[float, float | None]:
 
 
 def _spent(costs: Sequence[tuple[float, float | None]]) -> str:
-    """Such as `, about 12 min and 3.4 kJ`; without energy where that was not measured."""
+    """Such as `, about 12 min 30 s and 3.4 kJ`; without energy where that was not measured."""
     energies = [joules for _, joules in costs if joules is not None]
     energy = f" and {math.fsum(energies) / 1000:.3g} kJ" if len(energies) == len(costs) else ""
-    return f", about {math.fsum(seconds for seconds, _ in costs) / 60:.3g} min{energy}"
+    return f", about {duration(math.fsum(seconds for seconds, _ in costs))}{energy}"
 
 
 def _noted(comparison: Comparison) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from bench.cli.points import Point, composed, grid
 from bench.cli.sweeper_settings import settings_of
 from bench.cli.tuned import covered
 from bench.errors import InputError
+from bench.report.wording import listed
 from bench.tuning.result import SUFFIX, path_of, read
 from bench.tuning.settings import Tune
 from bench.tuning.space import Space, spelled
@@ -102,6 +103,11 @@ def _search(setup: Point, composed: Composed, tune: Tune) -> Search | None:
     space = composed.space.without(covered(composed.space.search, composed.typed))
     if not composed.trains:
         return None
+    if composed.space.search and not space.search:
+        raise InputError(
+            f"method={composed.names['method']} has nothing left to search: a value was typed for "
+            f"{listed(composed.space.search)}; leave one out, or the method"
+        )
     if not space.search:
         raise InputError(
             f"method={composed.names['method']} has no setting to search; give it ranges, such as "

@@ -138,8 +138,8 @@ def test_costs_are_those_of_each_setups_own_cells(record: "Record") -> None:
     quick, slow = (record.model_copy(update={"seconds": seconds, "power": None}) for seconds in (30.0, 90.0))
     assert deciding._cost([quick, slow], 4) == (240.0, None)
     assert deciding._cost([], 0) == (0.0, 0.0)
-    assert deciding._spent([(240.0, None), (60.0, 900.0)]) == ", about 5 min"
-    assert deciding._spent([(240.0, 1500.0), (60.0, 900.0), (0.0, 0.0)]) == ", about 5 min and 2.4 kJ"
+    assert deciding._spent([(240.0, None), (60.0, 900.0)]) == ", about 5 min 00 s"
+    assert deciding._spent([(240.0, 1500.0), (60.0, 900.0), (0.0, 0.0)]) == ", about 5 min 00 s and 2.4 kJ"
 
 
 def test_a_study_is_decided_and_going_on_runs_nothing_again(tmp_path: Path) -> None:

@@ -174,6 +174,10 @@ def test_an_experiments_seeds_are_not_swept(trials: Callable[..., list[list[str]
         ),
         (
             ["method=full", "method.learning_rate=1e-3"],
+            "method=full has nothing left to search: a value was typed for learning_rate; leave one out, or the method",
+        ),
+        (
+            ["method=full", "method.search=null"],
             "method=full has no setting to search; give it ranges, such as "
             "+method.search.learning_rate='log(1e-5, 1e-3)', or leave it out",
         ),
