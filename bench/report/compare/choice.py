@@ -125,13 +125,13 @@ def _apart(scored: Sequence[Setup], following: Setup, score: Quantity) -> str:
     adjusted = p_from_first(scored, score)
     p = ahead.p_adjusted or adjusted[following.label]
     words = "below 0.001" if p < 0.001 else significant(2)(p)
-    return f"a difference of {amounts}, p {words}{_adjustment(ahead, leader, len(adjusted))}."
+    return f"a difference of {amounts}, p {words}{_adjustment(ahead, len(adjusted))}."
 
 
-def _adjustment(ahead: Difference, leader: Setup, n_tests: int) -> str:
+def _adjustment(ahead: Difference, n_tests: int) -> str:
     if ahead.p_adjusted is not None:
         return ", adjusted for all pairs and looks"
-    return f", adjusted for {n_tests} comparisons with {leader.label}" if n_tests > 1 else ""
+    return f", adjusted for {n_tests} comparisons with the best" if n_tests > 1 else ""
 
 
 def _bounds(interval: Interval | None) -> tuple[float, float] | None:

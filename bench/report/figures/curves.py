@@ -238,7 +238,7 @@ def _entry(setup: Setup) -> str:
     """A setup and how many of its seeds ended ok, or how its cells ended if none did."""
     # "3" at the end of a line and "seeds" on the next would be hard to read
     seeds = counted(len(setup.ok), "seed") if setup.ok else endings(setup)
-    return "\n".join(continued(wrapped(setup.label, 28, 2), seeds, 28))
+    return "\n".join(continued(wrapped(setup.label, 28, 3), seeds, 28))
 
 
 def _key(trained: Sequence[Setup], untrained: Sequence[Setup], losses: Mapping[str, Losses]) -> list[str]:
