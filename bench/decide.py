@@ -22,8 +22,8 @@ The settings are those of the main command, without seed. These are its own:
   max_seeds       the most seeds of a method, 10 by default
   decide.looks    the numbers of seeds after which the scores are looked at, [3,5,10] by default
   decide.metric   the score that decides, such as token_f1; by default the first one whose direction is known
-The same command again goes on where it was. Its report says what each look decided, and its tests take all looks into
-account: a difference that is not there is found in at most 5 % of studies of one model on one data set.
+The same command again continues where it stopped. Its report says what each look decided, and its tests take all
+looks into account: a difference that is not there is found in at most 5 % of studies of one model on one data set.
 exit status: as that of the main command.
 """
 OWN = ("max_seeds", "looks", "metric")

@@ -18,7 +18,7 @@ EMBEDDED = "embedded"
 
 
 class Model(Part):
-    """Which model is fine-tuned, and in what precision it is held. Without a name, it is called as its path ends."""
+    """Which model is fine-tuned, and in what precision it is held. Without a name, it has the last part of its path."""
 
     path: str = Field(min_length=1)
     """A hub name, a local folder, or `embedded` for the tiny model that comes with tunebench."""

@@ -8,7 +8,7 @@ from bench import output
 
 HELP = """\
 Choose learning rates and other settings with the same budget for every method. Each method, model and data set gets
-random trials, which are scored on the tune split; the best is written down for tuned=STUDY.
+random trials, which are scored on the tune split; tuned=STUDY then uses the best.
 
 usage: {command} [GROUP=CHOICE[,CHOICE...] ...] [KEY=VALUE ...]
 
@@ -18,11 +18,11 @@ examples:
 
 The settings are those of the main command, without seed and scored_on. These are its own:
   method.search     the values that are tried: log(LOW, HIGH), uniform(LOW, HIGH), int(LOW, HIGH) or a list
-  tune.trials       trials of each method, 12 by default; more extend an earlier search
+  tune.trials       trials of each method, 12 by default; more trials extend an earlier search
   tune.seed         another seed draws other trials
   tune.metric       the score that decides, such as token_f1; by default the first one whose direction is known
-  tune.train_limit, tune.epochs, tune.train_seed       how trials are trained, where not as final cells
-The same command again goes on where it was. The trials are in runs/STUDY-tune/, and what was chosen in its winners/.
+  tune.train_limit, tune.epochs, tune.train_seed       how trials are trained, if not like final cells
+The same command again continues where it stopped. The trials are in runs/STUDY-tune/, the best ones in its winners/.
 exit status: as that of the main command.
 """
 OWN = ("trials", "seed", "train_seed", "metric", "train_limit", "epochs")

@@ -35,7 +35,7 @@ examples:
 
 your model and your data:
   model.path                  a folder with config.json, tokenizer and safetensors weights; for model=hub, a name
-  model.name, dataset.name    what they are called in folders and reports; a model otherwise as its path ends
+  model.name, dataset.name    names in folders and reports; by default, a model has the last part of its path
   dataset.train               a .csv, .tsv, .json, .jsonl (each also with .gz) or .parquet file, for dataset=records
   dataset.tune, dataset.test  other such files, to choose by and to report on; without one, a tenth of the documents
                               is held out of training for it
