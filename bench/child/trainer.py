@@ -114,6 +114,11 @@ class Trainer(SFTTrainer):
         self.step_start_s = time.monotonic()
         return metrics
 
+    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
+        # The base class asks only after an epoch whether training is to stop, also if it had stopped before a resume.
+        if not self.control.should_training_stop:
+            super()._run_epoch(*args, **kwargs)
+
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         super()._save_checkpoint(model, trial)
         checkpoints.seal(checkpoints.path_of(Path(self.args.output_dir), self.state.global_step))
@@ -147,6 +152,8 @@ class _Steps(TrainerCallback):
         if args.packing:
             require_packing(self.trainer.model, self.trainer.data_collator)
         require_loss(self.trainer.model, self.trainer.data_collator)
+        # The checkpoint that training resumes from may be its last one: that of an early stop, or of the last step.
+        control.should_training_stop = state.stateful_callbacks["TrainerControl"]["args"]["should_training_stop"]
         self.trainer.step_start_s = self.saved_s = time.monotonic()
 
     def on_optimizer_step(

@@ -312,3 +312,21 @@ def test_the_best_weights_survive_the_loss_of_the_newest_checkpoint(run: Make, t
     assert (resumed.results.resumed_from_step, resumed.results.best_step) == (best, best)
     weights = dict(undisturbed.model.named_parameters())
     assert all(torch.equal(weight, weights[name]) for name, weight in resumed.model.named_parameters())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"train.best_checkpoint": True, "train.early_stopping_epochs": 1, "train.epochs": 30},
+        {"train.max_steps": 4, "train.scheduler": "constant_with_warmup"},
+    ],
+)
+def test_a_training_that_had_ended_does_not_go_on(run: Make, changes: dict[str, Any]) -> None:
+    """A cell that is killed while it answers resumes from its last checkpoint, in the middle of all its epochs."""
+    undisturbed = run(changes | {"method.learning_rate": 0.3})
+    again = run(changes | {"method.learning_rate": 0.3})
+    times = {"step_time_s_p50", "step_time_s_p95", "n_steps_timed", "tokens_per_s", "resumed_from_step"}
+    assert again.results.resumed_from_step == undisturbed.results.steps
+    assert again.results.model_dump(exclude=times) == undisturbed.results.model_dump(exclude=times)
+    weights = dict(undisturbed.model.named_parameters())
+    assert all(torch.equal(weight, weights[name]) for name, weight in again.model.named_parameters())
