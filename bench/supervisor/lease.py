@@ -21,7 +21,7 @@ from bench.telemetry.nvml.boards import Board, choose
 VISIBLE, ORDER = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"
 BY_BUS = "PCI_BUS_ID"
 """The value of CUDA_DEVICE_ORDER with which CUDA numbers devices as NVML does; without it, the fastest is number 0."""
-NAME = re.compile(r"\s*(\d+|GPU-.*|MIG-.*)")
+NAME = re.compile(r"\s*(\d+|GPU-.*|MIG-.*)\s*")
 """An entry of CUDA_VISIBLE_DEVICES that names a device; CUDA ignores any other, and all that follow it."""
 POLL_S = 1.0
 """How often a waiting cell looks for a free GPU."""
@@ -35,7 +35,9 @@ class Gpus(NamedTuple):
     visible: str
     """What the cell's process gets as CUDA_VISIBLE_DEVICES."""
     uuids: tuple[str, ...]
-    """Those that are locked for it; none if it runs on the CPU, or NVML does not know them."""
+    """Those that are locked for it; none if it runs on the CPU, or on a machine without NVML."""
+    locks: tuple[int, ...] = ()
+    """Descriptors of their locks. A process that inherits them holds the locks until it ends, too."""
 
     @property
     def variables(self) -> dict[str, str]:
@@ -47,7 +49,7 @@ class Gpus(NamedTuple):
 def leased(n: int, folder: Path, stopped: Callable[[], bool], say: Callable[[str], None]) -> Iterator[Gpus | None]:
     """Lock `n` GPUs as soon as so many are free; gives None if the cell was asked to stop before.
 
-    The locks end at the latest with this process, however that ends.
+    The locks end at the latest with this process and those that inherit them, however these end.
 
     Args:
         n: how many GPUs the cell uses.
@@ -61,14 +63,16 @@ def leased(n: int, folder: Path, stopped: Callable[[], bool], say: Callable[[str
     uuids = candidates(n)
     if not uuids:
         visible = os.environ.get(VISIBLE)
-        if visible is not None and (n_hidden := len(_machine())):
-            say(f"on the CPU: {VISIBLE}={visible} hides all GPUs of this machine, which has {n_hidden}")
+        if visible is not None:
+            with suppress(InputError):
+                if n_hidden := len(_machine()):
+                    say(f"on the CPU: {VISIBLE}={visible} hides all GPUs of this machine, which has {n_hidden}")
         yield Gpus("0" if visible is None else visible, ())
         return
     while not stopped():
         if locks := _lock(uuids, n, folder):
             try:
-                yield Gpus(",".join(locks), tuple(locks))
+                yield Gpus(",".join(locks), tuple(locks), tuple(map(_descriptor, locks.values())))
             finally:
                 _release(locks.values())
             return
@@ -82,7 +86,8 @@ def candidates(n: int) -> tuple[str, ...]:
     """The UUIDs of the GPUs of which a cell can lock `n`; none if it runs on the CPU, or without NVML.
 
     Raises:
-        InputError: CUDA_VISIBLE_DEVICES names more than `n`, there are fewer, or they cannot be used together.
+        InputError: CUDA_VISIBLE_DEVICES names more than `n`, there are fewer, they cannot be used together, or NVML
+            does not list them.
     """
     visible = os.environ.get(VISIBLE)
     uses = f"and a cell uses {n} (gpus_per_cell)"
@@ -92,8 +97,10 @@ def candidates(n: int) -> tuple[str, ...]:
             f"{VISIBLE}={visible} names {len(named)} GPUs, {uses}; name {n}, or unset it, so that each cell takes "
             "what is free"
         )
+    if n == 1 and visible is not None and not named:
+        return ()
     machine = _machine()
-    if n == 1 and not (machine and (named or visible is None)):
+    if n == 1 and not machine:
         return ()
     devices = _usable(machine) if visible is None else _chosen(machine, visible)
     if len(devices) < n:
@@ -108,15 +115,25 @@ def candidates(n: int) -> tuple[str, ...]:
 
 
 def _machine() -> list[Board]:
-    """All GPUs; none if NVML does not list them, or does not answer."""
+    """All GPUs; none on a machine without NVML.
 
-    def listed() -> list[Board]:
+    Raises:
+        InputError: NVML does not list them, so that a cell would use one without a lock.
+    """
+
+    def listed() -> list[Board] | str:
         try:
             return boards()
-        except Unavailable:
-            return []
+        except Unavailable as reason:
+            return str(reason)
 
-    return in_time(listed) or []
+    answer = in_time(listed)
+    if isinstance(answer, list):
+        return answer
+    raise InputError(
+        f"no GPU can be locked, since NVML does not list them ({answer or 'hung'}); run again once nvidia-smi shows "
+        f"them, or set {VISIBLE}= to run on the CPU"
+    )
 
 
 def _usable(machine: Sequence[Board]) -> list[Board]:
@@ -158,6 +175,12 @@ def _lock(uuids: Iterable[str], n: int, folder: Path) -> dict[str, FileLock]:
         ) from error
     _release(locks.values())
     return {}
+
+
+def _descriptor(lock: FileLock) -> int:
+    descriptor = lock._context.lock_file_fd
+    assert descriptor is not None
+    return descriptor
 
 
 def _create(folder: Path) -> None:

@@ -5,10 +5,18 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
-from multiprocessing import forkserver, get_context, parent_process, resource_tracker, set_start_method, util
+from multiprocessing import (
+    forkserver,
+    get_context,
+    parent_process,
+    reduction,
+    resource_tracker,
+    set_start_method,
+    util,
+)
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import IO, Any, NamedTuple, cast
@@ -45,7 +53,22 @@ class Child(NamedTuple):
         return self.process.exitcode
 
 
-def fork(target: str, arguments: tuple[Any, ...], name: str, variables: Mapping[str, str] | None = None) -> Child:
+class Inherited(NamedTuple):
+    """An open file that a forked process holds as well, until it ends."""
+
+    descriptor: Any
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Inherited, (reduction.DupFd(self.descriptor),)
+
+
+def fork(
+    target: str,
+    arguments: tuple[Any, ...],
+    name: str,
+    variables: Mapping[str, str] | None = None,
+    descriptors: Sequence[int] = (),
+) -> Child:
     """Start a process that calls a function with `arguments` and the sending end of a pipe.
 
     The first call starts the server, and waits until its imports are done.
@@ -55,6 +78,7 @@ def fork(target: str, arguments: tuple[Any, ...], name: str, variables: Mapping[
         arguments: what is pickled and handed to the function, before the pipe's end.
         name: the process's name.
         variables: environment variables that are set first. The server keeps the environment that it started with.
+        descriptors: open files that the process holds as well, such as locks: they are free once it has ended, too.
 
     Raises:
         ServerFailed: the server could not be started, or ended while it imported its modules.
@@ -64,7 +88,8 @@ def fork(target: str, arguments: tuple[Any, ...], name: str, variables: Mapping[
     context = get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_call, args=(target, variables or {}, *arguments, sender), name=name)
+    inherited = [*map(Inherited, descriptors)]
+    process = context.Process(target=_call, args=(target, variables or {}, inherited, *arguments, sender), name=name)
     try:
         _printed().truncate(0)
         with _inheritance():
@@ -106,7 +131,7 @@ def _reason(error: Exception) -> str:
     return "it was killed" if isinstance(error, EOFError | ConnectionError) else str(error)
 
 
-def _call(target: str, variables: Mapping[str, str], *arguments: Any) -> None:
+def _call(target: str, variables: Mapping[str, str], _inherited: Sequence[Inherited], *arguments: Any) -> None:
     os.environ.update(variables)
     supervisor = parent_process()
     assert supervisor is not None

@@ -100,7 +100,7 @@ def _measured(job: Job, folder: Path, account: Account, sinks: Sinks, stop: Stop
     sampler.wait_idle()
     try:
         arguments = (job.cell.model_dump_json(), folder, job.checkpoint_minutes)
-        child = server.fork("bench.child.run:main", arguments, job.title(), gpus.variables)
+        child = server.fork("bench.child.run:main", arguments, job.title(), gpus.variables, gpus.locks)
     except server.ServerFailed as error:
         ending = how_it_ended(account, None, stop, str(error))
     else:

@@ -3,14 +3,17 @@
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bench.errors import InputError
-from bench.supervisor import lease
+from bench.supervisor import environment, lease
 from bench.supervisor.lease import Gpus, candidates, leased
 from bench.telemetry import Unavailable
 from bench.telemetry.nvml.boards import Board
@@ -36,6 +39,11 @@ def machine(monkeypatch: pytest.MonkeyPatch, boards: Iterable[Board], visible: s
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
 
 
+def uuids(gpus: Gpus | None) -> tuple[str, ...]:
+    assert gpus is not None
+    return gpus.uuids
+
+
 def after_one_try() -> Callable[[], bool]:
     """The answers of a cell that is asked to stop while it waits."""
     answers = iter((False, True))
@@ -51,6 +59,7 @@ def after_one_try() -> Callable[[], bool]:
         (TWO, "GPU-b", 1, ("GPU-b1",)),
         (TWO, "1,0", 2, ("GPU-b1", "GPU-a0")),
         (TWO, "1,-1,0", 1, ("GPU-b1",)),
+        (TWO, "1 ,-1", 1, ("GPU-b1",)),
         (TWO, "", 1, ()),
         (TWO, "-1", 1, ()),
         (TWO, "NoDevFiles", 1, ()),
@@ -137,10 +146,7 @@ def test_a_number_says_nothing_where_cuda_counts_the_fastest_first(monkeypatch: 
 def test_without_nvml_a_cell_gets_what_the_user_named_or_the_first_gpu(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def absent() -> list[Board]:
-        raise Unavailable("no_nvml")
-
-    monkeypatch.setattr(lease, "boards", absent)
+    machine(monkeypatch, [])
     said: list[str] = []
     with leased(1, tmp_path, lambda: False, said.append) as gpus:
         assert gpus == Gpus("0", ())
@@ -149,6 +155,31 @@ def test_without_nvml_a_cell_gets_what_the_user_named_or_the_first_gpu(
     with leased(1, tmp_path, lambda: False, said.append) as gpus:
         assert gpus == Gpus("", ())
     assert (said, [*tmp_path.iterdir()]) == ([], [])
+
+
+@pytest.mark.parametrize("reason", ["hung", "nvml_failed: Unknown Error"])
+def test_a_cell_takes_no_gpu_that_nvml_does_not_list(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, reason: str
+) -> None:
+    answered = threading.Event()
+
+    def silent() -> list[Board]:
+        if reason == "hung":
+            answered.wait(60)
+        raise Unavailable(reason)
+
+    monkeypatch.setattr(environment, "HANG_S", 0.05)
+    monkeypatch.setattr(lease, "boards", silent)
+    with pytest.raises(InputError) as refused, leased(1, tmp_path, lambda: False, print):
+        pass
+    assert str(refused.value) == (
+        f"no GPU can be locked, since NVML does not list them ({reason}); run again once nvidia-smi shows them, or set "
+        "CUDA_VISIBLE_DEVICES= to run on the CPU"
+    )
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with leased(1, tmp_path, lambda: False, print) as gpus:
+        assert gpus == Gpus("", ())
+    answered.set()
 
 
 def test_a_cell_on_the_cpu_of_a_machine_with_gpus_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -167,7 +198,7 @@ def test_each_cell_gets_another_gpu_and_waits_while_none_is_free(
     said: list[str] = []
     with leased(1, folder, lambda: False, said.append) as first, ExitStack() as until_it_waits:
         second = until_it_waits.enter_context(leased(1, folder, lambda: False, said.append))
-        assert (first, second) == (Gpus("GPU-a0", ("GPU-a0",)), Gpus("GPU-b1", ("GPU-b1",)))
+        assert (uuids(first), uuids(second)) == (("GPU-a0",), ("GPU-b1",))
         assert said == []
 
         def release(state: str) -> None:
@@ -175,7 +206,7 @@ def test_each_cell_gets_another_gpu_and_waits_while_none_is_free(
             until_it_waits.close()
 
         with leased(1, folder, lambda: False, release) as third:
-            assert third == second
+            assert uuids(third) == ("GPU-b1",)
     assert said == ["waiting for a free GPU of 2"]
 
 
@@ -195,10 +226,11 @@ def test_a_cell_takes_all_its_gpus_or_none(monkeypatch: pytest.MonkeyPatch, tmp_
         with leased(2, tmp_path, lambda: next(answers), said.append) as both:
             assert both is None
         with leased(1, tmp_path, lambda: False, said.append) as other:
-            assert other == Gpus("GPU-b1", ("GPU-b1",))
+            assert uuids(other) == ("GPU-b1",)
     assert said == 2 * ["waiting for 2 free GPUs of 2"]
     with leased(2, tmp_path, lambda: False, said.append) as both:
-        assert both == Gpus("GPU-a0,GPU-b1", ("GPU-a0", "GPU-b1"))
+        assert both is not None
+        assert (both.visible, both.uuids) == ("GPU-a0,GPU-b1", ("GPU-a0", "GPU-b1"))
 
 
 def test_a_gpu_that_was_named_is_locked_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -210,7 +242,7 @@ def test_a_gpu_that_was_named_is_locked_too(monkeypatch: pytest.MonkeyPatch, tmp
 HOLDER = """
 import sys, time
 from pathlib import Path
-from bench.supervisor import lease
+from bench.supervisor import environment, lease
 from bench.telemetry.nvml.boards import Board
 lease.boards = lambda: [Board("GPU-a0", "H100", 0)]
 with lease.leased(1, Path(sys.argv[1]), lambda: False, print):
@@ -227,8 +259,57 @@ def test_the_locks_of_a_process_that_is_killed_are_free(monkeypatch: pytest.Monk
     with leased(1, tmp_path, after_one_try(), print) as gpus:
         assert gpus is None
     with leased(1, tmp_path, lambda: False, lambda _: holder.kill()) as gpus:
-        assert gpus == Gpus("GPU-a0", ("GPU-a0",))
+        assert uuids(gpus) == ("GPU-a0",)
     holder.communicate()
+
+
+BUSY = """
+import ctypes, os, time
+def main(connection):
+    connection.send(os.getpid())
+    # This call keeps the interpreter's lock, so the thread that ends the process waits for it.
+    ctypes.PyDLL(None).sleep(2)
+    time.sleep(300)
+"""
+FORKING = """
+import sys, time
+from pathlib import Path
+from bench.supervisor import lease, server
+from bench.telemetry.nvml.boards import Board
+lease.boards = lambda: [Board("GPU-a0", "H100", 0)]
+with lease.leased(1, Path(sys.argv[1]), lambda: False, print) as gpus:
+    child = server.fork("busy:main", (), "busy", gpus.variables, gpus.locks)
+    pid = child.events.recv()
+    time.sleep(0.3)
+    print(pid, flush=True)
+    time.sleep(300)
+"""
+
+
+def test_a_gpu_is_free_once_the_process_of_a_killed_supervisor_has_ended(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    machine(monkeypatch, TWO[:1])
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys, types\nsys.modules['bench.child.warm'] = types.ModuleType('bench.child.warm')\n"
+    )
+    (tmp_path / "busy.py").write_text(BUSY)
+    supervisor = subprocess.Popen(
+        [sys.executable, "-c", FORKING, tmp_path / "locks"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert supervisor.stdout is not None
+    computing = psutil.Process(int(supervisor.stdout.readline()))
+    supervisor.kill()
+    supervisor.wait()
+    supervisor.stdout.close()
+    with leased(1, tmp_path / "locks", lambda: False, lambda _: None) as gpus:
+        assert uuids(gpus) == ("GPU-a0",)
+        # The system frees the lock a moment before the process is gone.
+        time.sleep(0.2)
+        assert not computing.is_running() or computing.status() == psutil.STATUS_ZOMBIE
 
 
 def test_everybody_can_lock_and_nobody_can_remove_others_locks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -35,12 +35,15 @@ class Nvml(Source):
 
 
 def boards() -> list[Board]:
-    """The machine's GPUs, numbered by PCI bus.
+    """The machine's GPUs, numbered by PCI bus; none if NVML cannot be started, as on a machine without any.
 
     Raises:
-        Unavailable: NVML cannot be started, or does not know how many there are.
+        Unavailable: NVML was started, and does not know how many there are.
     """
-    nvml = _started()
+    try:
+        nvml = _started()
+    except Unavailable:
+        return []
     try:
         return _boards(nvml)
     except nvml.NVMLError as error:
