@@ -22,7 +22,8 @@ PAGE = (REPOSITORY / "docs" / "extending.md").read_text()
 LIGHT = REPOSITORY / "tests" / "cli" / "light"
 CONSOLE = "import sys; sys.argv[0] = 'tunebench'; from bench.console import main; sys.exit(main())"
 SMALL = (
-    *("train.max_steps=2", "train.epochs=1", "generation.max_new_tokens=4", "dataset.test_limit=4"),
+    *("train.max_steps=2", "train.epochs=1", "generation.max_new_tokens=4"),
+    *("dataset.tune_limit=4", "dataset.test_limit=4"),
     *("latency.warmup_runs=0", "latency.runs=1", "latency.output_tokens=2", "telemetry.hz=2", "tracker=none"),
 )
 

@@ -37,6 +37,7 @@ SMALL = (
     "metric=[token_f1]",
     "train.max_steps=2",
     "dataset.train_limit=32",
+    "dataset.tune_limit=4",
     "dataset.test_limit=4",
     "generation.max_new_tokens=4",
     "latency.warmup_runs=0",

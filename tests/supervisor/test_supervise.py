@@ -38,6 +38,7 @@ SMALL = (
     "metric=[token_f1,perplexity]",
     "train.epochs=2",
     "dataset.train_limit=48",
+    "dataset.tune_limit=8",
     "dataset.test_limit=8",
     "generation.max_new_tokens=8",
     "latency.warmup_runs=0",
@@ -371,6 +372,7 @@ MANY_HEADS = (
     "model.architecture={model_type: llama, vocab_size: 1280, hidden_size: 512, intermediate_size: 64, "
     "num_hidden_layers: 1, num_attention_heads: 512, num_key_value_heads: 1, head_dim: 2, "
     "max_position_embeddings: 512, initializer_range: 0.02}",
+    "dataset.tune_limit=2",
     "dataset.test_limit=2",
 )
 """Attention scores of 48 sequences take gigabytes, and those of a few take little."""
