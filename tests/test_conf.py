@@ -10,7 +10,10 @@ import yaml
 from bench.cli import check, sweep
 from bench.cli.compose import NOT_OF_THE_CELL, job_of
 from bench.job import Job
+from bench.method import Method
 from bench.settings import Part
+from bench.tuning.space import Space, put
+from tests.shipped import shipped
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -107,6 +110,16 @@ def test_every_model_and_every_method(compose: Compose, model: str, method: str)
     assert (cell.model.name, cell.method.name) == ({"tiny": "tiny"}.get(model, given["name"] or "Small-0.1B"), method)
     lists_every_field(cell.model, without_search("model", given))
     lists_every_field(cell.method, without_search("method", content("method", method)))
+
+
+@pytest.mark.parametrize("name", FILES["method"])
+def test_whatever_a_search_draws_is_accepted(name: str) -> None:
+    space = Space.model_validate({"search": content("method", name).get("search")})
+    for path, values in space.search.items():
+        for quantile in (0.0, 0.25, 0.5, 0.75, 1.0):
+            settings = shipped("method", name)
+            put(settings, path, values.at(quantile))
+            Method.model_validate(settings)
 
 
 GOES_WITH = {"text": ["prompt=plain"], "plain": ["dataset=text"]}
