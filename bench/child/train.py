@@ -63,7 +63,9 @@ def train(
     checkpoint = checkpoints.newest_complete(folder, phases.warn)
     if checkpoint is not None:
         state = json.loads((checkpoint / "trainer_state.json").read_text())
-        micro_batches = [state["train_batch_size"]]
+        # Those that did not fit before the checkpoint was written are known from the one that did.
+        while micro_batches[-1] > state["train_batch_size"]:
+            micro_batches.append(_smaller(micro_batches[-1], cell.train.effective_batch))
         phases.send(Resumed(step=state["global_step"]))
     initial_weights = trainable_weights(model) if cell.train.fit_micro_batch else {}
     initial_state = cell.method.state(model)

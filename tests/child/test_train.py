@@ -15,6 +15,7 @@ from bench.child.checkpoints import MANIFEST, WEIGHTS, restore_weights, trainabl
 from bench.child.generate import answer, reference_likelihoods
 from bench.child.interrupt import StopRequest
 from bench.child.load import load
+from bench.child.trainer import Trainer
 from bench.encode import Encoded, Room, encode
 from bench.example import Example
 from bench.job import Job
@@ -330,3 +331,25 @@ def test_a_training_that_had_ended_does_not_go_on(run: Make, changes: dict[str, 
     assert again.results.model_dump(exclude=times) == undisturbed.results.model_dump(exclude=times)
     weights = dict(undisturbed.model.named_parameters())
     assert all(torch.equal(weight, weights[name]) for name, weight in again.model.named_parameters())
+
+
+def test_a_resumed_training_knows_the_micro_batches_that_did_not_fit(
+    run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def step(trainer: Any, model: Any, inputs: dict[str, Any], *args: Any) -> torch.Tensor:
+        if len(inputs["input_ids"]) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return original(trainer, model, inputs, *args)
+
+    original = Trainer.training_step
+    monkeypatch.setattr(Trainer, "training_step", step)
+    changes = {"train.fit_micro_batch": True}
+    undisturbed = run(changes, folder="undisturbed")
+    stop = StopRequest()
+    stop.deferred = True
+    stop.make()
+    assert run(changes, stop=stop).error is not None
+    resumed = run(changes)
+    assert resumed.results.resumed_from_step == 1
+    assert resumed.results.micro_batches_tried == undisturbed.results.micro_batches_tried == (4, 2, 1)
+    assert [step.loss for step in resumed.steps()] == [step.loss for step in undisturbed.steps()[-5:]]
