@@ -157,11 +157,13 @@ def _silent_end(exitcode: int | None, output: str) -> tuple[Status, str, str]:
     if exitcode >= 0:
         reason = f": {output}" if output else " and no message"
         return "failed", "Exit", f"the cell's process ended with exit status {exitcode}{reason}; see log.txt"
-    number = signal.Signals(-exitcode)
+    number = -exitcode
+    # Most real-time signals have no name.
+    name = signal.Signals(number).name if number in list(signal.Signals) else f"signal {number}"
     if number in CRASHES:
-        return "failed", number.name, f"the cell's process crashed with {number.name}; see log.txt"
-    hint = ", as the kernel does when memory runs out" if number is signal.SIGKILL else ""
-    return "killed", number.name, f"the cell's process was ended by {number.name}{hint}"
+        return "failed", name, f"the cell's process crashed with {name}; see log.txt"
+    hint = ", as the kernel does when memory runs out" if number == signal.SIGKILL else ""
+    return "killed", name, f"the cell's process was ended by {name}{hint}"
 
 
 def _listen(

@@ -517,6 +517,7 @@ def test_a_full_disk_is_one_sentence_and_the_cell_goes_on_later(
     [
         (-9, None, ("killed", "SIGKILL")),
         (-15, None, ("killed", "SIGTERM")),
+        (-40, None, ("killed", "signal 40")),
         (-11, None, ("failed", "SIGSEGV")),
         (1, None, ("failed", "Exit")),
         (-15, "timeout", ("timeout", "Timeout")),
