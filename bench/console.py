@@ -3,6 +3,7 @@
 The imports at the top stay this light because Python runs the command's script again in the process of every cell.
 """
 
+import contextlib
 import subprocess
 import sys
 
@@ -60,7 +61,8 @@ def _sweep(*arguments: str) -> int:
 
 def _report(*arguments: str) -> int:
     # A process of its own: after a sweep, this one has a fork server with torch in it.
-    try:
-        return subprocess.call([sys.executable, "-m", "bench.report", *arguments])
-    except KeyboardInterrupt:
-        return output.INTERRUPTED
+    process = subprocess.Popen([sys.executable, "-m", "bench.report", *arguments])
+    while True:
+        # Ctrl-C reaches the report as well. subprocess.call would kill it, and leave its own processes behind.
+        with contextlib.suppress(KeyboardInterrupt):
+            return process.wait()

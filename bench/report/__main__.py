@@ -38,7 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.study is None:
         for stray in strays(options.runs):
             _complain(stray, "is not a study and was not read: move it out of the runs folder.")
-    reported = [_report(folder, options.out / folder.name, request) for folder in folders]
+    try:
+        reported = [_report(folder, options.out / folder.name, request) for folder in folders]
+    except KeyboardInterrupt:
+        parallel.cancel()
+        raise
     if all(each is None for each in reported):
         return _fail(
             f"{options.runs} holds no record that can be read: run a cell to its end, such as "

@@ -2,11 +2,12 @@
 
 import gc
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from itertools import chain, islice
-from multiprocessing import forkserver, get_context
+from multiprocessing import forkserver, get_context, resource_tracker
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -24,7 +25,11 @@ def prepare() -> None:
     """Let another process import what `begin` needs while this one does its own imports."""
     if _n_processes() > 1:
         get_context("forkserver").set_forkserver_preload(PRELOADED)
+        # Inherited: Ctrl-C is for this process alone, which then ends the others. The tracker would undo it.
+        resource_tracker.ensure_running()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         forkserver.ensure_running()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def begin(call: Callable[[Item], Result], items: Iterable[Item], worth: int = WORTH) -> Iterator[Result]:
@@ -43,6 +48,12 @@ def begin(call: Callable[[Item], Result], items: Iterable[Item], worth: int = WO
     if len(first) < worth or _n_processes() == 1:
         return map(call, chain(first, items))
     return _pool(_n_processes()).map(call, chain(first, items))
+
+
+def cancel() -> None:
+    """Begin no more calls, and wait for those that run."""
+    if _pool.cache_info().currsize:
+        _pool(_n_processes()).shutdown(cancel_futures=True)
 
 
 def forget() -> None:

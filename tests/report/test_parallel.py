@@ -1,6 +1,8 @@
 import os
+import signal
 import subprocess
 import sys
+import time
 from itertools import count
 
 import pytest
@@ -69,3 +71,29 @@ print(sum("forkserver" in command and "bench.report.write" in command for comman
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert int(done.stdout) == n_started
+
+
+def test_ctrl_c_ends_all_processes_without_a_traceback():
+    code = (
+        "import os, sys, time; from bench import output; from bench.report import parallel\n"
+        "os.cpu_count = lambda: 2\n"
+        "def work():\n"
+        "    try:\n"
+        "        next(parallel.begin(time.sleep, [0, *[0.2] * 100])); print('begun', flush=True); time.sleep(60)\n"
+        "    except KeyboardInterrupt:\n"
+        "        parallel.cancel(); raise\n"
+        "if __name__ == '__main__': sys.exit(output.run(work))\n"
+    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], start_new_session=True, text=True, **pipes) as process:
+        assert process.stdout.readline() == "begun\n"
+        os.killpg(process.pid, signal.SIGINT)
+        assert (process.communicate(timeout=30)[1], process.returncode) == ("", 130)
+    # The fork server ends once it notices that nobody is connected to it
+    for _ in range(100):
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    pytest.fail("a process is left")
