@@ -58,6 +58,16 @@ def small(kind: str = "llama", dtype: "torch.dtype | None" = None, **changes: An
     return model
 
 
+def move(model: "PreTrainedModel") -> None:
+    """Changes every weight that is trained, as training would."""
+    import torch
+
+    torch.manual_seed(1)
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data += 0.1 * torch.randn_like(parameter)
+
+
 def write(folder: Path, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> Path:
     """A checkpoint of both in `folder`."""
     model.save_pretrained(folder)

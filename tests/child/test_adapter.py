@@ -17,30 +17,13 @@ from bench.child.load import load, precision
 from bench.encode import Room, encode
 from bench.example import Example
 from bench.metric import Scores
-from bench.record_sections import Base, Data, Overlap, ScoreInfo, SplitCounts
+from bench.record import Record
+from bench.record_sections import Base, ScoreInfo
+from tests.small_models import move
 
 MakeCell = Callable[..., Cell]
 Trained = Callable[..., dict[str, Any]]
 
-COUNTS = SplitCounts(n_read=8, n_dropped=0, n_truncated=0)
-DATA = Data(
-    n_train=39,
-    scored_on="test",
-    n_tune=5,
-    n_test=8,
-    n_dropped=0,
-    n_truncated=0,
-    n_references_too_long=0,
-    n_clusters_tune=2,
-    n_clusters_test=3,
-    train=COUNTS,
-    tune=COUNTS,
-    test=COUNTS,
-    train_fingerprint=64 * "a",
-    tune_fingerprint=64 * "c",
-    test_fingerprint=64 * "b",
-    overlap=Overlap(method="documents and texts", n_shared_clusters=0, n_shared_texts=0),
-)
 INFO = ScoreInfo(title="Share | <b>", lowest=None, highest=None, better=None, pooling=None)
 SCORES = Scores(
     values={"token_f1": 0.625, "mine": None},
@@ -58,9 +41,8 @@ ASKED = Example(
 
 
 @pytest.fixture
-def trained(make_cell: MakeCell, checkpoint: Path, tmp_path: Path) -> Trained:
+def trained(make_cell: MakeCell, checkpoint: Path, record: Record, tmp_path: Path) -> Trained:
     """A cell's model after a training that moved its weights, saved; what the folder's card makes of it is compared."""
-    import torch
 
     def train(changes: dict[str, Any]) -> dict[str, Any]:
         cell = make_cell({"model.path": str(checkpoint), "model.precision": "float32"} | changes)
@@ -68,10 +50,7 @@ def trained(make_cell: MakeCell, checkpoint: Path, tmp_path: Path) -> Trained:
         base, tokenizer, length, revision = load(cell.model, cell.method.quantization(dtype), 0)
         tokenizer.chat_template = CHAT_TEMPLATE
         model = cell.method.prepare(base)
-        torch.manual_seed(1)
-        for parameter in model.parameters():
-            if parameter.requires_grad:
-                parameter.data += 0.1 * torch.randn_like(parameter)
+        move(model)
         model = cell.method.settle(model)
         loaded = Base(
             weights=cell.model.weights,
@@ -81,7 +60,7 @@ def trained(make_cell: MakeCell, checkpoint: Path, tmp_path: Path) -> Trained:
             context_length=length,
         )
         folder = tmp_path / "cell" / "adapter"
-        n_bytes = save_adapter(folder, model, tokenizer, cell, loaded, DATA, SCORES)
+        n_bytes = save_adapter(folder, model, tokenizer, cell, loaded, record.data, SCORES)
         return {"cell": cell, "model": model, "tokenizer": tokenizer, "folder": folder, "n_bytes": n_bytes}
 
     return train

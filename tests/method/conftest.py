@@ -8,6 +8,7 @@ import pytest
 
 from bench.method import Method
 from tests.shipped import shipped
+from tests.small_models import move
 
 if TYPE_CHECKING:
     import torch
@@ -56,20 +57,6 @@ def logits() -> Callable[["PreTrainedModel"], "torch.Tensor"]:
 
 
 @pytest.fixture
-def move() -> Callable[["PreTrainedModel"], None]:
-    """Changes every weight that is trained, as training would."""
-    import torch
-
-    def moved(model: "PreTrainedModel") -> None:
-        torch.manual_seed(1)
-        for parameter in model.parameters():
-            if parameter.requires_grad:
-                parameter.data += 0.1 * torch.randn_like(parameter)
-
-    return moved
-
-
-@pytest.fixture
 def loaded(monkeypatch: pytest.MonkeyPatch) -> Callable[[Method, "PreTrainedModel", Path], Any]:
     """Gives the base with the weights in a folder, as the method's own code for users loads them."""
 
@@ -87,7 +74,6 @@ def comes_back(
     load: Load,
     loaded: Callable[[Method, "PreTrainedModel", Path], Any],
     logits: Callable[["PreTrainedModel"], "torch.Tensor"],
-    move: Callable[["PreTrainedModel"], None],
     tmp_path: Path,
 ) -> Callable[..., int]:
     """Trains, settles, saves and restores over a base loaded anew; gives the size in bytes of what was saved."""

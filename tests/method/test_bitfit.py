@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from bench.errors import InputError
-from tests.small_models import small
+from tests.small_models import move, small
 
 Make = Callable[..., Any]
 
@@ -19,7 +19,7 @@ def test_the_biases_and_nothing_else_are_trained(method: Make, trained_names: Ma
     assert trained_names(model) == {f"transformer.h.0.{part}.bias" for part in block} | {"transformer.ln_f.bias"}
 
 
-def test_what_was_saved_gives_the_same_answers(method: Make, move: Make, loaded: Make, tmp_path: Any) -> None:
+def test_what_was_saved_gives_the_same_answers(method: Make, loaded: Make, tmp_path: Any) -> None:
     import torch
 
     bitfit, base, fresh = method("bitfit"), gpt2(), gpt2()

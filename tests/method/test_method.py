@@ -5,6 +5,7 @@ from typing import Any
 from safetensors import safe_open
 
 from bench.method import FILE
+from tests.small_models import move
 
 Make = Callable[..., Any]
 
@@ -20,9 +21,7 @@ def test_a_tied_weight_is_written_once(method: Make, load: Make, tmp_path: Path)
         assert saved.metadata() == {"format": "pt"}
 
 
-def test_what_was_not_trained_stays_the_bases_own(
-    method: Make, load: Make, loaded: Make, move: Make, tmp_path: Path
-) -> None:
+def test_what_was_not_trained_stays_the_bases_own(method: Make, load: Make, loaded: Make, tmp_path: Path) -> None:
     import torch
 
     toplayer = method("toplayer")
