@@ -1,6 +1,8 @@
 """How a cell is asked to stop: the supervisor sends SIGTERM, and the cell decides where to end."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class Interrupted(BaseException):
@@ -21,6 +23,18 @@ class StopRequest:
         """Signal handler. Raises Interrupted unless `deferred`."""
         self.made = True
         if not self.deferred:
+            self.check()
+
+    @contextmanager
+    def after(self) -> Iterator[None]:
+        """Have a request that is made during the body take effect after it."""
+        made, deferred = self.made, self.deferred
+        self.deferred = True
+        try:
+            yield
+        finally:
+            self.deferred = deferred
+        if not (made or deferred):
             self.check()
 
     def check(self) -> None:

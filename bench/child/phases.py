@@ -1,12 +1,12 @@
 """What the cell's process reports to the supervisor: events, and the phases that its time is divided into."""
 
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
 from bench.child.device import allocated_peak, reserved_peak, reset_peaks, synchronize
+from bench.child.interrupt import StopRequest
 from bench.phase import PhaseName
 from bench.protocol import Event, PhaseEnded, PhaseStarted, Warned
 
@@ -14,19 +14,18 @@ from bench.protocol import Event, PhaseEnded, PhaseStarted, Warned
 class Phases:
     """Sends events, and divides the cell's time into phases that do not overlap."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, stop: StopRequest) -> None:
         self._connection = connection
+        self._stop = stop
         self._open: list[PhaseName] = []
         self.failed_in: PhaseName | None = None
         """The innermost phase that an exception left."""
 
     def send(self, event: Event) -> None:
         """Send `event` in one piece: a request to stop waits until it is written."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        try:
+        # Blocking the signal would not do: another thread would get it, and its handler runs in this one even so.
+        with self._stop.after():
             self._connection.send_bytes(event.model_dump_json().encode())
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
     def warn(self, message: str) -> None:
         """Show `message` in the terminal, and keep it in log.txt and events.jsonl."""

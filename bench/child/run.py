@@ -43,8 +43,8 @@ def main(cell_json: str, folder: Path, checkpoint_minutes: float | None, connect
     _log_to(folder / "log.txt")
     transformers.utils.logging.disable_progress_bar()
     datasets.disable_progress_bars()
-    phases = Phases(connection)
     stop = StopRequest(math.inf if checkpoint_minutes is None else 60 * checkpoint_minutes)
+    phases = Phases(connection, stop)
     for answered_by_supervisor in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(answered_by_supervisor, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, stop.make)

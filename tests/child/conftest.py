@@ -51,7 +51,8 @@ class Run:
         ]
         encoded, _ = encode(examples, cell.prompt, loaded.tokenizer, Room(256, 0))
         self.training, self.test = encoded[:N_EXAMPLES], encoded[N_EXAMPLES:]
-        phases = Phases(sender)
+        stop = stop or StopRequest()
+        phases = Phases(sender, stop)
         self.error: BaseException | None = None
         try:
             with phases.phase("train"):
@@ -64,7 +65,7 @@ class Run:
                     checkpoints,
                     torch.float32,
                     phases,
-                    stop or StopRequest(),
+                    stop,
                 )
         except Interrupted as error:
             self.error = error

@@ -137,7 +137,7 @@ def test_what_was_trained_comes_back(
             asked,
             tmp_path / "steps",
             torch.float32,
-            Phases(sender),
+            Phases(sender, StopRequest()),
             StopRequest(),
         )
         model = asked.method.settle(model)

@@ -1,5 +1,9 @@
+import os
+import signal
+import threading
 import time
 from collections.abc import Iterator
+from fcntl import F_SETPIPE_SZ, fcntl
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
@@ -7,6 +11,7 @@ import pytest
 import torch
 
 from bench.child.device import on_gpu
+from bench.child.interrupt import Interrupted, StopRequest
 from bench.child.phases import Phases
 from bench.protocol import AnyEvent, PhaseEnded, PhaseStarted, Saved, Warned, parse
 
@@ -15,7 +20,7 @@ from bench.protocol import AnyEvent, PhaseEnded, PhaseStarted, Saved, Warned, pa
 def pipe() -> Iterator[tuple[Connection, Phases]]:
     receiver, sender = Pipe(duplex=False)
     with receiver, sender:
-        yield receiver, Phases(sender)
+        yield receiver, Phases(sender, StopRequest())
 
 
 def received(receiver: Connection) -> list[AnyEvent]:
@@ -80,6 +85,37 @@ def test_a_warning_is_sent_and_logged(pipe: tuple[Connection, Phases], capsys: p
     phases.warn("checkpoint-4 was removed")
     assert received(receiver) == [Warned(message="checkpoint-4 was removed")]
     assert capsys.readouterr().out == "checkpoint-4 was removed\n"
+
+
+def test_a_request_waits_until_an_event_is_sent_whole() -> None:
+    """Even if another thread gets the signal, as threads of libraries may, and a large event is sent in two parts."""
+    receiver, sender = Pipe(duplex=False)
+    n_pipe = fcntl(sender, F_SETPIPE_SZ, 4096)
+    stop = StopRequest()
+    phases = Phases(sender, stop)
+    received: list[AnyEvent] = []
+
+    def request_and_receive() -> None:
+        time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.1)
+        received.extend(parse(receiver.recv_bytes()) for _ in range(2))
+
+    filling = Warned(message="x" * (n_pipe - 4 - len(Warned(message="").model_dump_json())))
+    large = Warned(message="y" * 20_000)
+    before = signal.signal(signal.SIGTERM, stop.make)
+    reading = threading.Thread(target=request_and_receive, daemon=True)
+    try:
+        phases.send(filling)
+        reading.start()
+        with pytest.raises(Interrupted):
+            phases.send(large)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    sender.close()
+    reading.join(10)
+    assert received == [filling, large]
+    assert not stop.deferred
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")

@@ -162,7 +162,7 @@ class Ending:
 def ran(cell: Cell, folder: Path, stopped_after: int | None = None) -> Ending:
     stop = StopRequest()
     ending = Ending(stop, stopped_after)
-    phases = Phases(ending)  # type: ignore[arg-type]
+    phases = Phases(ending, stop)  # type: ignore[arg-type]
     if stopped_after is None:
         run(cell, folder, phases, stop)
         return ending

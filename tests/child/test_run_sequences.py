@@ -46,7 +46,8 @@ class Ran:
 
     def __init__(self, cell: Cell, folder: Path) -> None:
         receiver, sender = Pipe(duplex=False)
-        run(cell, folder, Phases(sender), StopRequest())
+        stop = StopRequest()
+        run(cell, folder, Phases(sender, stop), stop)
         sender.close()
         self.folder = folder
         self.events: list[Any] = []

@@ -122,4 +122,4 @@ def test_a_cell_ends_before_it_asks_an_encoder(make_cell: Callable[..., Cell], t
     cell = make_cell({"model": "local", "model.path": str(tmp_path / "model"), "method": "baseline"})
     receiver, sender = Pipe(duplex=False)
     with receiver, pytest.raises(InputError, match="sees the tokens which it is to predict"):
-        run(cell, tmp_path, Phases(sender), StopRequest())
+        run(cell, tmp_path, Phases(sender, StopRequest()), StopRequest())
