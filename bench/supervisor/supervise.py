@@ -52,6 +52,7 @@ def supervise(job: Job, place: Place | None = None) -> None:
         with store.locked(folder):
             record = store.read_record(folder)
             if record is not None and is_done(job, record):
+                _drop_checkpoints(folder, record)
                 reason = f"its record is complete; force=true runs it again ({folder})"
                 announce(title, f"{record.status}  skipped: {reason}")
                 return
@@ -84,8 +85,13 @@ def _run(job: Job, folder: Path, line: Line) -> None:
             record = _measured(job, folder, account, sinks, stop, gpus)
         at_the_end.callback(sinks.close, record)
         store.write_record(folder, record)
-        if record.status == "ok":
-            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        _drop_checkpoints(folder, record)
+
+
+def _drop_checkpoints(folder: Path, record: Record) -> None:
+    """Remove what nobody resumes from; also when a cell is skipped, as its supervisor may have been killed before."""
+    if record.status == "ok":
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
 
 
 def _measured(job: Job, folder: Path, account: Account, sinks: Sinks, stop: Stop, gpus: Gpus) -> Record:

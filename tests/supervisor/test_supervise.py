@@ -145,6 +145,8 @@ def test_a_cell_ends_ok_and_is_skipped_the_next_time(
     assert trace is not None
     assert trace.rss_bytes is not None
     written_at = (job().folder() / "record.json").stat().st_mtime_ns
+    # A supervisor that is killed right after it has written the record leaves them.
+    (job().folder() / "checkpoints" / "checkpoint-6").mkdir(parents=True)
     capsys.readouterr()
 
     supervise(job())
@@ -153,6 +155,7 @@ def test_a_cell_ends_ok_and_is_skipped_the_next_time(
         f"tiny lora events seed 0  ok  skipped: its record is complete; force=true runs it again ({job().folder()})\n"
     )
     assert (job().folder() / "record.json").stat().st_mtime_ns == written_at
+    assert not (job().folder() / "checkpoints").exists()
     supervise(job("force=true"))
     assert (job().folder() / "record.json").stat().st_mtime_ns > written_at
     assert numbers(record_of(job())) == numbers(record)
