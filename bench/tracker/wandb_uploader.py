@@ -7,6 +7,7 @@ import netrc
 import os
 import secrets
 import shutil
+import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -91,6 +92,8 @@ class Uploader(Thread):
         # Without this, every run, offline ones too, reports errors of the library to its makers.
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         mode = self._mode()
+        if mode != "disabled" and self._info.environment.scheduler is not None:
+            _start_service_outside_the_job()
         run_id = secrets.token_hex(4)
         if mode != "online":
             return self._init(mode, run_id)
@@ -175,6 +178,20 @@ class Uploader(Thread):
         run.finish(exit_code=0 if record.status == "ok" else 1)
         if log is not None and not run.offline and not self._refused.is_set():
             uploaded_mark(log).touch()
+
+
+def _start_service_outside_the_job() -> None:
+    """Start W&B's own process as a child of no process of this job; it ends soon after the last run.
+
+    To end a job, Slurm may signal all descendants of its first process. W&B's own would end at once, without the
+    last rows, or without any. If it cannot be started like this, the library starts it as usual.
+    """
+    if "WANDB_SERVICE" in os.environ:
+        return
+    command = (sys.executable, "-m", "wandb", "beta", "core", "start", "--idle-timeout", "30s")
+    started = subprocess.run(command, capture_output=True, text=True, check=False)
+    if started.returncode == 0:
+        os.environ["WANDB_SERVICE"] = started.stdout.strip()
 
 
 def uploaded_mark(log: Path) -> Path:

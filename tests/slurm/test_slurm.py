@@ -283,8 +283,8 @@ def test_a_cancelled_job_leaves_a_record(results: dict[str, Future[Any]]) -> Non
     assert re.search(r"^tiny lora events seed 0 +interrupted ", out, re.MULTILINE)
     assert re.search(r"^wandb sync .*/\*/wandb$", out, re.MULTILINE)
     assert "Traceback" not in out
-    # Where Slurm's signal goes to all processes of the job, W&B's own ends at once, and its log with it.
     assert len(at_wandb) == 1
+    assert at_wandb[0] >= 3
     assert seconds < 60
 
 

@@ -11,9 +11,11 @@ from pathlib import Path
 from subprocess import PIPE
 from typing import Any
 
+import psutil
 import pytest
 from wandb.proto import wandb_internal_pb2
 
+from bench.machine import Scheduler
 from bench.protocol import AnyEvent
 from bench.record import Record
 from bench.record_sections import Error
@@ -522,6 +524,27 @@ def test_the_command_ends_although_the_server_has_died(
     # The library's own process may still be writing.
     until(lambda: "scores" in Log(path).summary)
     log = Log(path)
+    assert len([row for row in log.history if "phase" in row]) == 9
+    assert log.summary["scores"] == {"token_f1": 0.625, "bertscore_f1": None}
+
+
+def test_a_batch_system_that_ends_all_processes_of_a_job_does_not_end_the_librarys_own(
+    cell_info: CellInfo, cell_events: list[AnyEvent], record: Record, tmp_path: Path
+) -> None:
+    job = Scheduler(name="slurm", job_id="7", node="n1", restarts=0)
+    in_job = cell_info._replace(environment=cell_info.environment.model_copy(update={"scheduler": job}))
+    handed = tmp_path / "handed"
+    handed.write_bytes(pickle.dumps((in_job, cell_events, record)))
+    command = [sys.executable, "-c", SUPERVISOR, str(handed)]
+    known = os.environ | {"WANDB_MODE": "offline"}
+    with subprocess.Popen(command, env=known, text=True, stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
+        until(lambda: bool(logs(cell_info)))
+        # What Slurm's proctrack/linuxproc sees as a job's processes.
+        for descendant in psutil.Process(process.pid).children(recursive=True):
+            descendant.terminate()
+        out, err = process.communicate("\n", timeout=60)
+    assert (out, err) == ("False\n", "")
+    log = read(cell_info)
     assert len([row for row in log.history if "phase" in row]) == 9
     assert log.summary["scores"] == {"token_f1": 0.625, "bertscore_f1": None}
 
