@@ -23,20 +23,21 @@ if find_spec("hydra_plugins.hydra_submitit_launcher") is not None:
 
         def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
             """Queue a job for each cell that is not done and has none, and wait until all jobs have left the queue."""
-            states = slurm.active()
+            cells = (sweep.launched or sweep.planned)[initial_job_idx:]
             jobs = {}
             fresh = []
-            cells = (sweep.launched or sweep.planned)[initial_job_idx:]
-            for number, cell in enumerate(cells):
-                job_id = slurm.noted(cell.folder)
-                if job_id in states:
-                    jobs[job_id] = cell
-                    announce(cell.job.title(), f"{states[job_id].lower()} already, as job {job_id}")
-                elif not cell.done:
-                    fresh.append(number)
-            for number, job_id in zip(fresh, self._submit(job_overrides, fresh, initial_job_idx), strict=True):
-                jobs[job_id] = cells[number]
-                slurm.note(cells[number].folder, job_id)
+            with slurm.queueing(cells[0].folder.parent):
+                states = slurm.active()
+                for number, cell in enumerate(cells):
+                    job_id = slurm.noted(cell.folder)
+                    if job_id in states:
+                        jobs[job_id] = cell
+                        announce(cell.job.title(), f"{states[job_id].lower()} already, as job {job_id}")
+                    elif not cell.done:
+                        fresh.append(number)
+                for number, job_id in zip(fresh, self._submit(job_overrides, fresh, initial_job_idx), strict=True):
+                    jobs[job_id] = cells[number]
+                    slurm.note(cells[number].folder, job_id)
             slurm.wait({job_id: (cell.job.title(), cell.folder, cell.before) for job_id, cell in jobs.items()})
             return [JobReturn(status=JobStatus.COMPLETED) for _ in job_overrides]
 
@@ -60,6 +61,6 @@ if find_spec("hydra_plugins.hydra_submitit_launcher") is not None:
                     [f"cell {first + number}" for number in numbers],
                     [Singleton.get_state()] * len(numbers),
                 )
-            except RuntimeError as error:
+            except (RuntimeError, OSError) as error:
                 raise InputError(f"Slurm took no job: {on_one_line(error)}") from error
             return [job.job_id for job in jobs]

@@ -3,11 +3,13 @@
 import contextlib
 import getpass
 import os
+import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from filelock import FileLock
 from omegaconf import DictConfig
 
 from bench import store
@@ -40,6 +42,22 @@ def active() -> dict[str, str]:
     return dict(line.split(maxsplit=1) for line in lines)
 
 
+@contextlib.contextmanager
+def queueing(study: Path) -> Iterator[None]:
+    """Queue jobs for cells in the folder `study` while no other command does, and ignore Ctrl-C meanwhile.
+
+    Otherwise two commands could queue a job for the same cell, and a job could be queued that no cell's folder names.
+    """
+    store.require_folder(study)
+    with FileLock(study / ".queueing.lock"):
+        # Slurm's commands inherit this: Ctrl-C reaches them as well.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
 def note(folder: Path, job_id: str) -> None:
     """Remember in a cell's folder which job was queued for it."""
     store.require_folder(folder)
@@ -55,12 +73,15 @@ def noted(folder: Path) -> str | None:
 
 
 def in_queue(folders: list[Path]) -> dict[Path, str]:
-    """Maps the folders of cells that have a job in the queue to `queued` or `running`."""
+    """Maps the folders of cells that have a job in the queue to `queued` or `running`.
+
+    If Slurm does not answer, those of cells that had a job and have no record are `unknown`.
+    """
     jobs = {folder: job_id for folder in folders if (job_id := noted(folder))}
     try:
         states = active() if jobs else {}
     except InputError:
-        return {}
+        return {folder: "unknown" for folder in jobs if not (folder / store.RECORD).exists()}
     return {
         folder: "queued" if states[job_id] == "PENDING" else "running"
         for folder, job_id in jobs.items()
