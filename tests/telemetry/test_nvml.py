@@ -120,6 +120,7 @@ class Scenario:
 SCENARIOS = {
     "good": Scenario(boards=2),
     "chosen": Scenario(boards=3, environment={"CUDA_VISIBLE_DEVICES": B}),
+    "chosen by number": Scenario(boards=2, environment={"CUDA_VISIBLE_DEVICES": "1", "NVML_STUB_NAMES": "A100,H100"}),
     "no library": Scenario(library="none"),
     "init fails": Scenario("nvmlInit=9"),
     "count fails": Scenario("nvmlDeviceGetCount=999"),
@@ -273,9 +274,10 @@ def test_a_good_driver(outcomes: dict[str, dict[str, Any]]) -> None:
     ]
 
 
-def test_the_visible_device_alone_is_read(outcomes: dict[str, dict[str, Any]]) -> None:
-    assert list(outcomes["chosen"]["power"]["devices"]) == [B]
-    assert outcomes["chosen"]["power"]["mean_power_w"] == pytest.approx(400.0, rel=0.002)
+@pytest.mark.parametrize("scenario", ["chosen", "chosen by number"])
+def test_the_visible_device_alone_is_read(outcomes: dict[str, dict[str, Any]], scenario: str) -> None:
+    assert list(outcomes[scenario]["power"]["devices"]) == [B]
+    assert outcomes[scenario]["power"]["mean_power_w"] == pytest.approx(400.0, rel=0.002)
 
 
 @pytest.mark.parametrize(
@@ -486,7 +488,7 @@ def test_no_number_is_made_up(outcomes: dict[str, dict[str, Any]]) -> None:
     for name, outcome in outcomes.items():
         power = outcome["power"]
         sections = [power, *power["phases"].values()] if power else []
-        watts = 300.0 if SCENARIOS[name].boards == 1 else 400.0 if name == "chosen" else 700.0
+        watts = 300.0 if SCENARIOS[name].boards == 1 else 400.0 if name.startswith("chosen") else 700.0
         for section in sections:
             for figure in ("mean_power_w", "peak_sampled_power_w"):
                 assert section[figure] is None or section[figure] == pytest.approx(watts, rel=0.01), (name, figure)
