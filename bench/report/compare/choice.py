@@ -123,7 +123,7 @@ def _apart(scored: Sequence[Setup], following: Setup, score: Quantity) -> str:
     if ahead.p is None:
         return f"a difference of {amounts}, not tested."
     adjusted = p_from_first(scored, score)
-    p = ahead.p_adjusted or adjusted[following.label]
+    p = adjusted[following.label] if ahead.p_adjusted is None else ahead.p_adjusted
     words = "below 0.001" if p < 0.001 else significant(2)(p)
     return f"a difference of {amounts}, p {words}{_adjustment(ahead, len(adjusted))}."
 
