@@ -147,4 +147,5 @@ def _sentences(config: DictConfig, content: dict[str, Any]) -> Iterator[None]:
         yield
     except ValidationError as error:
         chosen = config.hydra.runtime.choices
-        raise InputError("\n".join(sentence(fault, content, chosen) for fault in error.errors())) from error
+        faults = dict.fromkeys(sentence(fault, content, chosen) for fault in error.errors())
+        raise InputError("\n".join(faults)) from error

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from pydantic_core import ErrorDetails
 
+from bench.cli.arguments import SEVERAL
 from bench.configuration import CONF, choices
 from bench.report.wording import listed
 
@@ -104,6 +105,9 @@ def sentence(fault: ErrorDetails, content: Mapping[str, Any], chosen: Mapping[st
             around = around[int(step) if isinstance(around, list) else step]
         accepted = [field for field in around if field not in (path[-1], "_target_")]
         return f"{_no_such_setting(key, '.'.join(path[:-1]), accepted)} ({source})"
+    if len(path) == 2 and path[0] in SEVERAL and "_target_" in content[path[0]]:
+        line = f"`# @package {path[0]}.NAME`"
+        return f"{path[0]}: the first line of a file of conf/{path[0]} must be {line}, with its name as NAME"
     return f"{key}: {demand(fault)} ({source})".removeprefix(": ")
 
 

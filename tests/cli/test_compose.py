@@ -84,6 +84,12 @@ def test_a_value_of_the_wrong_type(refused: Callable[..., str], key: str, value:
     assert refused({key: value}) == message
 
 
+def test_a_metric_without_a_package(refused: Callable[..., str]) -> None:
+    assert refused({"metric": {"_target_": "my_pkg.metric.Length", "name": "length"}}) == (
+        "metric: the first line of a file of conf/metric must be `# @package metric.NAME`, with its name as NAME"
+    )
+
+
 def test_a_choice_that_there_is_not(refused: Callable[..., str]) -> None:
     assert refused({"model.weights": "none"}) == (
         "model.weights: must be 'pretrained' or 'random', got 'none' (conf/model/tiny.yaml)"

@@ -25,10 +25,11 @@ class Nvml(Source):
     def open(self) -> NvmlReader:
         """Start NVML and find the devices."""
         pynvml = _started()
-        # Cells number GPUs by PCI bus unless the user says otherwise.
+        # Cells number GPUs in this way unless the user says otherwise.
+        by_bus = os.environ.get("CUDA_DEVICE_ORDER", "PCI_BUS_ID") == "PCI_BUS_ID"
         visible = os.environ.get("CUDA_VISIBLE_DEVICES") if self.visible_devices is None else self.visible_devices
         try:
-            devices = choose(_boards(pynvml), visible, os.environ.get("CUDA_DEVICE_ORDER", "PCI_BUS_ID") == "PCI_BUS_ID")
+            devices = choose(_boards(pynvml), visible, by_bus)
             return NvmlReader(pynvml, devices)
         except (pynvml.NVMLError, Unavailable) as error:
             pynvml.nvmlShutdown()
