@@ -16,11 +16,8 @@ from bench.errors import InputError
 from bench.supervisor.environment import in_time
 from bench.telemetry import Unavailable
 from bench.telemetry.nvml import boards
-from bench.telemetry.nvml.boards import Board, choose
+from bench.telemetry.nvml.boards import BY_BUS, ORDER, VISIBLE, Board, choose, order
 
-VISIBLE, ORDER = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"
-BY_BUS = "PCI_BUS_ID"
-"""The value of CUDA_DEVICE_ORDER with which CUDA numbers devices as NVML does; without it, the fastest is number 0."""
 NAME = re.compile(r"\s*(\d+|GPU-.*|MIG-.*)\s*")
 """An entry of CUDA_VISIBLE_DEVICES that names a device; CUDA ignores any other, and all that follow it."""
 POLL_S = 1.0
@@ -42,7 +39,7 @@ class Gpus(NamedTuple):
     @property
     def variables(self) -> dict[str, str]:
         """The environment variables that tell CUDA."""
-        return {VISIBLE: self.visible, ORDER: os.environ.get(ORDER, BY_BUS)}
+        return {VISIBLE: self.visible, ORDER: order()}
 
 
 @contextmanager
@@ -143,14 +140,13 @@ def _usable(machine: Sequence[Board]) -> list[Board]:
 
 
 def _chosen(machine: Sequence[Board], visible: str) -> list[Board]:
-    order = os.environ.get(ORDER, BY_BUS)
     try:
-        return [device for device in choose(machine, visible, order == BY_BUS) if device.handle is not None]
+        return [device for device in choose(machine, visible, order() == BY_BUS) if device.handle is not None]
     except Unavailable as reason:
         if str(reason) == "no_visible_device":
             return []
         raise InputError(
-            f"{VISIBLE}={visible} could mean any of these GPUs with {ORDER}={order}; set {ORDER}={BY_BUS}, or name "
+            f"{VISIBLE}={visible} could mean any of these GPUs with {ORDER}={order()}; set {ORDER}={BY_BUS}, or name "
             "UUIDs"
         ) from reason
 

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Self
 
 from bench.telemetry import Source, Unavailable
-from bench.telemetry.nvml.boards import Board, choose
+from bench.telemetry.nvml.boards import BY_BUS, VISIBLE, Board, choose, order
 from bench.telemetry.nvml.reader import NvmlReader, or_none, text
 
 
@@ -25,11 +25,9 @@ class Nvml(Source):
     def open(self) -> NvmlReader:
         """Start NVML and find the devices."""
         pynvml = _started()
-        # Cells number GPUs in this way unless the user says otherwise.
-        by_bus = os.environ.get("CUDA_DEVICE_ORDER", "PCI_BUS_ID") == "PCI_BUS_ID"
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES") if self.visible_devices is None else self.visible_devices
+        visible = os.environ.get(VISIBLE) if self.visible_devices is None else self.visible_devices
         try:
-            devices = choose(_boards(pynvml), visible, by_bus)
+            devices = choose(_boards(pynvml), visible, order() == BY_BUS)
             return NvmlReader(pynvml, devices)
         except (pynvml.NVMLError, Unavailable) as error:
             pynvml.nvmlShutdown()

@@ -1,5 +1,6 @@
 """Which of the machine's NVIDIA devices a cell can use."""
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,6 +8,9 @@ from typing import Any
 
 from bench.telemetry import Unavailable
 
+VISIBLE, ORDER = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"
+BY_BUS = "PCI_BUS_ID"
+"""The value of CUDA_DEVICE_ORDER with which CUDA numbers devices as NVML does; without it, the fastest is number 0."""
 Handle = Any
 """What NVML identifies a device by."""
 
@@ -25,6 +29,11 @@ class Board:
     instances: tuple["Board", ...] = ()
     old_uuid: str | None = None
     """An instance's other name, `MIG-<UUID of the GPU>/<GPU instance>/<compute instance>`."""
+
+
+def order() -> str:
+    """What CUDA_DEVICE_ORDER is for cells: by PCI bus unless the user says otherwise."""
+    return os.environ.get(ORDER, BY_BUS)
 
 
 def choose(boards: Sequence[Board], visible: str | None, pci_order: bool) -> list[Board]:
@@ -63,7 +72,7 @@ def _find(boards: Sequence[Board], entry: str, pci_order: bool) -> Board | None:
         if int(entry) >= len(boards):
             return None
         if not pci_order and len({board.name for board in boards}) > 1:
-            raise Unavailable("device_order_unknown: set CUDA_DEVICE_ORDER=PCI_BUS_ID")
+            raise Unavailable(f"device_order_unknown: set {ORDER}={BY_BUS}")
         return boards[int(entry)]
     if not entry.startswith(("GPU-", "MIG-")):
         return None
