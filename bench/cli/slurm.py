@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 
 from bench import store
@@ -23,6 +23,8 @@ POLL_S = 5.0
 """How often Slurm is asked for its queue: one call, whatever the number of jobs."""
 GIVE_UP_S = 600.0
 """How long Slurm may not answer, such as while its controller is restarted, before nobody waits for it any more."""
+QUEUEING_S = 120.0
+"""How long another command may take to queue the jobs of a study: usually a second."""
 
 
 def runs_elsewhere(config: DictConfig) -> bool:
@@ -47,15 +49,26 @@ def queueing(study: Path) -> Iterator[None]:
     """Queue jobs for cells in the folder `study` while no other command does, and ignore Ctrl-C meanwhile.
 
     Otherwise two commands could queue a job for the same cell, and a job could be queued that no cell's folder names.
+
+    Raises:
+        InputError: another command does not come to an end with it.
     """
     store.require_folder(study)
-    with FileLock(study / ".queueing.lock"):
-        # Slurm's commands inherit this: Ctrl-C reaches them as well.
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
+    lock = FileLock(study / ".queueing.lock", timeout=QUEUEING_S)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise InputError(
+            f"{study}: another command has been queueing jobs for more than {QUEUEING_S:.0f} s; end it, or remove "
+            f"{lock.lock_file} if there is none, and run again"
+        ) from error
+    # Slurm's commands inherit this: Ctrl-C reaches them as well.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        lock.release()
 
 
 def note(folder: Path, job_id: str) -> None:

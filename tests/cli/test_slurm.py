@@ -69,6 +69,20 @@ def test_a_slurm_that_answers_no_more_is_not_waited_for_forever(
     )
 
 
+def test_a_command_that_does_not_come_to_an_end_with_queueing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slurm, "QUEUEING_S", 0.1)
+    with slurm.queueing(tmp_path), pytest.raises(InputError) as refused, slurm.queueing(tmp_path):
+        pass
+    assert str(refused.value) == (
+        f"{tmp_path}: another command has been queueing jobs for more than 0 s; end it, or remove "
+        f"{tmp_path}/.queueing.lock if there is none, and run again"
+    )
+    with slurm.queueing(tmp_path):
+        pass
+
+
 def test_without_slurm_no_cell_is_run(start: Start, tmp_path: Path) -> None:
     process = start("-m", "hydra/launcher=slurm", "seed=0,1", f"runs={tmp_path}", "tracker=none", PATH=str(tmp_path))
     out, err = process.communicate(timeout=60)
