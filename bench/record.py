@@ -54,6 +54,11 @@ class Record(Section):
     """How the method's settings were chosen; None where no search chose them, and in older records."""
     missing: dict[str, str]
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the cell came to its end, good or bad. One that was interrupted goes on when it is run again."""
+        return self.status != "interrupted"
+
     @classmethod
     def build(cls, reasons: dict[str, str], **sections: Any) -> Self:
         """The record of `sections`, with the reason for every null in them.

@@ -221,7 +221,7 @@ class Looks:
 def _has_ended(cell: PlannedCell) -> bool:
     """Whether it has spent its part of the budget, well or not; another machine may run it at this moment."""
     record = store.read_record(cell.folder)
-    return record is not None and record.status != "interrupted"
+    return record is not None and record.has_ended
 
 
 def _without_seed(cell: PlannedCell) -> str:

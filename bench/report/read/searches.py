@@ -87,6 +87,6 @@ def _search(result: SearchResult, cells: Mapping[str, StoredCell]) -> Search:
         better=result.better,
         n_trials=result.n_trials,
         budget=result.budget,
-        trials=tuple(cell for cell in ended if cell.record.status != "interrupted"),
+        trials=tuple(cell for cell in ended if cell.record.has_ended),
         winner=result.key,
     )
