@@ -11,8 +11,6 @@ from bench.cli import help
 from bench.configuration import search_path
 from bench.errors import InputError
 
-REFUSED = 2
-
 
 def main() -> int:
     """Run the command line. Returns the exit status."""
@@ -40,8 +38,9 @@ def multirun(sweeper: str, own: Collection[str], arguments: Iterable[str]) -> in
     try:
         sys.argv[1:] = ["-m", f"hydra/sweeper={sweeper}", *_for_hydra(sweeper, own, arguments)]
     except InputError as error:
-        print(f"{error}\nNothing was started.", file=sys.stderr)
-        return REFUSED
+        from bench.cli.sweep import refuse
+
+        return refuse(str(error))
     return main()
 
 

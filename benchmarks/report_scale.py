@@ -41,6 +41,7 @@ from bench.cli.compose import job_of
 from bench.example import Example, fingerprint
 from bench.job import Job
 from bench.metric import Answer, Scores
+from bench.phase import PhaseName
 from bench.record import Record
 from bench.record_sections import (
     Base,
@@ -50,7 +51,6 @@ from bench.record_sections import (
     LatencyAtBatch,
     Overlap,
     Parameters,
-    PhaseName,
     SplitCounts,
     Training,
 )

@@ -1,3 +1,4 @@
+import re
 import shlex
 import subprocess
 import sys
@@ -8,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from bench.cli import help
+from bench import console
+from bench.cli import help, mistakes
 from bench.cli.arguments import in_order
 from bench.cli.compose import job_of
 from bench.cli.points import composed, points
@@ -105,3 +107,8 @@ def test_the_text_itself_needs_no_hydra() -> None:
     program = "import sys; from bench.cli import help; help.text(); print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=CONF.parent)
     assert {"hydra", "omegaconf", "yaml", "pydantic"} & set(done.stdout.split()) == set()
+
+
+def test_misspelt_commands_are_compared_with_all_that_there_are() -> None:
+    words = re.findall(r'case \["(\w+)"', Path(console.__file__).read_text())
+    assert sorted(set(words)) == sorted(mistakes.COMMANDS)
